@@ -1,0 +1,158 @@
+//! Identifiers: one `i64` whose high 20 bits name the site and whose low 43 bits count within it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Bits of an identifier that count within a site.
+pub const COUNTER_BITS: u32 = 43;
+const COUNTER_MASK: i64 = (1 << COUNTER_BITS) - 1;
+const SITE_MAX: i64 = (1 << 20) - 1;
+
+/// What makes text or a number no identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier")]
+pub struct BadId;
+
+/// A site, 1 to 1,048,575.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteId(i64);
+
+impl SiteId {
+    /// The site with this number.
+    ///
+    /// # Errors
+    /// Refuses a number outside 1 to 1,048,575.
+    pub fn new(number: i64) -> Result<Self, BadId> {
+        (1..=SITE_MAX).contains(&number).then_some(Self(number)).ok_or(BadId)
+    }
+
+    /// The number itself, as stored.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The identifier of the `counter`-th thing of this site, as stored.
+    fn compose(self, counter: i64) -> Result<i64, BadId> {
+        (1..=COUNTER_MASK).contains(&counter).then_some((self.0 << COUNTER_BITS) | counter).ok_or(BadId)
+    }
+}
+
+impl fmt::Display for SiteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for SiteId {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        Self::new(text.parse().map_err(|_| BadId)?)
+    }
+}
+
+impl Serialize for SiteId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SiteId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// The `counter`-th of its kind in `site`.
+            ///
+            /// # Errors
+            /// Refuses a counter outside 1 to 2^43 - 1.
+            pub fn new(site: SiteId, counter: i64) -> Result<Self, BadId> {
+                site.compose(counter).map(Self)
+            }
+
+            /// The identifier with this stored form.
+            ///
+            /// # Errors
+            /// Refuses a number that names no site or no counter.
+            pub fn from_i64(raw: i64) -> Result<Self, BadId> {
+                let site = SiteId::new(raw >> COUNTER_BITS)?;
+                Self::new(site, raw & COUNTER_MASK)
+            }
+
+            /// The stored form.
+            #[must_use]
+            pub fn get(self) -> i64 {
+                self.0
+            }
+
+            /// The site it belongs to.
+            #[must_use]
+            pub fn site(self) -> SiteId {
+                SiteId(self.0 >> COUNTER_BITS)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                Self::from_i64(text.parse().map_err(|_| BadId)?)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+id! {
+    /// A concentrator (集中器).
+    ConcentratorId
+    /// A meter (电表).
+    MeterId
+    /// A meter installed at a supply, with its start reading and multiplier.
+    InstallationId
+    /// A customer (用户).
+    CustomerId
+    /// An account (户).
+    AccountId
+    /// A tariff (电价).
+    TariffId
+    /// A reading (示值).
+    ReadingId
+    /// A ledger transaction (交易).
+    TransactionId
+    /// A vend (售电).
+    VendId
+    /// A relay order (遥控令).
+    OrderId
+    /// A notice (通知).
+    NoticeId
+    /// An alarm or event.
+    AlarmId
+    /// A read-now request (召测).
+    ReadRequestId
+}

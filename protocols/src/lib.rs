@@ -1,0 +1,1 @@
+//! Bytes of the meter and concentrator protocols: sans-IO framers and codecs.

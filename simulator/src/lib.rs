@@ -1,0 +1,1 @@
+//! Virtual concentrators and meters that speak the real bytes, with seeded faults.
