@@ -1,0 +1,123 @@
+//! What a head end says to a concentrator.
+
+use super::{
+    Afn, ArchiveRecord, Confirmation, Control, Forward, Frame, FreezeRequest, MessageError, RequestHeader, Sequence,
+    archive,
+    frame::function,
+    function::{forward, history, parameter, realtime},
+    unit::{Head, encode_count, encode_units, function_dt, points_das, unit},
+};
+use crate::EncodeError;
+
+/// What a head end sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Downlink {
+    /// AFN00: the answer to login, heartbeat and logout.
+    Confirm(Confirmation),
+    /// AFN04 F10: write records of the archive.
+    SetArchive(Vec<ArchiveRecord>),
+    /// AFN0A F10: read records of the archive by their serial numbers.
+    QueryArchive(Vec<u16>),
+    /// AFN0C F2: the concentrator's clock.
+    QueryClock,
+    /// AFN0C F129: present forward active energy of measuring points.
+    QueryEnergy(Vec<u16>),
+    /// AFN0D F161: forward active energy at the end of days.
+    QueryDailyFreeze(Vec<FreezeRequest>),
+    /// AFN10 F1: carry a frame to a meter.
+    Forward(Forward),
+}
+
+impl Downlink {
+    /// The AFN.
+    #[must_use]
+    pub const fn afn(&self) -> Afn {
+        match self {
+            Self::Confirm(_) => Afn::Confirm,
+            Self::SetArchive(_) => Afn::Set,
+            Self::QueryArchive(_) => Afn::Query,
+            Self::QueryClock | Self::QueryEnergy(_) => Afn::Realtime,
+            Self::QueryDailyFreeze(_) => Afn::History,
+            Self::Forward(_) => Afn::Forward,
+        }
+    }
+
+    /// The frame that says it.
+    pub fn frame(&self, header: &RequestHeader) -> Result<Frame, EncodeError> {
+        let afn = self.afn();
+        let (primary, function, confirm) = match self {
+            Self::Confirm(_) => (false, function::LINK_STATE, false),
+            Self::SetArchive(_) => (true, function::CLASS_1, true),
+            _ => (true, function::CLASS_2, false),
+        };
+        let control = Control {
+            uplink: false,
+            primary,
+            fcb: primary && header.fcb.unwrap_or_default(),
+            fcv: primary && header.fcb.is_some(),
+            function,
+        };
+        Ok(Frame {
+            control,
+            address: header.address,
+            afn,
+            sequence: Sequence::single(header.counter, confirm),
+            data: self.data()?,
+            password: afn.has_password().then_some(header.password),
+            events: None,
+            time_tag: header.time_tag,
+        })
+    }
+
+    fn data(&self) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Confirm(confirmation) => confirmation.encode(),
+            Self::SetArchive(records) => archive::encode(records),
+            Self::QueryArchive(serials) => {
+                let mut data = unit(0, parameter::ARCHIVE)?.to_vec();
+                data.extend(encode_count(serials.len())?);
+                data.extend(serials.iter().flat_map(|serial| serial.to_le_bytes()));
+                Ok(data)
+            }
+            Self::QueryClock => Ok(unit(0, realtime::CLOCK)?.to_vec()),
+            Self::QueryEnergy(points) => {
+                let dt = function_dt(realtime::ENERGY)?;
+                Ok(points_das(points)?.into_iter().flat_map(|da| [da, dt]).flatten().collect())
+            }
+            Self::QueryDailyFreeze(requests) => encode_units(requests, history::DAILY_FREEZE, FreezeRequest::encode),
+            Self::Forward(forward) => Ok([&unit(0, forward::TRANSPARENT)?[..], &forward.encode()?].concat()),
+        }
+    }
+
+    /// The message inside a frame: the concentrator's side.
+    pub fn decode(frame: &Frame) -> Result<Self, MessageError> {
+        if frame.control.uplink {
+            return Err(MessageError::Direction);
+        }
+        let head = Head::decode(frame)?;
+        match (frame.afn, head.function) {
+            (Afn::Confirm, _) => Ok(Self::Confirm(Confirmation::decode(&head)?)),
+            (Afn::Set, parameter::ARCHIVE) => Ok(Self::SetArchive(archive::decode(head.single()?)?)),
+            (Afn::Query, parameter::ARCHIVE) => {
+                let mut content = head.single()?;
+                let count = content.u16()?;
+                let serials = (0..count).map(|_| content.u16()).collect::<Result<_, _>>()?;
+                content.end()?;
+                Ok(Self::QueryArchive(serials))
+            }
+            (Afn::Realtime, realtime::CLOCK) => {
+                head.single()?.end()?;
+                Ok(Self::QueryClock)
+            }
+            (Afn::Realtime, realtime::ENERGY) => Ok(Self::QueryEnergy(head.each(|point, _| Ok(point))?)),
+            (Afn::History, history::DAILY_FREEZE) => Ok(Self::QueryDailyFreeze(head.each(FreezeRequest::decode)?)),
+            (Afn::Forward, forward::TRANSPARENT) => {
+                let mut content = head.single()?;
+                let forward = Forward::decode(&mut content)?;
+                content.end()?;
+                Ok(Self::Forward(forward))
+            }
+            _ => Err(head.unknown()),
+        }
+    }
+}

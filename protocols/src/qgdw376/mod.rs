@@ -1,0 +1,33 @@
+//! Q/GDW 376.1, the concentrator's uplink. Notes: docs/protocols/qgdw376.md.
+//!
+//! [`Frame`] is the envelope with its auxiliary fields peeled off; every AFN decodes as a frame. [`Downlink`] is what
+//! the head end says inside it and [`Uplink`] what a concentrator says; an AFN or Fn that neither knows is an error
+//! that names it.
+
+mod address;
+mod archive;
+mod confirm;
+mod downlink;
+mod energy;
+mod error;
+mod forward;
+mod frame;
+mod function;
+mod header;
+mod unit;
+mod uplink;
+
+pub use address::{Address, BadTerminalAddress, TerminalAddress};
+pub use archive::{ArchiveRecord, MeterProtocol};
+pub use confirm::{Confirmation, UnitResult};
+pub use downlink::Downlink;
+pub use energy::{DailyFreeze, FreezeRequest, PointEnergy};
+pub use error::MessageError;
+pub use forward::{Forward, Forwarded, LineSettings, Timeout};
+pub use frame::{Afn, Control, Edition, EventCounters, Frame, MAX_FRAME, Sequence, TimeTag};
+pub use header::{AnswerHeader, RequestHeader};
+pub use unit::first_unit;
+pub use uplink::{LinkReport, Uplink};
+
+#[cfg(test)]
+mod tests;

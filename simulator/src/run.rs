@@ -1,0 +1,156 @@
+//! Runs a concentrator over real or in-memory links: dials, carries bytes both ways, dials again after a loss.
+//!
+//! Sleeps on tokio's time and reads an injected clock, so that both may be paused.
+
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+use tracing::debug;
+
+use crate::concentrator::{Concentrator, Step};
+
+/// Tells the true time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a concentrator's modem behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModemSettings {
+    /// Pause before dialling again after a session; doubled after each attempt that did not get as far as a confirmed
+    /// login.
+    pub redial_min: Duration,
+    /// The longest such pause.
+    pub redial_max: Duration,
+    /// How long the other side may take no bytes before the link counts as lost.
+    pub write_timeout: Duration,
+}
+
+/// A concentrator that its driver and the site's handles share.
+#[derive(Debug)]
+pub struct Station {
+    machine: Mutex<Concentrator>,
+    nudge: Notify,
+}
+
+impl Station {
+    /// Shares a concentrator.
+    #[must_use]
+    pub fn new(machine: Concentrator) -> Self {
+        Self { machine: Mutex::new(machine), nudge: Notify::new() }
+    }
+
+    /// Does something to the concentrator and has its driver look at it again.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Concentrator) -> T) -> T {
+        let result = act(&mut self.lock());
+        self.nudge.notify_one();
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Concentrator> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lives as `station` does: dials, talks, and dials again, until `stop` becomes true (or its sender is gone); then logs
+/// out and hangs up.
+pub async fn run<D, F, L>(
+    station: Arc<Station>,
+    clock: Clock,
+    modem: ModemSettings,
+    mut dial: D,
+    mut stop: watch::Receiver<bool>,
+) where
+    D: FnMut() -> F,
+    F: Future<Output = io::Result<L>>,
+    L: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut pause = modem.redial_min;
+    loop {
+        let dialled = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            dialled = dial() => dialled,
+        };
+        match dialled {
+            Ok(link) => {
+                if session(&station, &clock, modem, link, &mut stop).await {
+                    pause = modem.redial_min;
+                }
+            }
+            Err(error) => debug!(%error, "a virtual concentrator could not dial"),
+        }
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = rest(&station, &clock, pause) => {}
+        }
+        pause = (pause * 2).min(modem.redial_max);
+    }
+}
+
+/// At least `pause`, and as long as the concentrator was told to stay away, even if it is told so meanwhile.
+async fn rest(station: &Station, clock: &Clock, pause: Duration) {
+    sleep(pause).await;
+    loop {
+        let away = station.lock().away(clock());
+        match away {
+            Some(away) => sleep(Duration::try_from(away).unwrap_or(Duration::ZERO)).await,
+            None => return,
+        }
+    }
+}
+
+/// One link from beginning to end. Returns whether its login was confirmed.
+async fn session<L>(
+    station: &Station,
+    clock: &Clock,
+    modem: ModemSettings,
+    mut link: L,
+    stop: &mut watch::Receiver<bool>,
+) -> bool
+where
+    L: AsyncRead + AsyncWrite + Unpin,
+{
+    station.lock().link_up(clock());
+    let mut buffer = [0; 2048];
+    let mut stopping = false;
+    loop {
+        let step = station.lock().step(clock());
+        match step {
+            Step::Send(bytes) => match timeout(modem.write_timeout, link.write_all(&bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => break,
+            },
+            Step::HangUp => break,
+            Step::Wait(until) => tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop), if !stopping => {
+                    stopping = true;
+                    station.lock().log_out(clock());
+                }
+                () = station.nudge.notified() => {}
+                read = link.read(&mut buffer) => match read {
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => station.lock().receive(buffer.get(..length).unwrap_or_default(), clock()),
+                },
+                () = sleep(until_then(clock, until)) => {}
+            },
+        }
+    }
+    // The other side may be gone; there is nobody to tell.
+    let _ = timeout(modem.write_timeout, link.shutdown()).await;
+    station.lock().link_down()
+}
+
+fn until_then(clock: &Clock, then: Timestamp) -> Duration {
+    Duration::try_from(clock().duration_until(then)).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,356 @@
+//! A whole simulated site: concentrators with their meters, what the head end has to know of them, and handles by which
+//! a test or the demo plays customer and fate.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use domain::{energy::Energy, reading::Registers, relay::RelayState};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use protocols::{
+    Secret,
+    dlt645::{BadMeterAddress, MeterAddress, Password},
+    qgdw376::{ArchiveRecord, TerminalAddress},
+};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    task::JoinSet,
+};
+
+use crate::{
+    bus::{Bus, BusSettings, Cache, SharedMeter, lock},
+    concentrator::{Concentrator, ConcentratorSettings},
+    faults::{FaultRates, Faults},
+    load::LoadCurve,
+    meter::{Meter, MeterSpec},
+    run::{Clock, ModemSettings, Station, run},
+};
+
+/// What a site consists of. One seed fixes all that is drawn: loads, start readings, faults.
+#[derive(Debug, Clone)]
+pub struct SiteSpec {
+    /// Fixes all that is drawn.
+    pub seed: u64,
+    /// How many concentrators.
+    pub concentrators: u16,
+    /// How many meters in all; the concentrators share them as evenly as possible.
+    pub meters: u16,
+    /// A1 of the concentrators, four BCD digits.
+    pub region: u16,
+    /// A2 of the first concentrator; the others follow.
+    pub first_terminal: u16,
+    /// The first meter's address as a number; the others follow.
+    pub first_meter: u64,
+    /// Nominal load of each meter in W.
+    pub load_w: u16,
+    /// Where the site is; the clocks of meters and concentrators show its local time.
+    pub zone: TimeZone,
+    /// How old the meters are when the site begins, so that there are freezes of the days before.
+    pub age: SignedDuration,
+    /// What the meters want before they move their relay.
+    pub password: Password,
+    /// Whether the meters claim to sell electricity by themselves.
+    pub local_prepay: bool,
+    /// How the concentrators keep their links and answer.
+    pub settings: ConcentratorSettings,
+    /// How they read their meters.
+    pub bus: BusSettings,
+    /// How they dial.
+    pub modem: ModemSettings,
+    /// What goes wrong.
+    pub faults: FaultRates,
+}
+
+impl SiteSpec {
+    /// Three prompt and faultless concentrators with 60 meters of 10 kW in all, four days old.
+    #[must_use]
+    pub fn small(seed: u64, zone: TimeZone, password: Password) -> Self {
+        Self {
+            seed,
+            concentrators: 3,
+            meters: 60,
+            region: 0x9901,
+            first_terminal: 1,
+            first_meter: 202_600_000_001,
+            load_w: 10_000,
+            zone,
+            age: SignedDuration::from_hours(4 * 24),
+            password,
+            local_prepay: false,
+            settings: ConcentratorSettings {
+                heartbeat: SignedDuration::from_secs(60),
+                confirm_timeout: SignedDuration::from_secs(10),
+                confirm_tries: 3,
+                answer_delay: SignedDuration::from_millis(20),
+                meter_delay: SignedDuration::from_millis(200),
+                points_per_answer: 8,
+                requests_waiting: 8,
+                password: Secret::ZERO,
+            },
+            bus: BusSettings {
+                cache: Cache::Live,
+                freeze_copied_after: SignedDuration::from_mins(3),
+                clock_offset: SignedDuration::ZERO,
+            },
+            modem: ModemSettings {
+                redial_min: Duration::from_secs(1),
+                redial_max: Duration::from_secs(60),
+                write_timeout: Duration::from_secs(10),
+            },
+            faults: FaultRates::NONE,
+        }
+    }
+}
+
+/// Why a site cannot be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SiteError {
+    /// There is no concentrator to put the meters behind.
+    #[error("a site needs a concentrator")]
+    NoConcentrator,
+    /// The concentrators' numbers leave 1..=65534.
+    #[error("terminal numbers go from 1 to 65534")]
+    Terminals,
+    /// The meters' addresses leave twelve digits.
+    #[error(transparent)]
+    Meters(#[from] BadMeterAddress),
+}
+
+/// A meter as the head end has to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeterListing {
+    /// Its address.
+    pub address: MeterAddress,
+    /// Its record's number in the concentrator's archive, 1..
+    pub serial: u16,
+    /// Its measuring point, 1..
+    pub point: u16,
+}
+
+/// A concentrator as the head end has to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConcentratorListing {
+    /// Region and terminal number.
+    pub address: TerminalAddress,
+    /// The meters behind it.
+    pub meters: Vec<MeterListing>,
+}
+
+/// A simulated site. Clones are the same site.
+#[derive(Clone)]
+pub struct Site {
+    clock: Clock,
+    modem: ModemSettings,
+    listing: Arc<[ConcentratorListing]>,
+    stations: Arc<BTreeMap<TerminalAddress, Arc<Station>>>,
+    meters: Arc<BTreeMap<MeterAddress, SharedMeter>>,
+}
+
+impl Site {
+    /// Builds the site as it stands at the clock's present; nothing dials yet.
+    ///
+    /// # Errors
+    /// Refuses a site without concentrators and addresses out of range.
+    pub fn new(spec: &SiteSpec, clock: Clock) -> Result<Self, SiteError> {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(spec.seed);
+        let now = clock();
+        let mut listing = Vec::new();
+        let mut stations = BTreeMap::new();
+        let mut meters = BTreeMap::new();
+        let each = spec.meters.checked_div(spec.concentrators).ok_or(SiteError::NoConcentrator)?;
+        let mut next_meter = spec.first_meter;
+        for index in 0..spec.concentrators {
+            let terminal = spec.first_terminal.checked_add(index).filter(|number| (1..u16::MAX).contains(number));
+            let address = TerminalAddress { region: spec.region, terminal: terminal.ok_or(SiteError::Terminals)? };
+            let share = each + u16::from(index < spec.meters % spec.concentrators);
+            let mut listed = Vec::new();
+            let mut behind = Vec::new();
+            for serial in 1..=share {
+                let meter = install(spec, next_meter, now, &mut random)?;
+                next_meter += 1;
+                listed.push(MeterListing { address: meter.address(), serial, point: serial });
+                let meter = Arc::new(Mutex::new(meter));
+                meters.insert(lock(&meter).address(), Arc::clone(&meter));
+                behind.push(meter);
+            }
+            let bus = Bus::new(spec.bus.clone(), spec.zone.clone(), behind);
+            let faults = Faults::new(spec.faults, random.random());
+            let machine = Concentrator::new(address, spec.settings.clone(), faults, bus);
+            stations.insert(address, Arc::new(Station::new(machine)));
+            listing.push(ConcentratorListing { address, meters: listed });
+        }
+        Ok(Self { clock, modem: spec.modem, listing: listing.into(), stations: stations.into(), meters: meters.into() })
+    }
+
+    /// What the head end has to be told before it can read this site.
+    #[must_use]
+    pub fn concentrators(&self) -> &[ConcentratorListing] {
+        &self.listing
+    }
+
+    /// The meter of this address.
+    #[must_use]
+    pub fn meter(&self, address: MeterAddress) -> Option<MeterHandle> {
+        let meter = Arc::clone(self.meters.get(&address)?);
+        Some(MeterHandle { clock: Arc::clone(&self.clock), meter })
+    }
+
+    /// The concentrator of this address.
+    #[must_use]
+    pub fn concentrator(&self, address: TerminalAddress) -> Option<ConcentratorHandle> {
+        let station = Arc::clone(self.stations.get(&address)?);
+        Some(ConcentratorHandle { clock: Arc::clone(&self.clock), station })
+    }
+
+    /// Every concentrator dials the head end at `to` over TCP, on the present tokio runtime.
+    #[must_use]
+    pub fn run(&self, to: SocketAddr) -> Running {
+        self.run_with(move |_| TcpStream::connect(to))
+    }
+
+    /// Every concentrator dials by `dial`, which is given its address; for in-memory links.
+    #[must_use]
+    pub fn run_with<D, F, L>(&self, dial: D) -> Running
+    where
+        D: Fn(TerminalAddress) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = io::Result<L>> + Send + 'static,
+        L: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for (address, station) in self.stations.iter() {
+            let (address, dial) = (*address, dial.clone());
+            let dial = move || dial(address);
+            tasks.spawn(run(Arc::clone(station), Arc::clone(&self.clock), self.modem, dial, stopped.clone()));
+        }
+        Running { stop, tasks }
+    }
+}
+
+fn install(
+    spec: &SiteSpec,
+    address: u64,
+    now: Timestamp,
+    random: &mut Xoshiro256PlusPlus,
+) -> Result<Meter, BadMeterAddress> {
+    let load = LoadCurve { load_w: spec.load_w, seed: random.random(), zone: spec.zone.clone() };
+    let meter = MeterSpec {
+        address: format!("{address:012}").parse()?,
+        password: spec.password,
+        start: Energy::new(random.random_range(0..100_000_000)),
+        load,
+        clock_offset: SignedDuration::ZERO,
+        local_prepay: spec.local_prepay,
+    };
+    Ok(Meter::new(meter, now.saturating_sub(spec.age).unwrap_or(now)))
+}
+
+/// The dialling concentrators of a site. Dropped, they end at once.
+#[derive(Debug)]
+pub struct Running {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Has every concentrator log out and hang up, and waits until they have.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// A customer in front of a meter, and an auditor's eyes behind it.
+#[derive(Clone)]
+pub struct MeterHandle {
+    clock: Clock,
+    meter: SharedMeter,
+}
+
+impl MeterHandle {
+    /// The customer presses the button; true when that restored supply.
+    pub fn press(&self) -> bool {
+        lock(&self.meter).press((self.clock)())
+    }
+
+    /// A silent meter answers nothing, while its load goes on.
+    pub fn silence(&self, silent: bool) {
+        lock(&self.meter).set_silent(silent);
+    }
+
+    /// All energy that flowed since the meter was installed.
+    #[must_use]
+    pub fn true_energy(&self) -> Energy {
+        lock(&self.meter).true_energy((self.clock)())
+    }
+
+    /// What the registers show, in their full resolution.
+    #[must_use]
+    pub fn registers(&self) -> Registers {
+        lock(&self.meter).registers((self.clock)())
+    }
+
+    /// The relay itself.
+    #[must_use]
+    pub fn relay(&self) -> RelayState {
+        lock(&self.meter).relay()
+    }
+
+    /// The state last commanded; connected while the relay is disconnected: a permit waits for [`Self::press`].
+    #[must_use]
+    pub fn command(&self) -> RelayState {
+        lock(&self.meter).command()
+    }
+}
+
+/// Fate, for one concentrator.
+#[derive(Clone)]
+pub struct ConcentratorHandle {
+    clock: Clock,
+    station: Arc<Station>,
+}
+
+impl ConcentratorHandle {
+    /// Breaks its link and keeps it away that long.
+    pub fn drop_link(&self, away: SignedDuration) {
+        let now = (self.clock)();
+        self.station.with(|concentrator| concentrator.drop_link(away, now));
+    }
+
+    /// Other faults from now on.
+    pub fn set_faults(&self, rates: FaultRates) {
+        self.station.with(|concentrator| concentrator.faults().set_rates(rates));
+    }
+
+    /// Whether the head end confirmed its login on the present link.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        self.station.with(|concentrator| concentrator.is_logged_in())
+    }
+
+    /// The archive as the head end left it, by serial number.
+    #[must_use]
+    pub fn archive(&self) -> Vec<ArchiveRecord> {
+        self.station.with(|concentrator| concentrator.bus().archive().cloned().collect())
+    }
+
+    /// Puts another archive in its place, as a stranger would; false when a record is out of range, and then it is empty.
+    #[must_use]
+    pub fn replace_archive(&self, records: Vec<ArchiveRecord>) -> bool {
+        self.station.with(|concentrator| {
+            concentrator.bus().clear_archive();
+            concentrator.bus().set_archive(&records)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
