@@ -156,3 +156,32 @@ id! {
     /// A read-now request (召测).
     ReadRequestId
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_names_no_site_or_counter_is_refused() {
+        assert_eq!(SiteId::new(0), Err(BadId));
+        assert_eq!(SiteId::new(SITE_MAX + 1), Err(BadId));
+        for raw in [0, -1, 5, 1 << COUNTER_BITS, i64::MIN] {
+            assert_eq!(MeterId::from_i64(raw), Err(BadId), "{raw}");
+        }
+        assert_eq!("x".parse::<MeterId>(), Err(BadId));
+    }
+
+    proptest! {
+        #[test]
+        fn an_identifier_keeps_its_site_and_its_text(site in 1..=SITE_MAX, counter in 1..=COUNTER_MASK) {
+            let site = SiteId::new(site)?;
+            let meter = MeterId::new(site, counter)?;
+            prop_assert!(meter.get() > 0);
+            prop_assert_eq!(meter.site(), site);
+            prop_assert_eq!(MeterId::from_i64(meter.get()), Ok(meter));
+            prop_assert_eq!(meter.to_string().parse(), Ok(meter));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Double entry: every movement of money goes from one ledger account to another, so that all of them sum to zero.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{UnknownWord, ids::AccountId, money::Money};
+
+words! {
+    /// How a customer paid.
+    pub enum Tender {
+        /// 现金
+        Cash = "cash",
+        /// 微信
+        Wechat = "wechat",
+        /// 支付宝
+        Alipay = "alipay",
+        /// 银行转账
+        Bank = "bank",
+        /// 银行卡
+        Card = "card",
+    }
+}
+
+words! {
+    /// What a transaction is about.
+    pub enum TransactionKind {
+        /// What an account brought along when it was opened.
+        Opening = "opening",
+        /// Money paid in.
+        Vend = "vend",
+        /// Energy of settled days.
+        Charge = "charge",
+        /// Energy of settled days that turned out otherwise.
+        Correction = "correction",
+    }
+}
+
+/// One side of a posting. Text and JSON: `balance:<account>`, `tender:<tender>`, `revenue:energy`, `opening`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LedgerAccount {
+    /// A customer account's balance.
+    Balance(AccountId),
+    /// Where money paid in came from.
+    Tender(Tender),
+    /// Energy sold.
+    RevenueEnergy,
+    /// What accounts brought along when they were opened.
+    Opening,
+}
+
+impl fmt::Display for LedgerAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Balance(account) => write!(f, "balance:{account}"),
+            Self::Tender(tender) => write!(f, "tender:{tender}"),
+            Self::RevenueEnergy => f.write_str("revenue:energy"),
+            Self::Opening => f.write_str("opening"),
+        }
+    }
+}
+
+impl FromStr for LedgerAccount {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let strange = || UnknownWord { word: text.to_owned(), of: "LedgerAccount" };
+        match text.split_once(':') {
+            Some(("balance", account)) => account.parse().map(Self::Balance).map_err(|_| strange()),
+            Some(("tender", tender)) => tender.parse().map(Self::Tender),
+            Some(("revenue", "energy")) => Ok(Self::RevenueEnergy),
+            None if text == "opening" => Ok(Self::Opening),
+            _ => Err(strange()),
+        }
+    }
+}
+
+impl Serialize for LedgerAccount {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LedgerAccount {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A movement of money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posting {
+    /// The ledger account that has less afterwards.
+    pub from: LedgerAccount,
+    /// The ledger account that has more afterwards.
+    pub to: LedgerAccount,
+    /// How much, in minor units; above 0.
+    pub amount: Money,
+}
+
+impl Posting {
+    /// Moves `amount`; a negative one the other way round, and none for 0.
+    #[must_use]
+    pub fn moving(from: LedgerAccount, to: LedgerAccount, amount: Money) -> Option<Self> {
+        match amount.cmp(&Money::ZERO) {
+            std::cmp::Ordering::Greater => Some(Self { from, to, amount }),
+            std::cmp::Ordering::Less => Some(Self { from: to, to: from, amount: -amount }),
+            std::cmp::Ordering::Equal => None,
+        }
+    }
+}
+
+/// What an account brought along when it was opened; negative where it owed.
+#[must_use]
+pub fn opening(account: AccountId, credit: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Opening, LedgerAccount::Balance(account), credit)
+}
+
+/// Money paid in.
+#[must_use]
+pub fn vend(account: AccountId, tender: Tender, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Tender(tender), LedgerAccount::Balance(account), amount)
+}
+
+/// Energy settled; a negative amount gives back.
+#[must_use]
+pub fn charge(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Balance(account), LedgerAccount::RevenueEnergy, amount)
+}
+
+/// What each ledger account has after `postings`.
+#[must_use]
+pub fn balances<'a>(postings: impl IntoIterator<Item = &'a Posting>) -> BTreeMap<LedgerAccount, Money> {
+    let mut balances = BTreeMap::new();
+    for posting in postings {
+        let from = balances.entry(posting.from).or_insert(Money::ZERO);
+        *from = *from - posting.amount;
+        let to = balances.entry(posting.to).or_insert(Money::ZERO);
+        *to = *to + posting.amount;
+    }
+    balances
+}
+
+/// What one ledger account has after `postings`.
+#[must_use]
+pub fn balance_of<'a>(account: LedgerAccount, postings: impl IntoIterator<Item = &'a Posting>) -> Money {
+    balances(postings).get(&account).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures::account_id;
+
+    #[test]
+    fn a_ledger_account_and_its_text_name_each_other() {
+        let meter_words = ["tender:wechat", "revenue:energy", "opening"];
+        for text in meter_words {
+            assert_eq!(text.parse::<LedgerAccount>().map(|account| account.to_string()), Ok(text.to_owned()));
+        }
+        let balance = LedgerAccount::Balance(account_id(7));
+        assert_eq!(balance.to_string().parse(), Ok(balance));
+        for strange in ["", "balance", "balance:0", "balance:x", "tender:gold", "revenue:gas", "opening:1"] {
+            assert!(strange.parse::<LedgerAccount>().is_err(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn nothing_moves_nothing_and_a_negative_charge_gives_back() {
+        assert_eq!(charge(account_id(1), Money::ZERO), None);
+        let back = charge(account_id(1), Money::new(-5));
+        let balance = LedgerAccount::Balance(account_id(1));
+        assert_eq!(back, Some(Posting { from: LedgerAccount::RevenueEnergy, to: balance, amount: Money::new(5) }));
+    }
+
+    fn any_posting() -> impl Strategy<Value = (i64, i64, Option<Posting>)> {
+        (1_i64..5, -10_000_i64..10_000, 0..3_u8).prop_map(|(counter, amount, kind)| {
+            let (account, money) = (account_id(counter), Money::new(amount));
+            match kind {
+                0 => (counter, amount, opening(account, money)),
+                1 => (counter, amount, vend(account, Tender::Cash, money)),
+                _ => (counter, -amount, charge(account, money)),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn all_ledger_accounts_sum_to_zero(all in prop::collection::vec(any_posting(), 0..40)) {
+            let postings: Vec<Posting> = all.iter().filter_map(|(.., posting)| *posting).collect();
+            prop_assert!(postings.iter().all(|posting| posting.amount > Money::ZERO));
+            prop_assert_eq!(balances(&postings).into_values().sum::<Money>(), Money::ZERO);
+            for counter in 1..5 {
+                let expected: i64 = all.iter().filter(|(of, ..)| *of == counter).map(|(_, amount, _)| amount).sum();
+                let balance = LedgerAccount::Balance(account_id(counter));
+                prop_assert_eq!(balance_of(balance, &postings), Money::new(expected));
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Settlement: from readings to the register's values at local midnights, to the energy of each day.
+//!
+//! A boundary's value is the reading there, or an interpolation between the good readings around it; it comes from
+//! readings only, and never falls below the boundary before it. Values are the register's, before the multiplier.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use crate::{
+    calendar::{at, day_before, day_of, midnight, next_day, shift},
+    charge::{ChargeError, Usage},
+    energy::Energy,
+    ids::ReadingId,
+    reading::Known,
+    site::Site,
+    tariff::Tariff,
+};
+
+/// Most that a multiplier may be.
+pub const MULTIPLIER_MAX: u32 = 100_000;
+
+/// A meter at a supply, from one reading on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installation {
+    /// When it began to count for the account.
+    pub start_at: Timestamp,
+    /// What its register showed then, unwrapped.
+    pub start_value: Energy,
+    /// CT x PT (倍率), 1 to [`MULTIPLIER_MAX`]: energy is this times what the register counts.
+    pub multiplier: u32,
+}
+
+/// A day whose energy is charged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledDay {
+    /// The local day.
+    pub day: Date,
+    /// The register's value at the midnight that ends it, unwrapped, before the multiplier.
+    pub end_value: Energy,
+    /// The readings the value comes from: one at the midnight, or the two around it.
+    pub readings: Vec<ReadingId>,
+}
+
+/// The first of the settled days that [`plan`] needs to see everything that can have changed; of the readings it then
+/// needs those from the midnight on that ends that day. None: it needs everything from the installation's start.
+///
+/// `latest_before` is the latest good reading before both the last settled midnight and the oldest reading that is new
+/// or turned good or suspect; where there is none, the installation's start.
+#[must_use]
+pub fn load_from(installation: &Installation, latest_before: Timestamp, zone: &TimeZone) -> Option<Date> {
+    let first = day_before(day_of(latest_before, zone));
+    (first > day_of(installation.start_at, zone)).then_some(first)
+}
+
+/// A boundary's value and the readings it comes from.
+type Boundary = (Energy, Vec<ReadingId>);
+
+/// A point of the register's curve: a good reading.
+#[derive(Clone, Copy)]
+struct Point {
+    as_of: Timestamp,
+    total: Energy,
+    reading: Option<ReadingId>,
+}
+
+/// The register's curve as known from readings, swept over from boundary to boundary. Behind the sweep a step back costs
+/// and gives nothing: each day's points are raised to the running maximum, which begins with the day's first boundary.
+/// So a boundary depends on nothing before the day of the last reading before it, see [`load_from`].
+struct Curve {
+    points: Vec<Point>,
+    swept: usize,
+    boundary: Energy,
+}
+
+impl Curve {
+    /// The curve from `anchor` on. Of several readings at one instant the first by [`crate::reading::Kind::precedence`]
+    /// counts.
+    fn new(anchor: &Anchor, readings: &[Known]) -> Self {
+        let by_time: BTreeMap<(Timestamp, u8), &Known> =
+            readings.iter().map(|known| ((known.as_of, known.kind.precedence()), known)).collect();
+        let mut points: Vec<Point> = Vec::with_capacity(by_time.len() + 1);
+        let there = by_time.values().find(|known| known.as_of == anchor.at).map(|known| known.id);
+        if anchor.is_start || there.is_some() {
+            points.push(Point { as_of: anchor.at, total: anchor.total, reading: there });
+        }
+        for known in by_time.values() {
+            let last = points.last().map_or(anchor.at, |last| last.as_of);
+            if known.as_of > last {
+                points.push(Point { as_of: known.as_of, total: known.total, reading: Some(known.id) });
+            }
+        }
+        Self { points, swept: 0, boundary: anchor.total }
+    }
+
+    /// Sweeps up to `end`.
+    fn sweep(&mut self, end: Timestamp) {
+        let mut highest = self.boundary;
+        while let Some(point) = self.points.get_mut(self.swept).filter(|point| point.as_of <= end) {
+            highest = highest.max(point.total);
+            point.total = highest;
+            self.swept += 1;
+        }
+    }
+
+    /// The last point swept over.
+    fn behind(&self) -> Option<&Point> {
+        self.points.get(self.swept.checked_sub(1)?)
+    }
+
+    /// The reading at `end`, where the sweep stands.
+    fn reading_at(&self, end: Timestamp) -> Option<Boundary> {
+        let there = self.behind().filter(|point| point.as_of == end)?;
+        Some((there.total, there.reading.into_iter().collect()))
+    }
+
+    /// The reading at `end`, where the sweep stands, else what lies between the readings around it.
+    fn value_at(&self, end: Timestamp) -> Option<Boundary> {
+        self.reading_at(end).or_else(|| {
+            let (before, after) = (self.behind()?, self.points.get(self.swept)?);
+            let readings = [before.reading, after.reading].into_iter().flatten().collect();
+            Some((interpolate(before, after, end), readings))
+        })
+    }
+
+    /// Fixes the value of the boundary at `end`, where the sweep stands: what follows begins there.
+    fn fix(&mut self, end: Timestamp, value: Energy) {
+        self.boundary = value;
+        let behind = self.swept.checked_sub(1).and_then(|index| self.points.get_mut(index));
+        if let Some(there) = behind.filter(|point| point.as_of == end) {
+            there.total = value;
+        }
+    }
+}
+
+/// `v0 + floor((v1 - v0)(t - t0)/(t1 - t0))`, in whole microseconds.
+fn interpolate(before: &Point, after: &Point, at: Timestamp) -> Energy {
+    let since = |instant: Timestamp| i128::from(instant.as_microsecond() - before.as_of.as_microsecond());
+    let rise = i128::from((after.total.max(before.total) - before.total).get()) * since(at);
+    let share = rise.div_euclid(since(after.as_of).max(1));
+    before.total + Energy::new(i64::try_from(share).unwrap_or(i64::MAX))
+}
+
+/// Where the days that are planned begin: the installation's start, or a settled boundary that stays.
+struct Anchor {
+    at: Timestamp,
+    total: Energy,
+    is_start: bool,
+    /// The first day after it.
+    first_day: Date,
+}
+
+impl Anchor {
+    fn of(installation: &Installation, settled: &[SettledDay], zone: &TimeZone) -> Self {
+        let start_day = day_of(installation.start_at, zone);
+        match settled.first() {
+            Some(first) if first.day != start_day => {
+                let first_day = next_day(first.day);
+                Self { at: midnight(first_day, zone), total: first.end_value, is_start: false, first_day }
+            }
+            _ => Self {
+                at: installation.start_at,
+                total: installation.start_value,
+                is_start: true,
+                first_day: start_day,
+            },
+        }
+    }
+}
+
+/// The days to settle now, and those settled whose value changed: in day order, to be stored in place of what was.
+///
+/// `settled` is without gaps, in day order; cut at the front (see [`load_from`]) its first day stays as it is.
+/// `readings` may come in any order; those before the first day that may change are not looked at.
+#[must_use]
+pub fn plan(
+    installation: &Installation,
+    settled: &[SettledDay],
+    readings: &[Known],
+    now: Timestamp,
+    site: Site<'_>,
+) -> Vec<SettledDay> {
+    let anchor = Anchor::of(installation, settled, site.zone);
+    let mut curve = Curve::new(&anchor, readings);
+    let stored: BTreeMap<Date, &SettledDay> = settled.iter().map(|day| (day.day, day)).collect();
+    let mut changed = Vec::new();
+    let mut day = anchor.first_day;
+    loop {
+        let end = midnight(next_day(day), site.zone);
+        curve.sweep(end);
+        let news = match stored.get(&day) {
+            Some(stored) => corrected(stored, &curve, end, now, site),
+            None => match settling(&curve, day, end, now, site) {
+                Some(boundary) => Some(boundary),
+                None => break,
+            },
+        };
+        let end_value = news.as_ref().map(|(value, _)| *value).or(stored.get(&day).map(|stored| stored.end_value));
+        curve.fix(end, end_value.unwrap_or(curve.boundary));
+        changed.extend(news.map(|(end_value, readings)| SettledDay { day, end_value, readings }));
+        day = next_day(day);
+    }
+    changed
+}
+
+/// A settled boundary as it must be now, where that is news.
+fn corrected(stored: &SettledDay, curve: &Curve, end: Timestamp, now: Timestamp, site: Site<'_>) -> Option<Boundary> {
+    if now > shift(end, site.policy.settlement.correction_horizon) {
+        return None;
+    }
+    let (value, readings) = curve.value_at(end).unwrap_or_else(|| (stored.end_value, stored.readings.clone()));
+    let value = value.max(curve.boundary);
+    (value != stored.end_value).then_some((value, readings))
+}
+
+/// An open day's boundary where it may settle now.
+fn settling(curve: &Curve, day: Date, end: Timestamp, now: Timestamp, site: Site<'_>) -> Option<Boundary> {
+    if now < end {
+        return None;
+    }
+    let by_interpolation = now >= at(next_day(day), site.policy.settlement.interpolate_from, site.zone);
+    let (value, readings) = if by_interpolation { curve.value_at(end) } else { curve.reading_at(end) }?;
+    Some((value.max(curve.boundary), readings))
+}
+
+/// What `changed` (from [`plan`] with the same `settled`) adds to the account's settled energies; parts of it may be
+/// negative.
+///
+/// # Errors
+/// [`ChargeError::NoVersion`] where the tariff does not hold on one of the days.
+pub fn usage_change(
+    installation: &Installation,
+    settled: &[SettledDay],
+    changed: &[SettledDay],
+    tariff: &Tariff,
+    zone: &TimeZone,
+) -> Result<Usage, ChargeError> {
+    let before: BTreeMap<Date, Energy> = settled.iter().map(|day| (day.day, day.end_value)).collect();
+    let mut after = before.clone();
+    after.extend(changed.iter().map(|day| (day.day, day.end_value)));
+    let anchor = Anchor::of(installation, settled, zone);
+    Ok(usage_of(installation, &anchor, &after, tariff)?.minus(&usage_of(installation, &anchor, &before, tariff)?))
+}
+
+/// The energies of all days after the anchor.
+fn usage_of(
+    installation: &Installation,
+    anchor: &Anchor,
+    ends: &BTreeMap<Date, Energy>,
+    tariff: &Tariff,
+) -> Result<Usage, ChargeError> {
+    let mut usage = Usage::none();
+    let mut before = anchor.total;
+    for (day, end) in ends.range(anchor.first_day..) {
+        usage.use_on(*day, energy(installation, before, *end), tariff)?;
+        before = *end;
+    }
+    Ok(usage)
+}
+
+/// The multiplier counts for differences only.
+fn energy(installation: &Installation, from: Energy, to: Energy) -> Energy {
+    Energy::new((to - from).get() * i64::from(installation.multiplier))
+}
+
+/// What was used from the last settled boundary up to the latest good reading, and up to when: split at local midnights
+/// as settlement would. `settled` and `readings` as in [`plan`].
+///
+/// # Errors
+/// [`ChargeError::NoVersion`] where the tariff does not hold on one of the days.
+pub fn unsettled(
+    installation: &Installation,
+    settled: &[SettledDay],
+    readings: &[Known],
+    tariff: &Tariff,
+    zone: &TimeZone,
+) -> Result<(Usage, Timestamp), ChargeError> {
+    let anchor = Anchor::of(installation, settled, zone);
+    let mut curve = Curve::new(&anchor, readings);
+    let stored: BTreeMap<Date, Energy> = settled.iter().map(|day| (day.day, day.end_value)).collect();
+    let known_to = curve.points.last().map_or(anchor.at, |latest| latest.as_of);
+    let (mut usage, mut day, mut reached) = (Usage::none(), anchor.first_day, anchor.at);
+    while reached < known_to || stored.contains_key(&day) {
+        let end = midnight(next_day(day), zone);
+        let from = curve.boundary;
+        match stored.get(&day) {
+            Some(end_value) => {
+                curve.sweep(end);
+                curve.fix(end, *end_value);
+                reached = end;
+            }
+            None => {
+                reached = end.min(known_to);
+                curve.sweep(reached);
+                let value = curve.value_at(reached).map_or(from, |(value, _)| value.max(from));
+                curve.fix(reached, value);
+                usage.use_on(day, energy(installation, from, value), tariff)?;
+            }
+        }
+        day = next_day(day);
+    }
+    Ok((usage, reached))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! Settlement: what settles when, and that the order of arrival changes nothing.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    charge::settle,
+    fixtures::{at as instant, day, hours, kwh, policy, reading_id, tiered, version, zone},
+    money::{Carry, Money},
+    reading::Kind,
+    site::Policy,
+};
+
+fn known(id: i64, as_of: &str, total: &str) -> Known {
+    Known { id: reading_id(id), as_of: instant(as_of), kind: Kind::Instant, total: kwh(total) }
+}
+
+fn freeze(id: i64, as_of: &str, total: &str) -> Known {
+    Known { kind: Kind::DailyFreeze, ..known(id, as_of, total) }
+}
+
+fn from(start_at: &str, start_value: &str) -> Installation {
+    Installation { start_at: instant(start_at), start_value: kwh(start_value), multiplier: 1 }
+}
+
+fn settled(date: &str, end_value: &str, readings: &[i64]) -> SettledDay {
+    let readings = readings.iter().map(|id| reading_id(*id)).collect();
+    SettledDay { day: day(date), end_value: kwh(end_value), readings }
+}
+
+/// Plans in Shanghai.
+fn planned(installation: &Installation, settled: &[SettledDay], readings: &[Known], now: &str) -> Vec<SettledDay> {
+    let (policy, zone) = (policy(), zone("Asia/Shanghai"));
+    plan(installation, settled, readings, instant(now), Site { policy: &policy, zone: &zone })
+}
+
+const START: &str = "2026-05-01T10:00:00+08:00";
+
+#[test]
+fn a_day_settles_as_soon_as_the_reading_at_its_midnight_is_known() {
+    let installation = from(START, "100");
+    let readings = [known(1, "2026-05-01T20:00:00+08:00", "104"), freeze(2, "2026-05-02T00:00:00+08:00", "105")];
+    let days = planned(&installation, &[], &readings, "2026-05-02T00:10:00+08:00");
+    assert_eq!(days, [settled("2026-05-01", "105", &[2])]);
+    assert_eq!(planned(&installation, &days, &readings, "2026-05-02T12:10:00+08:00"), []);
+}
+
+#[test]
+fn without_it_a_day_waits_for_noon_and_is_interpolated_then() {
+    let installation = from(START, "100");
+    let readings = [known(1, "2026-05-01T20:00:00+08:00", "104"), known(2, "2026-05-02T08:00:00+08:00", "107.0001")];
+    assert_eq!(planned(&installation, &[], &readings, "2026-05-02T11:59:59+08:00"), []);
+    // A third of the way from 104 to 107.0001, rounded down.
+    let days = planned(&installation, &[], &readings, "2026-05-02T12:00:00+08:00");
+    assert_eq!(days, [settled("2026-05-01", "105", &[1, 2])]);
+}
+
+#[test]
+fn nothing_is_extrapolated() {
+    let readings = [known(1, "2026-05-01T23:59:59+08:00", "104")];
+    assert_eq!(planned(&from(START, "100"), &[], &readings, "2026-05-09T12:00:00+08:00"), []);
+}
+
+#[test]
+fn days_settle_in_order() {
+    let readings = [freeze(1, "2026-05-03T00:00:00+08:00", "110")];
+    let installation = from("2026-05-01T12:00:00+08:00", "100");
+    // The midnight of 3 May is known, but 2 May waits for 1 May, whose noon has passed.
+    let days = planned(&installation, &[], &readings, "2026-05-03T00:05:00+08:00");
+    assert_eq!(days.iter().map(|day| day.day).collect::<Vec<_>>(), [day("2026-05-01"), day("2026-05-02")]);
+    let readings = [freeze(1, "2026-05-03T00:00:00+08:00", "110"), known(2, "2026-05-03T09:00:00+08:00", "111")];
+    let late = from("2026-05-02T12:00:00+08:00", "100");
+    let one = planned(&late, &[], &readings, "2026-05-03T09:01:00+08:00");
+    assert_eq!(one, [settled("2026-05-02", "110", &[1])]);
+}
+
+#[test]
+fn a_freeze_that_arrives_later_corrects_its_boundary() {
+    let installation = from(START, "100");
+    let stored = [settled("2026-05-01", "105", &[1, 2]), settled("2026-05-02", "110", &[4])];
+    let readings = [
+        known(1, "2026-05-01T20:00:00+08:00", "104"),
+        known(2, "2026-05-02T08:00:00+08:00", "107"),
+        freeze(3, "2026-05-02T00:00:00+08:00", "106"),
+        freeze(4, "2026-05-03T00:00:00+08:00", "110"),
+    ];
+    let in_time = planned(&installation, &stored, &readings, "2026-06-06T00:00:00+08:00");
+    assert_eq!(in_time, [settled("2026-05-01", "106", &[3])]);
+    assert_eq!(planned(&installation, &stored, &readings, "2026-06-06T00:00:00.000001+08:00"), []);
+}
+
+#[test]
+fn no_boundary_falls_below_one_that_stays() {
+    let installation = from(START, "100");
+    let stored = [settled("2026-05-01", "108", &[]), settled("2026-05-02", "110", &[2])];
+    // The first is too old to be corrected; the second was wrong and goes down, but not below the first.
+    let readings = [freeze(3, "2026-05-02T00:00:00+08:00", "101"), freeze(4, "2026-05-03T00:00:00+08:00", "103")];
+    let days = planned(&installation, &stored, &readings, "2026-06-06T12:00:00+08:00");
+    assert_eq!(days, [settled("2026-05-02", "108", &[4])]);
+}
+
+#[test]
+fn a_step_back_within_the_tolerance_costs_and_gives_nothing() {
+    let readings = [
+        known(1, "2026-05-01T23:00:00+08:00", "104.01"),
+        freeze(2, "2026-05-02T00:00:00+08:00", "104"),
+        freeze(3, "2026-05-03T00:00:00+08:00", "104.02"),
+    ];
+    let days = planned(&from(START, "100"), &[], &readings, "2026-05-03T00:05:00+08:00");
+    assert_eq!(days, [settled("2026-05-01", "104.01", &[2]), settled("2026-05-02", "104.02", &[3])]);
+}
+
+#[test]
+fn at_one_instant_the_freeze_counts_before_the_poll() {
+    let midnight = "2026-05-02T00:00:00+08:00";
+    for readings in [
+        [known(1, midnight, "104.5"), freeze(2, midnight, "104")],
+        [freeze(2, midnight, "104"), known(1, midnight, "104.5")],
+    ] {
+        let days = planned(&from(START, "100"), &[], &readings, "2026-05-02T00:05:00+08:00");
+        assert_eq!(days, [settled("2026-05-01", "104", &[2])]);
+    }
+}
+
+#[test]
+fn a_day_of_25_hours_is_interpolated_over_25_hours() {
+    let (policy, zone) = (policy(), zone("Europe/Berlin"));
+    let site = Site { policy: &policy, zone: &zone };
+    let installation = from("2026-10-25T00:00:00+02:00", "0");
+    let readings = [freeze(1, "2026-10-27T00:00:00+01:00", "49")];
+    let days = plan(&installation, &[], &readings, instant("2026-10-27T00:01:00+01:00"), site);
+    assert_eq!(days, [settled("2026-10-25", "25", &[1]), settled("2026-10-26", "49", &[1])]);
+}
+
+#[test]
+fn the_multiplier_counts_for_differences_only() {
+    let zone = zone("Asia/Shanghai");
+    let installation = Installation { multiplier: 40, ..from(START, "100") };
+    let readings = [freeze(1, "2026-05-02T00:00:00+08:00", "105"), known(2, "2026-05-02T06:00:00+08:00", "106")];
+    let days = [settled("2026-05-01", "105", &[1])];
+    let charged = usage_change(&installation, &[], &days, &tiered(), &zone).unwrap();
+    assert_eq!(charged.total(), kwh("200"));
+    let (open, to) = unsettled(&installation, &days, &readings, &tiered(), &zone).unwrap();
+    assert_eq!((open.total(), to), (kwh("40"), instant("2026-05-02T06:00:00+08:00")));
+}
+
+#[test]
+fn energy_is_split_where_a_version_begins() {
+    let zone = zone("Asia/Shanghai");
+    let mut tariff = tiered();
+    tariff.versions.push(version(2, "2026-05-02", &[(None, "1")]));
+    let readings = [known(1, "2026-05-02T14:00:00+08:00", "128")];
+    let (open, _) = unsettled(&from(START, "100"), &[], &readings, &tariff, &zone).unwrap();
+    let parts: Vec<_> = open.iter().map(|((_, number), energy)| (number, energy)).collect();
+    assert_eq!(parts, [(1, kwh("14")), (2, kwh("14"))]);
+}
+
+/// What reaches the head end over some days, and when.
+#[derive(Debug, Clone)]
+struct Arrival {
+    known: Known,
+    received_at: Timestamp,
+}
+
+/// Readings every few hours from the start on, many of them lost, some at midnights, noise of at most 0.01 kWh backward,
+/// each received up to ten days later.
+fn arrivals(start: Timestamp, zone: TimeZone) -> impl Strategy<Value = Vec<Arrival>> {
+    let step = (1_i64..40, any::<bool>(), 0_i64..200_000, 0_i64..100, 0_i64..240);
+    prop::collection::vec(step, 1..40).prop_map(move |steps| {
+        let (mut as_of, mut total) = (start, 1_000_000);
+        let mut all = Vec::new();
+        for (id, (gap, at_midnight, rise, noise, delay)) in (1..).zip(steps) {
+            let next = shift(as_of, hours(gap));
+            as_of = if at_midnight { midnight(next_day(day_of(next, &zone)), &zone) } else { next };
+            total += rise;
+            let kind = if at_midnight { Kind::DailyFreeze } else { Kind::Instant };
+            let known = Known { id: reading_id(id), as_of, kind, total: Energy::new(total - noise) };
+            all.push(Arrival { known, received_at: shift(as_of, hours(delay)) });
+        }
+        all
+    })
+}
+
+/// An account with one meter that is settled at every arrival and every so often in between.
+struct Ledger {
+    installation: Installation,
+    settled: BTreeMap<Date, SettledDay>,
+    usage: Usage,
+    carry: Carry,
+    charged: Money,
+}
+
+impl Ledger {
+    fn new(installation: Installation) -> Self {
+        let (settled, usage) = (BTreeMap::new(), Usage::none());
+        Self { installation, settled, usage, carry: Carry::ZERO, charged: Money::ZERO }
+    }
+
+    /// Settles with everything loaded, checks that the least that must be loaded gives the same, and stores it.
+    fn settle(&mut self, readings: &[Known], new: &[Known], now: Timestamp, site: Site<'_>) {
+        let all: Vec<SettledDay> = self.settled.values().cloned().collect();
+        let days = plan(&self.installation, &all, readings, now, site);
+        let (loaded, least) = self.load(&all, readings, new, site.zone);
+        assert_eq!(plan(&self.installation, &loaded, &least, now, site), days);
+        let change = usage_change(&self.installation, &all, &days, &tiered(), site.zone).unwrap();
+        assert_eq!(usage_change(&self.installation, &loaded, &days, &tiered(), site.zone).unwrap(), change);
+        let after = self.usage.plus(&change);
+        let (money, carry) = settle(&self.usage, &after, self.carry, &tiered()).unwrap();
+        (self.usage, self.carry, self.charged) = (after, carry, self.charged + money);
+        self.settled.extend(days.into_iter().map(|day| (day.day, day)));
+        let values: Vec<Energy> = self.settled.values().map(|day| day.end_value).collect();
+        assert!(values.is_sorted());
+        assert!(values.first().is_none_or(|first| *first >= self.installation.start_value));
+    }
+
+    /// What [`load_from`] asks for.
+    fn load(
+        &self,
+        all: &[SettledDay],
+        readings: &[Known],
+        new: &[Known],
+        zone: &TimeZone,
+    ) -> (Vec<SettledDay>, Vec<Known>) {
+        let last = all.last().map_or(Timestamp::MAX, |last| midnight(next_day(last.day), zone));
+        let oldest = new.iter().map(|known| known.as_of).min().unwrap_or(Timestamp::MAX).min(last);
+        let before = readings.iter().map(|known| known.as_of).filter(|as_of| *as_of < oldest).max();
+        let before = before.unwrap_or(self.installation.start_at);
+        let Some(first) = load_from(&self.installation, before, zone) else { return (all.to_vec(), readings.to_vec()) };
+        let since = midnight(next_day(first), zone);
+        let days = all.iter().filter(|day| day.day >= first).cloned().collect();
+        (days, readings.iter().filter(|known| known.as_of >= since).copied().collect())
+    }
+
+    fn end_values(&self) -> Vec<(Date, Energy)> {
+        self.settled.iter().map(|(date, day)| (*date, day.end_value)).collect()
+    }
+}
+
+fn order_changes_nothing(start: Timestamp, arrivals: &[Arrival], policy: &Policy, zone: &TimeZone) {
+    let site = Site { policy, zone };
+    let installation = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 3 };
+    let mut by_arrival = arrivals.to_vec();
+    by_arrival.sort_by_key(|arrival| (arrival.received_at, arrival.known.as_of));
+    let mut live = Ledger::new(installation);
+    let mut readings = Vec::new();
+    for arrival in &by_arrival {
+        readings.push(arrival.known);
+        live.settle(&readings, &[arrival.known], arrival.received_at, site);
+        live.settle(&readings, &[], shift(arrival.received_at, hours(13)), site);
+    }
+    let end = by_arrival.iter().map(|arrival| arrival.received_at).max().unwrap_or(start);
+    let end = shift(end, hours(48));
+    live.settle(&readings, &[], end, site);
+
+    let mut at_once = Ledger::new(installation);
+    readings.sort_by_key(|known| known.as_of);
+    at_once.settle(&readings, &readings, end, site);
+    assert_eq!(live.end_values(), at_once.end_values());
+    assert_eq!((live.charged, live.carry), (at_once.charged, at_once.carry));
+
+    let days: Vec<SettledDay> = at_once.settled.values().cloned().collect();
+    let (open, _) = unsettled(&installation, &days, &readings, &tiered(), zone).unwrap();
+    let highest = readings.iter().map(|known| known.total).max().unwrap_or(installation.start_value);
+    let all = (highest.max(installation.start_value) - installation.start_value).get() * 3;
+    assert_eq!(at_once.usage.total() + open.total(), Energy::new(all));
+}
+
+const BERLIN_SPRING: &str = "2026-03-27T07:30:00+01:00";
+
+proptest! {
+    #[test]
+    fn the_order_of_arrival_changes_nothing_within_the_horizon(
+        arrivals in arrivals(instant(BERLIN_SPRING), zone("Europe/Berlin")),
+    ) {
+        // Everything arrives within the horizon of every boundary it changes.
+        let mut policy = policy();
+        policy.settlement.correction_horizon = hours(200 * 24);
+        order_changes_nothing(instant(BERLIN_SPRING), &arrivals, &policy, &zone("Europe/Berlin"));
+    }
+
+    #[test]
+    fn with_any_horizon_boundaries_rise_and_loading_less_changes_nothing(
+        arrivals in arrivals(instant(BERLIN_SPRING), zone("Europe/Berlin")),
+        horizon in 0_i64..300,
+    ) {
+        let (mut policy, zone) = (policy(), zone("Europe/Berlin"));
+        policy.settlement.correction_horizon = SignedDuration::from_hours(horizon);
+        let site = Site { policy: &policy, zone: &zone };
+        let start = instant(BERLIN_SPRING);
+        let installation = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 1 };
+        let mut by_arrival = arrivals;
+        by_arrival.sort_by_key(|arrival| arrival.received_at);
+        let (mut ledger, mut readings) = (Ledger::new(installation), Vec::new());
+        for arrival in &by_arrival {
+            readings.push(arrival.known);
+            ledger.settle(&readings, &[arrival.known], arrival.received_at, site);
+        }
+        let highest = readings.iter().map(|known| known.total).max().unwrap_or_default().max(installation.start_value);
+        prop_assert!(ledger.usage.total() <= highest - installation.start_value);
+    }
+}

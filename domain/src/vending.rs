@@ -1,0 +1,196 @@
+//! Vends: every check before money is taken, and what becomes of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    account::{Limits, State},
+    money::Money,
+    site::VendPolicy,
+    tariff::TariffVersion,
+};
+
+/// What is known of the account and the cashier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Where the account is in its life.
+    pub state: State,
+    /// Its posted balance.
+    pub balance: Money,
+    /// Its balance less accrued.
+    pub available: Money,
+    /// What the cashier sold on this local day so far.
+    pub cashier_sold_today: Money,
+}
+
+/// What becomes of the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// What was paid in.
+    pub amount: Money,
+    /// Tax contained in it, rounded half up; it stays part of the amount.
+    pub tax: Money,
+    /// The posted balance before.
+    pub balance_before: Money,
+    /// The posted balance after.
+    pub balance_after: Money,
+    /// Balance less accrued after.
+    pub available_after: Money,
+    /// Whether that is enough to restore supply.
+    pub restores: bool,
+}
+
+/// Why a vend is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The account is not open.
+    #[error("the account is not active")]
+    AccountNotActive,
+    /// Nothing, or less, is paid in.
+    #[error("the amount must be above 0")]
+    AmountNotPositive,
+    /// Less than the tariff sells at once.
+    #[error("the amount is below the minimum of {minimum} minor units")]
+    BelowMinimum {
+        /// The least that is sold at once.
+        minimum: Money,
+    },
+    /// More than may be sold at once.
+    #[error("the amount is above the maximum of {maximum} minor units")]
+    AboveMaximum {
+        /// The most that is sold at once.
+        maximum: Money,
+    },
+    /// More than this cashier may sell on one day.
+    #[error("the cashier may sell {left} minor units more today")]
+    CashierDayLimit {
+        /// What is left of it.
+        left: Money,
+    },
+    /// The balance would be larger than can be kept.
+    #[error("the balance would be too large")]
+    BalanceTooLarge,
+}
+
+impl Refused {
+    /// A stable word for clients.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AccountNotActive => "account_not_active",
+            Self::AmountNotPositive => "amount_not_positive",
+            Self::BelowMinimum { .. } => "below_minimum_vend",
+            Self::AboveMaximum { .. } => "above_maximum_vend",
+            Self::CashierDayLimit { .. } => "cashier_day_limit",
+            Self::BalanceTooLarge => "balance_too_large",
+        }
+    }
+}
+
+/// Checks a vend of `amount` minor units and tells what becomes of it; stores nothing, so that a trial is the same call.
+///
+/// # Errors
+/// See [`Refused`].
+pub fn split(
+    amount: Money,
+    facts: &Facts,
+    limits: &Limits,
+    tariff: &TariffVersion,
+    policy: &VendPolicy,
+) -> Result<Split, Refused> {
+    if facts.state != State::Active {
+        return Err(Refused::AccountNotActive);
+    }
+    if amount <= Money::ZERO {
+        return Err(Refused::AmountNotPositive);
+    }
+    if amount < tariff.minimum_vend {
+        return Err(Refused::BelowMinimum { minimum: tariff.minimum_vend });
+    }
+    if amount > policy.maximum_per_vend {
+        return Err(Refused::AboveMaximum { maximum: policy.maximum_per_vend });
+    }
+    let left = policy.maximum_per_cashier_day - facts.cashier_sold_today;
+    if amount > left {
+        return Err(Refused::CashierDayLimit { left: left.max(Money::ZERO) });
+    }
+    let balance_after = facts.balance.checked_add(amount).ok_or(Refused::BalanceTooLarge)?;
+    let available_after = facts.available.checked_add(amount).ok_or(Refused::BalanceTooLarge)?;
+    Ok(Split {
+        amount,
+        tax: contained_tax(amount, tariff.tax_rate_ppm),
+        balance_before: facts.balance,
+        balance_after,
+        available_after,
+        restores: limits.restore_due(available_after),
+    })
+}
+
+/// The tax contained in `amount` at `rate_ppm` millionths of the price before tax, rounded half up.
+#[must_use]
+pub fn contained_tax(amount: Money, rate_ppm: u32) -> Money {
+    let rate = i128::from(rate_ppm);
+    let whole = 1_000_000 + rate;
+    let tax = (i128::from(amount.get()) * rate * 2 + whole).div_euclid(whole * 2);
+    Money::new(i64::try_from(tax).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{limits, policy, version};
+
+    const FACTS: Facts = Facts {
+        state: State::Active,
+        balance: Money::new(-300),
+        available: Money::new(-450),
+        cashier_sold_today: Money::ZERO,
+    };
+
+    fn try_split(amount: i64, facts: &Facts) -> Result<Split, Refused> {
+        let tariff = version(1, "2026-01-01", &[(None, "0.5")]);
+        split(Money::new(amount), facts, &limits(), &tariff, &policy().vending)
+    }
+
+    #[test]
+    fn a_vend_shows_tax_balance_and_whether_supply_comes_back() {
+        let split = try_split(11_300, &FACTS);
+        let expected = Split {
+            amount: Money::new(11_300),
+            tax: Money::new(1_300),
+            balance_before: Money::new(-300),
+            balance_after: Money::new(11_000),
+            available_after: Money::new(10_850),
+            restores: true,
+        };
+        assert_eq!(split, Ok(expected));
+        assert_eq!(try_split(450, &FACTS).map(|split| split.restores), Ok(false));
+        assert_eq!(try_split(451, &FACTS).map(|split| split.restores), Ok(true));
+    }
+
+    #[test]
+    fn every_limit_refuses_with_its_word() {
+        let pending = Facts { state: State::Pending, ..FACTS };
+        let busy = Facts { cashier_sold_today: Money::new(4_999_000), ..FACTS };
+        let rich = Facts { balance: Money::new(i64::MAX - 50), ..FACTS };
+        for (amount, facts, code) in [
+            (500, pending, "account_not_active"),
+            (0, FACTS, "amount_not_positive"),
+            (-1, FACTS, "amount_not_positive"),
+            (99, FACTS, "below_minimum_vend"),
+            (1_000_001, FACTS, "above_maximum_vend"),
+            (1_001, busy, "cashier_day_limit"),
+            (100, rich, "balance_too_large"),
+        ] {
+            assert_eq!(try_split(amount, &facts).map_err(|refused| refused.code()), Err(code), "{amount}");
+        }
+        assert!(try_split(1_000, &busy).is_ok());
+    }
+
+    #[test]
+    fn contained_tax_is_rounded_half_up() {
+        assert_eq!(contained_tax(Money::new(113), 130_000), Money::new(13));
+        assert_eq!(contained_tax(Money::new(100), 130_000), Money::new(12));
+        assert_eq!(contained_tax(Money::new(3), 1_000_000), Money::new(2));
+        assert_eq!(contained_tax(Money::new(100), 0), Money::ZERO);
+    }
+}
