@@ -1,1 +1,16 @@
-//! Wattgate.
+//! Wattgate: the head end for centralized meter reading and prepaid electricity.
+//!
+//! This crate is the world around the four inner ones: people, databases and other systems. See ARCHITECTURE.md.
+
+pub mod app;
+pub mod audit;
+pub mod batch;
+pub mod demo;
+pub mod hot;
+pub mod http;
+pub mod jobs;
+pub mod keys;
+pub mod operations;
+pub mod port;
+pub mod settings;
+pub mod telemetry;

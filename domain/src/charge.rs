@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     energy::Energy,
@@ -28,8 +28,10 @@ pub enum ChargeError {
 /// Where energy counts: the first day of its window and the number of the tariff version.
 pub type UsageKey = (Date, i32);
 
-/// Energies by window and tariff version; of one account they are the sum over all its meters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Energies by window and tariff version; of one account they are the sum over all its meters. JSON: a list of
+/// `[[window, version], energy]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(UsageKey, Energy)>", into = "Vec<(UsageKey, Energy)>")]
 pub struct Usage(BTreeMap<UsageKey, Energy>);
 
 impl Usage {
@@ -94,6 +96,18 @@ impl FromIterator<(UsageKey, Energy)> for Usage {
         let mut usage = Self::none();
         all.into_iter().for_each(|(key, energy)| usage.put(key, energy));
         usage
+    }
+}
+
+impl From<Vec<(UsageKey, Energy)>> for Usage {
+    fn from(all: Vec<(UsageKey, Energy)>) -> Self {
+        all.into_iter().collect()
+    }
+}
+
+impl From<Usage> for Vec<(UsageKey, Energy)> {
+    fn from(usage: Usage) -> Self {
+        usage.0.into_iter().collect()
     }
 }
 

@@ -237,7 +237,8 @@ impl Serialize for Exact {
 
 /// What an account used beyond its posted whole minor units: at least 0 and below one minor unit, in 1e-10 currency
 /// units. It is added to the account's next charge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Carry(i64);
 
 impl Carry {

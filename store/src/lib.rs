@@ -1,1 +1,38 @@
-//! Rows and the only SQL of Wattgate, one source for SQLite and PostgreSQL.
+//! Rows, and the only SQL of Wattgate: one source for SQLite and PostgreSQL.
+//!
+//! One file per noun holds its struct and its queries; each takes a [`Conn`], so that a verb composes several of them
+//! in one transaction of [`Db::write`]. Rows speak the types of `domain`; how those are stored stands in `column.rs` and
+//! `time.rs`. The tables are described in `migrations/`.
+
+mod column;
+mod conn;
+mod db;
+mod error;
+mod migration;
+mod schema;
+mod time;
+
+pub mod account;
+pub mod alarm;
+pub mod api_key;
+pub mod concentrator;
+pub mod customer;
+pub mod idempotency;
+pub mod ids;
+pub mod installation;
+pub mod meter;
+pub mod notice;
+pub mod read_request;
+pub mod reading;
+pub mod relay_order;
+pub mod settled_day;
+pub mod site;
+pub mod story;
+pub mod tariff;
+pub mod transaction;
+pub mod unknown_concentrator;
+pub mod vend;
+
+pub use conn::Conn;
+pub use db::{Db, DbSettings, Durability};
+pub use error::{Error, Result};

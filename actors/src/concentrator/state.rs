@@ -1,0 +1,397 @@
+//! What a concentrator does next. Pure: events and the present moment go in, effects come out. The session is in
+//! `session.rs`, the exchange in `exchange.rs`, the meaning of answers in `answer.rs`; here they meet.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::{
+    ids::{ConcentratorId, MeterId, OrderId},
+    reading::{Kind, Observation},
+    relay::order::Order,
+};
+use jiff::SignedDuration;
+use protocols::{FrameError, qgdw376::Frame};
+use rand::{RngExt, rngs::SmallRng};
+
+use super::{archive::Check, ask::record, exchange::Stage, queue::Queue, session::Session};
+use crate::{
+    fleet::{DecodeLevel, LinkState},
+    job::{Job, Outcome, Task},
+    messages::Surroundings,
+    meter,
+    ports::{Ack, Authorization, ConcentratorPlan, MeterPlan, PortError, Report, SessionEvent},
+    seams::Moment,
+    settings::FleetSettings,
+    wheel::Wheel,
+};
+
+/// What happens to a concentrator.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Its archive and rules.
+    Loaded(Result<ConcentratorPlan, PortError>),
+    /// A terminal dialled in on this link, from there.
+    Attached { link: u64, peer: String },
+    /// A sound frame.
+    Frame { link: u64, frame: Frame },
+    /// Bytes that were no frame.
+    Bad { link: u64, error: FrameError },
+    /// A link is gone, and why.
+    Closed { link: u64, why: String },
+    /// The moment of the earliest deadline.
+    Tick,
+    /// A meter wants this asked.
+    Enqueue(MeterId, Task),
+    /// A meter wants to be woken then.
+    WakeAt(MeterId, Duration),
+    /// A meter's actor is gone; what it wanted is void.
+    MeterGone(MeterId),
+    /// A meter's actor started again.
+    MeterStarted(MeterId),
+    /// The word on the order at the head of the queue.
+    Authorized(Result<Authorization, PortError>),
+    /// What became of a batch of readings.
+    Ingested(u64, Result<Vec<Ack>, PortError>),
+    /// These orders are due.
+    Due(Vec<Order>),
+    /// An operator orders that foreign archive records be overwritten.
+    SyncArchive,
+    /// The plan changed.
+    Reload,
+    /// Finish what is under way and take on nothing new.
+    Drain,
+}
+
+/// What a concentrator wants done.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Write a frame to this link.
+    Send {
+        link: u64,
+        frame: Vec<u8>,
+    },
+    /// Write what is queued for this link, then close it.
+    Close {
+        link: u64,
+    },
+    /// Fetch the plan; [`Event::Loaded`] comes back.
+    Load,
+    /// Start, change and end meter actors so that they are these.
+    Meters(Vec<MeterPlan>, Arc<Surroundings>),
+    Tell(MeterId, meter::Event),
+    /// [`Event::Authorized`] comes back.
+    Authorize(OrderId),
+    /// [`Event::Ingested`] comes back with the same number.
+    Ingest {
+        batch: u64,
+        observations: Vec<Observation>,
+        urgent: bool,
+    },
+    Session(SessionEvent),
+    Report(Report),
+    /// [`Event::Due`] comes back.
+    AskDue,
+    /// For the figures: an exchange ended.
+    Exchanged {
+        kind: &'static str,
+        outcome: &'static str,
+        took: Duration,
+    },
+    /// For the figures and the log: something came in that was no use.
+    Useless {
+        reason: &'static str,
+        detail: String,
+    },
+    /// For the figures: the queue refused a job.
+    Refused,
+    /// For the figures: readings that the world did not take.
+    NotStored(usize),
+    /// Everything under way is finished.
+    Drained,
+}
+
+/// A deadline of a concentrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Alarm {
+    /// The answer to the request under way is overdue.
+    Answer,
+    /// Nothing was heard for too long.
+    Idle,
+    /// A waiting job's turn comes.
+    Queue,
+    /// The archive is to be checked.
+    Archive,
+    /// The clock is to be read.
+    Clock,
+    /// The plan is to be fetched again, because it could not be.
+    Load,
+    /// A meter wants to be woken.
+    Meter(MeterId),
+}
+
+/// A concentrator.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(super) settings: Arc<FleetSettings>,
+    pub(super) random: SmallRng,
+    pub(super) plan: Option<ConcentratorPlan>,
+    /// What all its meters share.
+    pub(super) around: Option<Arc<Surroundings>>,
+    pub(super) session: Option<Session>,
+    /// When the last session ended.
+    pub(super) offline_since: Option<Duration>,
+    pub(super) wheel: Wheel<Alarm>,
+    pub(super) queue: Queue,
+    pub(super) stage: Stage,
+    /// PFC of the next request.
+    pub(super) counter: u8,
+    pub(super) fcb: bool,
+    /// Points of one request, as far as the concentrator bears it.
+    pub(super) points: u32,
+    pub(super) check: Option<Check>,
+    pub(super) verified: BTreeSet<MeterId>,
+    /// The concentrator's clock minus ours, as last read.
+    pub(super) drift: SignedDuration,
+    /// Batches that wait for their commit.
+    pub(super) uncommitted: BTreeMap<u64, Vec<Job>>,
+    pub(super) batches: u64,
+    pub(super) draining: bool,
+}
+
+impl State {
+    pub(crate) fn new(settings: Arc<FleetSettings>, random: SmallRng) -> Self {
+        Self {
+            queue: Queue::new(settings.queue_jobs),
+            settings,
+            random,
+            plan: None,
+            around: None,
+            session: None,
+            offline_since: None,
+            wheel: Wheel::new(),
+            stage: Stage::Idle,
+            counter: 0,
+            fcb: false,
+            points: 1,
+            check: None,
+            verified: BTreeSet::new(),
+            drift: SignedDuration::ZERO,
+            uncommitted: BTreeMap::new(),
+            batches: 0,
+            draining: false,
+        }
+    }
+
+    /// The one way in.
+    pub(crate) fn step(&mut self, event: Event, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Loaded(plan) => self.loaded(plan, now, &mut effects),
+            Event::Attached { link, peer } => self.attached(link, peer, now, &mut effects),
+            Event::Frame { link, frame } => self.frame(link, &frame, now, &mut effects),
+            Event::Bad { link, error } => self.bad(link, &error, &mut effects),
+            Event::Closed { link, why } => self.closed(link, why, now, &mut effects),
+            Event::Tick => self.tick(now, &mut effects),
+            Event::Enqueue(meter, task) => self.enqueue(Some(meter), task, now, &mut effects),
+            Event::WakeAt(meter, at) => self.wheel.set(Alarm::Meter(meter), at),
+            Event::MeterGone(meter) => self.meter_gone(meter),
+            Event::MeterStarted(meter) => self.meter_started(meter, &mut effects),
+            Event::Authorized(word) => self.authorized(word, now, &mut effects),
+            Event::Ingested(batch, outcome) => self.ingested(batch, outcome, &mut effects),
+            Event::Due(orders) => {
+                effects.extend(orders.into_iter().map(|order| Effect::Tell(order.meter, meter::Event::Order(order))));
+            }
+            Event::SyncArchive => self.begin_check(true, now, &mut effects),
+            Event::Reload => effects.push(Effect::Load),
+            Event::Drain => self.drain(&mut effects),
+        }
+        self.next_exchange(now, &mut effects);
+        if self.draining && self.stage.is_idle() && self.uncommitted.is_empty() {
+            effects.push(Effect::Drained);
+        }
+        effects
+    }
+
+    /// The earliest deadline; [`Event::Tick`] is due then.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.wheel.next()
+    }
+
+    pub(crate) const fn is_online(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Whether its archive can be asked for.
+    pub(crate) const fn can_check(&self) -> bool {
+        self.session.is_some() && self.plan.is_some()
+    }
+
+    /// Jobs in the queue.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn surroundings(&self) -> Option<Arc<Surroundings>> {
+        self.around.clone()
+    }
+
+    pub(crate) fn meter_plan(&self, meter: MeterId) -> Option<MeterPlan> {
+        self.plan.iter().flat_map(|plan| &plan.meters).find(|plan| plan.id == meter).cloned()
+    }
+
+    pub(crate) fn link_state(
+        &self,
+        concentrator: ConcentratorId,
+        quarantined_meters: usize,
+        decode_level: DecodeLevel,
+    ) -> LinkState {
+        let session = self.session.as_ref();
+        LinkState {
+            concentrator,
+            peer: session.map(|session| session.peer.clone()),
+            online_since: session.map(|session| session.since),
+            last_frame_at: session.map(|session| session.last_frame_at),
+            frames: session.map_or(0, |session| session.frames),
+            bad_frames: session.map_or(0, |session| session.bad),
+            jobs_waiting: self.queue.len(),
+            points_per_request: self.points,
+            meters: self.plan.as_ref().map_or(0, |plan| plan.meters.len()),
+            verified_meters: self.verified.len(),
+            quarantined_meters,
+            decode_level,
+        }
+    }
+
+    fn loaded(&mut self, plan: Result<ConcentratorPlan, PortError>, now: Moment, effects: &mut Vec<Effect>) {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                tracing::warn!(%error, "concentrator's plan cannot be loaded yet");
+                let pause = Duration::from_millis(self.settings.order_retry_ms);
+                return self.wheel.set(Alarm::Load, now.mono.saturating_add(pause));
+            }
+        };
+        let slot = Duration::try_from(plan.policy.polling.slot).unwrap_or(Duration::ZERO);
+        let spread = slot.saturating_mul(self.settings.poll_spread_percent) / 100;
+        let jitter = match &self.plan {
+            // A changed plan does not move the slots.
+            Some(_) => None,
+            None => SignedDuration::try_from(self.random.random_range(Duration::ZERO..=spread)).ok(),
+        };
+        self.around = Some(Arc::new(Surroundings {
+            zone: plan.zone.clone(),
+            policy: Arc::clone(&plan.policy),
+            settings: Arc::clone(&self.settings),
+            jitter: jitter.or_else(|| Some(self.around.as_ref()?.jitter)).unwrap_or(SignedDuration::ZERO),
+        }));
+        self.points = plan.profile.points_per_request;
+        let before = self.plan.take().map(|plan| plan.meters).unwrap_or_default();
+        for meter in before {
+            let after = plan.meters.iter().find(|after| after.id == meter.id);
+            if after.is_none() {
+                self.meter_gone(meter.id);
+            }
+            // Whose record changed is not known to be in the concentrator's archive.
+            if after.map(record) != Some(record(&meter)) {
+                self.verified.remove(&meter.id);
+            }
+        }
+        self.check = None;
+        effects.extend(self.around.clone().map(|around| Effect::Meters(plan.meters.clone(), around)));
+        self.plan = Some(plan);
+        if self.session.is_some() {
+            self.begin_check(false, now, effects);
+            self.wheel.set(Alarm::Clock, now.mono);
+            self.tell_all(&meter::Event::Online, effects);
+            effects.push(Effect::AskDue);
+        }
+    }
+
+    fn tick(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        while let Some(alarm) = self.wheel.pop_due(now.mono) {
+            match alarm {
+                Alarm::Answer => self.overdue(now, effects),
+                Alarm::Idle => self.idle(now, effects),
+                Alarm::Queue => {}
+                Alarm::Archive => self.begin_check(false, now, effects),
+                Alarm::Clock => self.enqueue(None, Task::Clock, now, effects),
+                Alarm::Load => effects.push(Effect::Load),
+                Alarm::Meter(meter) => effects.push(Effect::Tell(meter, meter::Event::Wake)),
+            }
+        }
+    }
+
+    pub(super) fn tell_all(&self, event: &meter::Event, effects: &mut Vec<Effect>) {
+        let meters = self.plan.iter().flat_map(|plan| &plan.meters);
+        effects.extend(meters.map(|meter| Effect::Tell(meter.id, event.clone())));
+    }
+
+    // --- meters ------------------------------------------------------------------------------------------------------
+
+    fn meter_gone(&mut self, meter: MeterId) {
+        self.wheel.clear(Alarm::Meter(meter));
+        self.queue.drain(|job| job.meter == Some(meter));
+    }
+
+    fn meter_started(&self, meter: MeterId, effects: &mut Vec<Effect>) {
+        if self.session.is_some() {
+            effects.push(Effect::Tell(meter, meter::Event::Online));
+            effects.push(Effect::AskDue);
+        }
+    }
+
+    // --- readings ----------------------------------------------------------------------------------------------------
+
+    /// Hands readings over to the world; nothing acts on them before they are committed.
+    pub(super) fn ingest(&mut self, jobs: Vec<Job>, observations: Vec<Observation>, effects: &mut Vec<Effect>) {
+        if observations.is_empty() {
+            return;
+        }
+        let urgent = jobs.iter().any(|job| matches!(job.task, Task::ReadNow { .. }));
+        self.batches = self.batches.wrapping_add(1);
+        self.uncommitted.insert(self.batches, jobs);
+        effects.push(Effect::Ingest { batch: self.batches, observations, urgent });
+    }
+
+    fn ingested(&mut self, batch: u64, outcome: Result<Vec<Ack>, PortError>, effects: &mut Vec<Effect>) {
+        let Some(jobs) = self.uncommitted.remove(&batch) else { return };
+        let acks = match outcome {
+            Ok(acks) if acks.len() == jobs.len() => acks.into_iter().map(Some).collect(),
+            _ => {
+                effects.push(Effect::NotStored(jobs.len()));
+                vec![None; jobs.len()]
+            }
+        };
+        for (job, ack) in jobs.into_iter().zip(acks) {
+            if let Some(ack) = &ack {
+                self.remember(ack, &job);
+            }
+            self.done(&job, ack.map_or(Outcome::NotStored, Outcome::Stored), effects);
+        }
+    }
+
+    /// Keeps the plan fresh, so that a meter actor that is started again does not ask for what is known.
+    fn remember(&mut self, ack: &Ack, job: &Job) {
+        let mut meters = self.plan.iter_mut().flat_map(|plan| &mut plan.meters);
+        let Some(meter) = meters.find(|meter| meter.id == ack.meter) else { return };
+        match (&job.task, ack.kind) {
+            (Task::Freeze(day), _) => {
+                meter.freezes_held.insert(*day);
+            }
+            (_, Kind::Instant) => meter.last_reading_at = meter.last_reading_at.max(Some(ack.as_of)),
+            _ => {}
+        }
+    }
+
+    fn drain(&mut self, effects: &mut Vec<Effect>) {
+        self.draining = true;
+        self.check = None;
+        for job in self.queue.drain(|_| true) {
+            self.done(&job, Outcome::Offline, effects);
+        }
+        self.tell_all(&meter::Event::Offline, effects);
+    }
+}

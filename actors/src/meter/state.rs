@@ -1,0 +1,394 @@
+//! What a meter wants next: its polls, freezes, relay checks, its live relay order and read nows. Pure: events and the
+//! present moment go in, effects come out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::{
+    ids::OrderId,
+    polling,
+    relay::{
+        RelayControl, RelayReading,
+        order::{Event as OrderEvent, Move, Order, Refusal, next_move},
+    },
+    site::Site,
+};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use protocols::dlt645::MeterError;
+
+use crate::{
+    fleet::ReadNowError,
+    job::{Outcome, Task},
+    messages::Surroundings,
+    ports::{Ack, MeterPlan, PortError, Report},
+    seams::Moment,
+};
+
+/// What happens to a meter.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// Its record or its concentrator's rules are these from now on.
+    Planned(MeterPlan, Arc<Surroundings>),
+    /// Its concentrator can be asked.
+    Online,
+    /// It cannot any more.
+    Offline,
+    /// The moment it asked to be woken at.
+    Wake,
+    /// A live relay order whose next move is due.
+    Order(Order),
+    /// What became of an order's event.
+    Recorded(Result<Order, PortError>),
+    /// Somebody wants a reading now; the number is the asker's.
+    ReadNow(u64),
+    /// What came of a task it asked for.
+    Done(Task, Outcome),
+}
+
+/// What a meter wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    /// Put this into the concentrator's queue; one [`Event::Done`] comes back.
+    Enqueue(Task),
+    /// Send [`Event::Wake`] then, instead of any earlier wish.
+    WakeAt(Duration),
+    /// Store what happened to the order; [`Event::Recorded`] comes back.
+    Record(OrderId, OrderEvent),
+    Report(Report),
+    /// Report that the meter answers again, then ask for its due orders.
+    ReportReachable(Timestamp),
+    /// Ask for due orders: one has ended.
+    AskDue,
+    /// The answer to a read now.
+    Answer(u64, Result<Vec<Ack>, ReadNowError>),
+    /// A poll slot was kept, or not.
+    Polled {
+        on_time: bool,
+    },
+}
+
+/// The live relay order in hand.
+#[derive(Debug)]
+struct Hand {
+    order: Order,
+    /// A read-back whose record is under way.
+    seen: Option<(RelayReading, Timestamp)>,
+    /// A record is under way.
+    recording: bool,
+}
+
+/// A meter.
+#[derive(Debug)]
+pub(crate) struct State {
+    plan: MeterPlan,
+    around: Arc<Surroundings>,
+    online: bool,
+    /// Tasks that are with the concentrator.
+    asked: BTreeSet<Task>,
+    /// Polls without an answer in a row.
+    silences: u32,
+    /// The last exchange for an order had no answer.
+    order_unanswered: bool,
+    next_poll: Timestamp,
+    /// When a missing freeze was last asked for in vain.
+    freezes_asked: BTreeMap<Date, Timestamp>,
+    next_relay_check: Timestamp,
+    hand: Option<Hand>,
+    read_nows: Vec<u64>,
+    /// The meter has no block of registers: ask for the total alone.
+    single_reads: bool,
+}
+
+impl State {
+    pub(crate) fn new(plan: MeterPlan, around: Arc<Surroundings>) -> Self {
+        Self {
+            plan,
+            around,
+            online: false,
+            asked: BTreeSet::new(),
+            silences: 0,
+            order_unanswered: false,
+            next_poll: Timestamp::MIN,
+            freezes_asked: BTreeMap::new(),
+            next_relay_check: Timestamp::MIN,
+            hand: None,
+            read_nows: Vec::new(),
+            single_reads: false,
+        }
+    }
+
+    /// The one way in.
+    pub(crate) fn step(&mut self, event: Event, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Planned(plan, around) => (self.plan, self.around) = (plan, around),
+            Event::Online => self.online(now.wall),
+            Event::Offline => self.offline(&mut effects),
+            Event::Wake => {}
+            Event::Order(order) => self.take_in_hand(order),
+            Event::Recorded(outcome) => self.recorded(outcome, &mut effects),
+            Event::ReadNow(asker) => self.read_now(asker, &mut effects),
+            Event::Done(task, outcome) => self.done(&task, outcome, now.wall, &mut effects),
+        }
+        if self.online {
+            self.ask_what_is_due(now, &mut effects);
+        }
+        effects
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site { zone: &self.around.zone, policy: &self.around.policy }
+    }
+
+    fn online(&mut self, now: Timestamp) {
+        self.online = true;
+        let slot = self.around.policy.polling.slot;
+        let last = self.plan.last_reading_at.unwrap_or(Timestamp::MIN);
+        // The slot that the last reading did not serve; a meter that was silent before the break gets a new chance.
+        self.next_poll = polling::next_slot(last, slot, self.around.jitter).max(now);
+    }
+
+    fn offline(&mut self, effects: &mut Vec<Effect>) {
+        self.online = false;
+        // Orders are rows: they come back with the next login. What is in an exchange has its outcome still to come.
+        if !self.is_order_under_way() {
+            self.hand = None;
+        }
+        if !self.asked.iter().any(|task| matches!(task, Task::ReadNow { .. })) {
+            self.answer_read_nows(&Err(ReadNowError::Offline), effects);
+        }
+    }
+
+    fn read_now(&mut self, asker: u64, effects: &mut Vec<Effect>) {
+        if !self.online {
+            effects.push(Effect::Answer(asker, Err(ReadNowError::Offline)));
+        } else if self.read_nows.len() >= self.around.settings.read_now_waiting {
+            effects.push(Effect::Answer(asker, Err(ReadNowError::Full)));
+        } else {
+            self.read_nows.push(asker);
+        }
+    }
+
+    fn answer_read_nows(&mut self, answer: &Result<Vec<Ack>, ReadNowError>, effects: &mut Vec<Effect>) {
+        effects.extend(self.read_nows.drain(..).map(|asker| Effect::Answer(asker, answer.clone())));
+    }
+
+    // --- what is due -------------------------------------------------------------------------------------------------
+
+    fn ask_what_is_due(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let mut wake = Timestamp::MAX;
+        self.poll(now.wall, &mut wake, effects);
+        self.ask_freezes(now.wall, &mut wake, effects);
+        self.check_relay(now.wall, &mut wake, effects);
+        self.move_order(now.wall, &mut wake, effects);
+        if !self.read_nows.is_empty() {
+            let block = self.plan.profile.tariffs > 1 && !self.single_reads;
+            self.ask(Task::ReadNow { block }, effects);
+        }
+        effects.push(Effect::WakeAt(now.mono_at(wake)));
+    }
+
+    fn ask(&mut self, task: Task, effects: &mut Vec<Effect>) {
+        if self.asked.insert(task.clone()) {
+            effects.push(Effect::Enqueue(task));
+        }
+    }
+
+    fn poll(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
+        if self.next_poll <= now {
+            self.ask(Task::Instant, effects);
+        } else {
+            *wake = self.next_poll.min(*wake);
+        }
+    }
+
+    fn ask_freezes(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
+        let plan = polling::freezes(now, self.plan.since, &self.plan.freezes_held, &self.freezes_asked, self.site());
+        for day in plan.due {
+            self.ask(Task::Freeze(day), effects);
+        }
+        *wake = plan.next.min(*wake);
+    }
+
+    fn check_relay(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
+        if self.plan.profile.relay_control == RelayControl::None || self.around.settings.relay_check_s == 0 {
+            return;
+        }
+        if self.next_relay_check <= now {
+            self.ask(Task::RelayCheck, effects);
+        } else {
+            *wake = self.next_relay_check.min(*wake);
+        }
+    }
+
+    // --- the relay order ---------------------------------------------------------------------------------------------
+
+    fn is_order_under_way(&self) -> bool {
+        let Some(hand) = &self.hand else { return false };
+        hand.recording || self.asked.contains(&Task::ReadBack) || self.asked.contains(&Task::Command(hand.order.id))
+    }
+
+    /// An order that is being worked on stays in hand: the row it ends in is the truth, and what comes after it is due.
+    fn take_in_hand(&mut self, order: Order) {
+        if self.online && !self.is_order_under_way() {
+            self.hand = Some(Hand { order, seen: None, recording: false });
+        }
+    }
+
+    fn move_order(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
+        if self.is_order_under_way() {
+            return;
+        }
+        let Some(hand) = &mut self.hand else { return };
+        match next_move(&hand.order, now, &self.around.policy.relay) {
+            Move::Send => {
+                let task = Task::Command(hand.order.id);
+                self.ask(task, effects);
+            }
+            Move::ReadBack { not_before } if not_before <= now => self.ask(Task::ReadBack, effects),
+            Move::ReadBack { not_before } => *wake = not_before.min(*wake),
+            Move::Expire => {
+                hand.recording = true;
+                effects.push(Effect::Record(hand.order.id, OrderEvent::Expire));
+            }
+            // The row knows when it is due again.
+            Move::Wait { .. } | Move::Ended => self.hand = None,
+        }
+    }
+
+    fn order_done(&mut self, outcome: &Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+        let event = match outcome {
+            Outcome::Taken => OrderEvent::Acknowledged,
+            Outcome::Relay(reading) => OrderEvent::RelayRead(*reading),
+            Outcome::Refused(error) => OrderEvent::Refused(refusal(*error)),
+            Outcome::NoAnswer => OrderEvent::NoAnswer,
+            // Nothing was sent, so nothing happened to the order; its row brings it back.
+            _ => {
+                self.hand = None;
+                return effects.extend((*outcome == Outcome::Superseded).then_some(Effect::AskDue));
+            }
+        };
+        self.order_unanswered |= *outcome == Outcome::NoAnswer;
+        let Some(hand) = &mut self.hand else { return };
+        hand.recording = true;
+        hand.seen = if let Outcome::Relay(reading) = outcome { Some((*reading, now)) } else { None };
+        effects.push(Effect::Record(hand.order.id, event));
+    }
+
+    fn recorded(&mut self, outcome: Result<Order, PortError>, effects: &mut Vec<Effect>) {
+        let Some(hand) = self.hand.take() else { return };
+        if let Some((reading, at)) = hand.seen {
+            effects.push(Effect::Report(Report::RelaySeen { meter: self.plan.id, reading, at }));
+        }
+        match outcome {
+            Ok(order) if order.state.is_end() => effects.push(Effect::AskDue),
+            Ok(order) if self.online => self.hand = Some(Hand { order, seen: None, recording: false }),
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    // --- answers -----------------------------------------------------------------------------------------------------
+
+    fn done(&mut self, task: &Task, outcome: Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+        if !self.asked.remove(task) {
+            return;
+        }
+        if (self.silences > 0 || self.order_unanswered) && is_sign_of_life(&outcome) {
+            (self.silences, self.order_unanswered) = (0, false);
+            effects.push(Effect::ReportReachable(now));
+        }
+        match task {
+            Task::Instant => self.polled(&outcome, now, effects),
+            Task::Freeze(day) => self.freeze_asked(*day, &outcome, now),
+            Task::RelayCheck => self.relay_checked(&outcome, now, effects),
+            Task::ReadNow { block } => self.read(*block, outcome, effects),
+            Task::Command(_) | Task::ReadBack => self.order_done(&outcome, now, effects),
+            Task::ReadArchive(_) | Task::WriteArchive(_) | Task::Clock => {}
+        }
+    }
+
+    fn polled(&mut self, outcome: &Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+        let policy = &self.around.policy.polling;
+        match outcome {
+            Outcome::Offline => return,
+            Outcome::Stored(ack) => {
+                let slot_end = self.next_poll.saturating_add(policy.slot).unwrap_or(Timestamp::MAX);
+                effects.push(Effect::Polled { on_time: now < slot_end });
+                self.plan.last_reading_at = self.plan.last_reading_at.max(Some(ack.as_of));
+            }
+            Outcome::NoAnswer | Outcome::NotAvailable | Outcome::Refused(_) => {
+                self.silences = self.silences.saturating_add(1);
+                effects.push(Effect::Polled { on_time: false });
+            }
+            _ => effects.push(Effect::Polled { on_time: false }),
+        }
+        self.next_poll = polling::next_poll(now, self.silences, self.around.jitter, self.site());
+    }
+
+    fn freeze_asked(&mut self, day: Date, outcome: &Outcome, now: Timestamp) {
+        match outcome {
+            Outcome::Stored(_) => {
+                self.plan.freezes_held.insert(day);
+                self.freezes_asked.remove(&day);
+            }
+            Outcome::Offline => {}
+            _ => {
+                self.freezes_asked.insert(day, now);
+            }
+        }
+        let oldest =
+            self.plan.freezes_held.iter().rev().nth(usize::from(self.around.policy.polling.backfill_days)).copied();
+        if let Some(oldest) = oldest {
+            self.plan.freezes_held = self.plan.freezes_held.split_off(&oldest);
+            self.freezes_asked = self.freezes_asked.split_off(&oldest);
+        }
+    }
+
+    fn relay_checked(&mut self, outcome: &Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+        let settings = &self.around.settings;
+        let pause_s = match outcome {
+            Outcome::Relay(reading) => {
+                effects.push(Effect::Report(Report::RelaySeen { meter: self.plan.id, reading: *reading, at: now }));
+                settings.relay_check_s
+            }
+            Outcome::Offline => return,
+            _ => settings.check_retry_s,
+        };
+        let pause = SignedDuration::try_from(Duration::from_secs(pause_s)).unwrap_or(SignedDuration::MAX);
+        self.next_relay_check = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+    }
+
+    fn read(&mut self, block: bool, outcome: Outcome, effects: &mut Vec<Effect>) {
+        let answer = match outcome {
+            Outcome::Stored(ack) => Ok(vec![ack]),
+            // Not every meter has the block; asked again for the total alone.
+            Outcome::Refused(error) if block && error.no_data() => {
+                self.single_reads = true;
+                return;
+            }
+            Outcome::Refused(_) => Err(ReadNowError::Refused),
+            Outcome::NotStored => Err(ReadNowError::NotStored),
+            Outcome::Offline => Err(ReadNowError::Offline),
+            Outcome::QueueFull => Err(ReadNowError::Full),
+            _ => Err(ReadNowError::NoAnswer),
+        };
+        self.answer_read_nows(&answer, effects);
+    }
+}
+
+/// Meters lock after repeated wrong passwords, so those are told apart.
+fn refusal(error: MeterError) -> Refusal {
+    if error.password() { Refusal::Password } else { Refusal::Other }
+}
+
+/// Whether the meter itself must have answered. A value that was known before may come from the concentrator's memory.
+fn is_sign_of_life(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Stored(ack) => !ack.duplicate,
+        Outcome::Relay(_) | Outcome::Taken | Outcome::Refused(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,259 @@
+//! `wattgate audit`: replays every balance from readings and postings, and tells every difference.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use domain::{
+    charge::{self, Usage},
+    energy::Energy,
+    ids::{MeterId, SiteId, TransactionId},
+    ledger::{LedgerAccount, TransactionKind, balance_of},
+    money::{Carry, Money},
+    relay::order::State,
+    tariff::Tariff,
+};
+use jiff::civil::Date;
+use store::{Conn, account::Account, settled_day::SettledDay, transaction::Transaction};
+
+use crate::{
+    app::{self, Problem},
+    operations::{Error, books},
+    settings,
+};
+
+/// What to audit.
+#[derive(clap::Args)]
+pub struct Options {
+    /// The site's settings over the defaults
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// The database, in place of the settings' (such as `sqlite:demo/wattgate.db`)
+    #[arg(long)]
+    database: Option<String>,
+}
+
+/// Runs the audit and prints what it found.
+///
+/// # Errors
+/// The settings do not hold or the database fails.
+pub fn run(options: &Options) -> Result<ExitCode, Problem> {
+    let mut settings = settings::read(None, options.config.as_deref())?;
+    if let Some(url) = &options.database {
+        settings.database.url.clone_from(url);
+    }
+    actix::System::new().block_on(async {
+        let db = app::open(&settings)?;
+        db.check_schema().await?;
+        let rows = settings.jobs.rows;
+        let audit = db.read(move |conn| all(conn, rows)).await?;
+        for difference in &audit.differences {
+            println!("{difference}");
+        }
+        println!(
+            "audited {} accounts, {} transactions, {} settled days, {} relay orders: {} differences",
+            audit.accounts,
+            audit.transactions,
+            audit.settled_days,
+            audit.orders,
+            audit.differences.len()
+        );
+        Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// What an audit went through and found.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Accounts replayed.
+    pub accounts: usize,
+    /// Transactions replayed.
+    pub transactions: usize,
+    /// Revisions of settled days replayed.
+    pub settled_days: usize,
+    /// Relay orders looked at.
+    pub orders: usize,
+    /// Everything that does not agree, in words.
+    pub differences: Vec<String>,
+}
+
+/// Audits all sites, `rows` rows at a time.
+///
+/// # Errors
+/// The database fails, or a row does not parse.
+pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
+    let mut audit = Audit::default();
+    let mut site = None;
+    loop {
+        let sites = store::site::page(conn, site, rows)?;
+        let Some(last) = sites.last().map(|site| site.id) else { return Ok(audit) };
+        site = Some(last);
+        for site in sites {
+            let mut after = None;
+            loop {
+                let accounts = store::account::page(conn, site.id, after, rows)?;
+                let Some(last) = accounts.last().map(|account| account.id) else { break };
+                after = Some(last);
+                for account in accounts {
+                    audit.accounts += 1;
+                    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+                    Replay::new(&account, &tariff).run(conn, rows, &mut audit)?;
+                }
+            }
+            orders(conn, site.id, rows, &mut audit)?;
+        }
+    }
+}
+
+/// One account, replayed from its first transaction.
+struct Replay<'a> {
+    account: &'a Account,
+    tariff: &'a Tariff,
+    balance: Money,
+    carry: Carry,
+    usage: Usage,
+    /// The register's value at each settled midnight so far.
+    ends: BTreeMap<(MeterId, Date), SettledDay>,
+}
+
+impl<'a> Replay<'a> {
+    fn new(account: &'a Account, tariff: &'a Tariff) -> Self {
+        let usage = Usage::none();
+        Self { account, tariff, balance: Money::ZERO, carry: Carry::ZERO, usage, ends: BTreeMap::new() }
+    }
+
+    fn run(mut self, conn: &mut Conn, rows: i64, audit: &mut Audit) -> Result<(), Error> {
+        let mut days: BTreeMap<TransactionId, Vec<SettledDay>> = BTreeMap::new();
+        for day in store::settled_day::history(conn, self.account.id, None)? {
+            audit.settled_days += 1;
+            days.entry(day.transaction_id).or_default().push(day);
+        }
+        let mut after = 0;
+        loop {
+            let page = store::transaction::of_account(conn, self.account.id, after, rows)?;
+            let Some(last) = page.last().map(|transaction| transaction.sequence) else { break };
+            for transaction in page {
+                audit.transactions += 1;
+                let settled = days.remove(&transaction.id).unwrap_or_default();
+                self.step(conn, &transaction, settled, audit)?;
+            }
+            after = last;
+        }
+        let mut differ = |what: &str, is: String, replayed: String| {
+            if is != replayed {
+                audit.differences.push(format!("account {}: {what} is {is}, replayed {replayed}", self.account.id));
+            }
+        };
+        differ("balance", self.account.posted.to_string(), self.balance.to_string());
+        differ("carry", self.account.carry.get().to_string(), self.carry.get().to_string());
+        differ("settled days without transaction", days.len().to_string(), "0".to_owned());
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        conn: &mut Conn,
+        transaction: &Transaction,
+        settled: Vec<SettledDay>,
+        audit: &mut Audit,
+    ) -> Result<(), Error> {
+        let id = transaction.id;
+        let postings = store::transaction::postings(conn, id)?;
+        let moved = balance_of(LedgerAccount::Balance(self.account.id), &postings);
+        self.balance = self.balance + moved;
+        let mut differ = |holds: bool, what: String| {
+            if !holds {
+                audit.differences.push(format!("transaction {id}: {what}"));
+            }
+        };
+        differ(
+            transaction.balance_after == self.balance,
+            format!("balance after is {}, replayed {}", transaction.balance_after, self.balance),
+        );
+        differ(postings.iter().all(|posting| posting.amount > Money::ZERO), "a posting moves nothing".to_owned());
+        if !matches!(transaction.kind, TransactionKind::Charge | TransactionKind::Correction) {
+            differ(settled.is_empty(), "settles days without being a charge".to_owned());
+            return Ok(());
+        }
+        let before = self.usage.clone();
+        for day in settled {
+            for what in self.settle(conn, day)? {
+                differ(false, what);
+            }
+        }
+        let (amount, carry) = charge::settle(&before, &self.usage, self.carry, self.tariff)?;
+        differ(-moved == amount, format!("charged {}, replayed {amount}", -moved));
+        differ(
+            transaction.carry_after == Some(carry),
+            format!("carry after is {:?}, replayed {carry:?}", transaction.carry_after),
+        );
+        self.carry = carry;
+        Ok(())
+    }
+
+    /// Replays a settled day from its readings; returns what does not agree.
+    fn settle(&mut self, conn: &mut Conn, day: SettledDay) -> Result<Vec<String>, Error> {
+        let mut wrong = Vec::new();
+        let version = i32::try_from(day.tariff_version).map_err(|bad| books::corrupt(bad.to_string()))?;
+        let was = self.ends.get(&(day.meter_id, day.day)).map_or(Energy::ZERO, |old| old.energy);
+        self.usage.put((day.block_window, version), day.energy - was);
+        let site = store::site::by_id(conn, self.account.id.site())?;
+        let at = books::boundary(day.day, &books::zone(&site)?);
+        let first = store::reading::by_id(conn, day.reading_id)?;
+        let later = day.later_reading_id.map(|id| store::reading::by_id(conn, id)).transpose()?;
+        let value = match &later {
+            None => first.unwrapped,
+            Some(later) => {
+                let span = i128::from(later.as_of.as_microsecond() - first.as_of.as_microsecond()).max(1);
+                let since = i128::from(at.as_microsecond() - first.as_of.as_microsecond());
+                let rise = i128::from((later.unwrapped - first.unwrapped).get());
+                let share = i64::try_from((rise * since).div_euclid(span)).unwrap_or(i64::MAX);
+                first.unwrapped + Energy::new(share)
+            }
+        };
+        // The running maximum may stand above what these two readings say, never below.
+        if day.end_value < value {
+            wrong.push(format!("day {} ends at {}, its readings say {value}", day.day, day.end_value));
+        }
+        let installation = store::installation::of_account(conn, self.account.id)?
+            .into_iter()
+            .find(|one| one.meter_id == day.meter_id);
+        if let Some(installation) = installation {
+            let before = self.ends.get(&(day.meter_id, domain::calendar::day_before(day.day)));
+            let start = before.map_or(installation.start_value, |before| before.end_value);
+            let energy = Energy::new((day.end_value - start).get() * i64::from(installation.multiplier));
+            if energy != day.energy {
+                wrong.push(format!("day {} has {} kWh, replayed {energy}", day.day, day.energy));
+            }
+        } else {
+            wrong.push(format!("day {} of a meter that was never installed", day.day));
+        }
+        self.ends.insert((day.meter_id, day.day), day);
+        Ok(wrong)
+    }
+}
+
+/// Every order ends once, and is confirmed only by a relay that was read.
+fn orders(conn: &mut Conn, site: SiteId, rows: i64, audit: &mut Audit) -> Result<(), Error> {
+    let mut before = None;
+    loop {
+        let page = store::relay_order::page(conn, site, before, rows)?;
+        let Some(last) = page.last().map(|row| (row.created_at, row.id)) else { return Ok(()) };
+        before = Some(last);
+        for row in page {
+            audit.orders += 1;
+            let lines = store::relay_order::lines(conn, row.id)?;
+            let mut differ = |holds: bool, what: &str| {
+                if !holds {
+                    audit.differences.push(format!("relay order {}: {what}", row.id));
+                }
+            };
+            differ(lines.last().is_some_and(|line| line.state == row.state), "its last line says another state");
+            differ(row.state.is_end() == row.ended_at.is_some(), "its end has no time, or its time no end");
+            differ(lines.iter().filter(|line| line.state.is_end()).count() <= 1, "it ended more than once");
+            differ(row.state != State::Confirmed || row.read_at.is_some(), "it is confirmed and the relay was not read");
+        }
+    }
+}

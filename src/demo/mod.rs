@@ -1,0 +1,89 @@
+//! `wattgate demo`: the whole story on a simulated site, in a temporary directory, with nothing installed.
+//!
+//! The head end is an ordinary one: it differs by `config/demo.toml` only. The site is simulated and dials in over TCP; it
+//! is entered by the same verbs, and the vend goes through REST like anybody's.
+
+mod site;
+mod story;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+use store::api_key::Role;
+
+use self::story::Story;
+use crate::{
+    app::{self, Problem},
+    keys, settings,
+};
+
+/// How the demo runs.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// End after one whole story, with a last line of JSON; exit status 1 if it has not happened within 50 s
+    #[arg(long)]
+    once: bool,
+    /// Keep the database in this directory
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Fixes the simulated loads and everything else that is drawn
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// A story that takes longer has failed.
+const STORY_LIMIT: Duration = Duration::from_secs(50);
+
+/// Runs the demo.
+///
+/// # Errors
+/// The directory cannot be used, or a part does not start.
+pub fn run(options: &Options) -> Result<ExitCode, Problem> {
+    let temporary = tempfile::tempdir().map_err(Problem::io("temporary directory"))?;
+    let folder = options.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder).map_err(Problem::io(folder.display().to_string()))?;
+    let mut settings = settings::read(Some(settings::DEMO), None)?;
+    settings.database.url = format!("sqlite:{}", folder.join("wattgate.db").display());
+    actix::System::new().block_on(async {
+        app::open(&settings)?.migrate().await?;
+        let (head_end, entered, simulated) = start(settings, options.seed).await?;
+        let key = keys::make(&head_end.app.db, "demo", Role::Admin, None, Timestamp::now()).await?;
+        let story = Story::new(&head_end, &entered, &key)?;
+        let told = tokio::select! {
+            told = tokio::time::timeout(STORY_LIMIT, story.tell()) => told.unwrap_or(Ok(false))?,
+            stopped = app::asked_to_stop() => stopped.map(|()| false)?,
+        };
+        if told && !options.once {
+            story.invite();
+            tokio::select! {
+                stopped = app::asked_to_stop() => stopped?,
+                () = story.go_on() => {}
+            }
+            println!("\nstopping");
+        }
+        simulated.stop().await;
+        let app = head_end.app.clone();
+        drop(story);
+        head_end.stop().await;
+        if options.once {
+            println!("{}", story::counted(&app, entered.site).await?);
+        }
+        Ok(if told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// The head end listens, the site is entered, and its concentrators dial in.
+async fn start(
+    settings: settings::Settings,
+    seed: u64,
+) -> Result<(app::Running, site::Entered, simulator::site::Running), Problem> {
+    let zone = TimeZone::get(site::ZONE).map_err(|bad| Problem::Other(bad.to_string()))?;
+    let password = settings.meter_profile(site::METER_PROFILE)?.wire.relay_password;
+    let spec = simulator::site::SiteSpec::small(seed, zone, password);
+    let simulated = simulator::site::Site::new(&spec, Arc::new(Timestamp::now))
+        .map_err(|bad| Problem::Other(bad.to_string()))?;
+    let head_end = app::listen(settings, seed).await?;
+    let entered = site::enter(&head_end.app, &simulated).await?;
+    let running = simulated.run(head_end.concentrators);
+    Ok((head_end, entered, running))
+}

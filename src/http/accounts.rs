@@ -1,0 +1,204 @@
+//! Accounts (户): entering, opening (开户), balance, statement, supply guard and notices.
+
+use actix_web::{HttpResponse, get, post, put, web};
+use domain::{
+    account::State,
+    ids::{AccountId, CustomerId, TariffId},
+    money::Money,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    auth::{May, Operate, Read},
+    input::{At, Body, IdempotencyKey, Query},
+    located,
+    meters::Guard,
+    page::{Ask, OfSite, Page},
+    problem::Problem,
+};
+use crate::{
+    app::App,
+    operations::{
+        balance::{self, Balance},
+        guard,
+        open_account::{self, OpenAccount},
+        register::{self, NewAccount},
+    },
+};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(list_accounts)
+        .service(enter_account)
+        .service(show_account)
+        .service(open_pending_account)
+        .service(show_balance)
+        .service(guard_account);
+}
+
+/// An account. Money is in minor units of `currency`.
+#[derive(Serialize, ToSchema)]
+struct Account {
+    /// Identifier.
+    #[schema(value_type = String)]
+    id: AccountId,
+    /// Number for people.
+    number: String,
+    /// Whose it is.
+    #[schema(value_type = String)]
+    customer_id: CustomerId,
+    /// What prices it.
+    #[schema(value_type = String)]
+    tariff_id: TariffId,
+    /// `pending` until it is opened, then `active`.
+    #[schema(value_type = String)]
+    state: State,
+    /// ISO 4217.
+    currency: String,
+    /// The posted balance, without the energy used since.
+    #[schema(value_type = i64)]
+    posted: Money,
+    /// A first notice is due at or below this.
+    #[schema(value_type = i64)]
+    alarm_1: Money,
+    /// A second notice is due, and a credit episode begins, at or below this.
+    #[schema(value_type = i64)]
+    alarm_2: Money,
+    /// A level is armed again only above itself and this.
+    #[schema(value_type = i64)]
+    rearm_margin: Money,
+    /// How far below zero a disconnect is due.
+    #[schema(value_type = i64)]
+    overdraft: Money,
+    /// Headroom from which supply is restored.
+    #[schema(value_type = i64)]
+    restore_margin: Money,
+    /// Whether its supplies are guarded (保电): never cut automatically.
+    guarded: bool,
+    /// Why.
+    guard_reason: Option<String>,
+    /// When the present credit episode began, if there is one.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    episode_began_at: Option<Timestamp>,
+    /// When the customer was served the warning of this episode.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    warning_served_at: Option<Timestamp>,
+    /// When it was opened.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    opened_at: Option<Timestamp>,
+}
+
+impl From<store::account::Account> for Account {
+    fn from(row: store::account::Account) -> Self {
+        Self {
+            id: row.id,
+            number: row.number,
+            customer_id: row.customer_id,
+            tariff_id: row.tariff_id,
+            state: row.state,
+            currency: row.currency,
+            posted: row.posted,
+            alarm_1: row.alarm_1,
+            alarm_2: row.alarm_2,
+            rearm_margin: row.rearm_margin,
+            overdraft: row.overdraft,
+            restore_margin: row.restore_margin,
+            guarded: row.guarded,
+            guard_reason: row.guard_reason,
+            episode_began_at: row.episode_began_at,
+            warning_served_at: row.warning_served_at,
+            opened_at: row.opened_at,
+        }
+    }
+}
+
+/// Lists a site's accounts
+#[utoipa::path(tag = "accounts", params(OfSite), responses(
+    (status = 200, description = "By identifier", body = Page<Account>),
+))]
+#[get("/accounts")]
+async fn list_accounts(
+    caller: May<Read>,
+    app: web::Data<App>,
+    query: Query<OfSite>,
+) -> Result<web::Json<Page<Account>>, Problem> {
+    let site = caller.list_of(query.0.site_id)?;
+    let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
+    let (after, most) = (ask.after, ask.rows());
+    let rows = app.db.read(move |conn| store::account::page(conn, site, after, most)).await?;
+    Ok(web::Json(ask.page(rows, |row| row.id, Account::from)))
+}
+
+/// Enters an account; it stays pending until it is opened
+#[utoipa::path(tag = "accounts", request_body = NewAccount, responses(
+    (status = 201, description = "Entered", body = Account),
+))]
+#[post("/accounts")]
+async fn enter_account(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    body: Body<NewAccount>,
+) -> Result<HttpResponse, Problem> {
+    caller.within(body.0.customer_id.site())?;
+    let entered = register::account(&app, body.0).await?;
+    Ok(located(HttpResponse::Created(), &format!("/accounts/{}", entered.id), &Account::from(entered)))
+}
+
+/// Shows an account
+#[utoipa::path(tag = "accounts", responses((status = 200, description = "The account", body = Account)))]
+#[get("/accounts/{id}")]
+async fn show_account(
+    _caller: May<Read>,
+    app: web::Data<App>,
+    id: At<AccountId>,
+) -> Result<web::Json<Account>, Problem> {
+    let row = app.db.read(move |conn| store::account::by_id(conn, id.0)).await?;
+    Ok(web::Json(row.into()))
+}
+
+/// Opens an account (开户): binds a meter and its initial reading to it
+#[utoipa::path(
+    tag = "accounts",
+    request_body = OpenAccount,
+    params(IdempotencyKey),
+    responses((status = 200, description = "As it is now; the same for every repetition of the key", body = Account)),
+)]
+#[post("/accounts/{id}/open")]
+async fn open_pending_account(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<AccountId>,
+    key: IdempotencyKey,
+    body: Body<OpenAccount>,
+) -> Result<web::Json<Account>, Problem> {
+    caller.within(body.0.meter_id.site())?;
+    let opened = open_account::open(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    Ok(web::Json(opened.into()))
+}
+
+/// Shows what an account has: posted, accrued, available
+#[utoipa::path(tag = "accounts", responses((status = 200, description = "The balance", body = Balance)))]
+#[get("/accounts/{id}/balance")]
+async fn show_balance(
+    _caller: May<Read>,
+    app: web::Data<App>,
+    id: At<AccountId>,
+) -> Result<web::Json<Balance>, Problem> {
+    Ok(web::Json(balance::get(&app, id.0).await?))
+}
+
+/// Sets or lifts an account's supply guard (保电)
+#[utoipa::path(tag = "accounts", request_body = Guard, responses((status = 204, description = "Done")))]
+#[put("/accounts/{id}/guard")]
+async fn guard_account(
+    _caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<AccountId>,
+    body: Body<Guard>,
+) -> Result<HttpResponse, Problem> {
+    guard::set(&app, guard::Target::Account(id.0), body.0.guarded, body.0.reason).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

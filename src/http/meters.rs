@@ -1,0 +1,180 @@
+//! Meters (电表) and their supply guard.
+
+use actix_web::{HttpResponse, get, post, put, web};
+use domain::{
+    ids::{ConcentratorId, MeterId},
+    relay::{Causes, RelayState},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::meter::Identity;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    auth::{May, Operate, Read},
+    input::{At, Body, Query},
+    located,
+    page::{Ask, OfSite, Page},
+    problem::Problem,
+};
+use crate::{
+    app::App,
+    operations::{
+        guard,
+        register::{self, NewMeter},
+    },
+};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(list_meters).service(enter_meter).service(show_meter).service(guard_meter);
+}
+
+/// A meter.
+#[derive(Serialize, ToSchema)]
+struct Meter {
+    /// Identifier.
+    #[schema(value_type = String)]
+    id: MeterId,
+    /// The concentrator it hangs on.
+    #[schema(value_type = String)]
+    concentrator_id: ConcentratorId,
+    /// The 12 digits on its face.
+    address: String,
+    /// Measuring point in the concentrator's archive.
+    point: u16,
+    /// Port of the concentrator.
+    port: u8,
+    /// Its profile in the settings.
+    profile: String,
+    /// Name.
+    name: String,
+    /// Whether its supply is guarded (保电): never cut automatically.
+    guarded: bool,
+    /// Why.
+    guard_reason: Option<String>,
+    /// The relay as last read: `connected` or `disconnected`.
+    #[schema(value_type = Option<String>)]
+    relay: Option<RelayState>,
+    /// What the relay was last told. `connected` beside a relay that is `disconnected`: waits for the customer's button.
+    #[schema(value_type = Option<String>)]
+    relay_command: Option<RelayState>,
+    /// When the relay was last read.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    relay_read_at: Option<Timestamp>,
+    /// Whether relay orders are held back because the meter refused our password.
+    relay_blocked: bool,
+    /// Whether the concentrator's archive, read back, names this meter: `unverified`, `verified`, `foreign`.
+    #[schema(value_type = String)]
+    identity: Identity,
+    /// When that was found.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    identity_at: Option<Timestamp>,
+    /// When it last answered.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_seen_at: Option<Timestamp>,
+    /// When it answered again after the last gap.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    seen_again_at: Option<Timestamp>,
+    /// Time of its last good reading.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_good_as_of: Option<Timestamp>,
+}
+
+impl From<store::meter::Meter> for Meter {
+    fn from(row: store::meter::Meter) -> Self {
+        Self {
+            id: row.id,
+            concentrator_id: row.concentrator_id,
+            address: row.address,
+            point: row.point,
+            port: row.port,
+            profile: row.profile,
+            name: row.name,
+            guarded: row.guarded,
+            guard_reason: row.guard_reason,
+            relay: row.relay,
+            relay_command: row.relay_command,
+            relay_read_at: row.relay_read_at,
+            relay_blocked: row.relay_blocked,
+            identity: row.identity,
+            identity_at: row.identity_at,
+            last_seen_at: row.last_seen_at,
+            seen_again_at: row.seen_again_at,
+            last_good_as_of: row.last_good_as_of,
+        }
+    }
+}
+
+/// A meter and why supply is not wanted at it.
+#[derive(Serialize, ToSchema)]
+struct MeterAndCauses {
+    #[serde(flatten)]
+    meter: Meter,
+    /// Why supply is not wanted, parted by commas; empty where it is: `credit`, `operator`, `customer`, `schedule`,
+    /// `safety`, `account_closed`, `unknown`.
+    #[schema(value_type = String)]
+    causes: Causes,
+}
+
+/// A supply guard (保电) to be set or lifted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Guard {
+    /// Whether supply is guarded: never cut automatically.
+    pub guarded: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Lists a site's meters
+#[utoipa::path(tag = "meters", params(OfSite), responses((status = 200, description = "By identifier", body = Page<Meter>)))]
+#[get("/meters")]
+async fn list_meters(
+    caller: May<Read>,
+    app: web::Data<App>,
+    query: Query<OfSite>,
+) -> Result<web::Json<Page<Meter>>, Problem> {
+    let site = caller.list_of(query.0.site_id)?;
+    let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
+    let (after, most) = (ask.after, ask.rows());
+    let rows = app.db.read(move |conn| store::meter::page(conn, site, after, most)).await?;
+    Ok(web::Json(ask.page(rows, |row| row.id, Meter::from)))
+}
+
+/// Enters a meter; its concentrator receives it in its archive
+#[utoipa::path(tag = "meters", request_body = NewMeter, responses((status = 201, description = "Entered", body = Meter)))]
+#[post("/meters")]
+async fn enter_meter(caller: May<Operate>, app: web::Data<App>, body: Body<NewMeter>) -> Result<HttpResponse, Problem> {
+    caller.within(body.0.concentrator_id.site())?;
+    let entered = register::meter(&app, body.0).await?;
+    Ok(located(HttpResponse::Created(), &format!("/meters/{}", entered.id), &Meter::from(entered)))
+}
+
+/// Shows a meter and why supply is not wanted at it
+#[utoipa::path(tag = "meters", responses((status = 200, description = "The meter", body = MeterAndCauses)))]
+#[get("/meters/{id}")]
+async fn show_meter(
+    _caller: May<Read>,
+    app: web::Data<App>,
+    id: At<MeterId>,
+) -> Result<web::Json<MeterAndCauses>, Problem> {
+    let (row, causes) = app
+        .db
+        .read(move |conn| Ok::<_, store::Error>((store::meter::by_id(conn, id.0)?, store::meter::causes(conn, id.0)?)))
+        .await?;
+    Ok(web::Json(MeterAndCauses { meter: row.into(), causes }))
+}
+
+/// Sets or lifts a meter's supply guard (保电)
+#[utoipa::path(tag = "meters", request_body = Guard, responses((status = 204, description = "Done")))]
+#[put("/meters/{id}/guard")]
+async fn guard_meter(
+    _caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<MeterId>,
+    body: Body<Guard>,
+) -> Result<HttpResponse, Problem> {
+    guard::set(&app, guard::Target::Meter(id.0), body.0.guarded, body.0.reason).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,135 @@
+//! What a client sees: one file per resource. A handler reads the request, calls one operation or one read of the store,
+//! and shows the answer; it holds no rule and no SQL. How to add one: `docs/adding-an-endpoint.md`.
+
+mod accounts;
+mod alarms;
+pub mod auth;
+mod concentrators;
+mod customers;
+mod document;
+mod health;
+pub mod input;
+mod meters;
+mod notices;
+pub mod page;
+pub mod problem;
+mod readings;
+mod relay_orders;
+mod sites;
+mod statements;
+mod tariffs;
+mod vends;
+
+use std::{net::TcpListener, time::Duration};
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse, HttpServer,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    get,
+    http::header,
+    middleware::from_fn,
+    web,
+};
+use utoipa::openapi::OpenApi;
+use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use self::{document::Addresses, problem::Problem};
+use crate::app::App;
+
+/// Where everything that needs a key lives.
+pub(crate) const BASE: &str = "/api/v1";
+/// Where the API's description lives.
+const DOCUMENT: &str = "/api/openapi.json";
+
+/// Serves the API on a listener until the server is stopped.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let http = &app.settings.http;
+    let per_worker = http.connections.div_ceil(http.workers.max(1)).max(1);
+    let (workers, head, stop) = (http.workers, Duration::from_secs(http.request_s), http.stop_s);
+    Ok(HttpServer::new(move || api(app.clone()))
+        .workers(workers)
+        .max_connections(per_worker)
+        .client_request_timeout(head)
+        .shutdown_timeout(stop)
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+/// The whole API over an application's state.
+pub fn api(
+    state: web::Data<App>,
+) -> actix_web::App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
+> {
+    let (app, document) = actix_web::App::new()
+        .into_utoipa_app()
+        .configure(open)
+        .service(scope::scope(BASE).configure(resources).map(|scope| scope.wrap(from_fn(auth::authenticate))))
+        .split_for_parts();
+    let mut document = document::complete(document);
+    app.app_data(web::PayloadConfig::new(state.settings.http.body_bytes))
+        .app_data(state)
+        .app_data(web::Data::new(Addresses::of(&mut document)))
+        .app_data(web::Data::new(document))
+        .service(web::redirect("/docs", "/docs/"))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from(DOCUMENT)))
+        .default_service(web::to(unmatched))
+}
+
+/// What needs no key.
+fn open(config: &mut ServiceConfig) {
+    config.configure(health::routes).service(openapi);
+}
+
+/// Everything under `/api/v1`.
+fn resources(config: &mut ServiceConfig) {
+    config
+        .configure(sites::routes)
+        .configure(concentrators::routes)
+        .configure(meters::routes)
+        .configure(readings::routes)
+        .configure(customers::routes)
+        .configure(tariffs::routes)
+        .configure(accounts::routes)
+        .configure(statements::routes)
+        .configure(notices::routes)
+        .configure(vends::routes)
+        .configure(relay_orders::routes)
+        .configure(alarms::routes);
+}
+
+/// The description of the whole API, OpenAPI 3.1.
+#[must_use]
+pub fn document() -> OpenApi {
+    let (_, document) = actix_web::App::new()
+        .into_utoipa_app()
+        .configure(open)
+        .service(scope::scope(BASE).configure(resources))
+        .split_for_parts();
+    document::complete(document)
+}
+
+/// The description of this API, OpenAPI 3.1
+#[utoipa::path(tag = "head end", responses((status = 200, description = "The document", body = Object)))]
+#[get("/api/openapi.json")]
+async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
+    HttpResponse::Ok().json(&**document)
+}
+
+/// Whatever no handler answers to: an address that exists with another method, or none.
+async fn unmatched(request: HttpRequest, addresses: web::Data<Addresses>) -> Result<HttpResponse, Problem> {
+    Err(match addresses.allowed(request.path()) {
+        Some(methods) => Problem::method_not_allowed(methods),
+        None => Problem::not_found("address"),
+    })
+}
+
+/// An answer with the address of what was made or started.
+fn located(mut answer: actix_web::HttpResponseBuilder, address: &str, body: &impl serde::Serialize) -> HttpResponse {
+    answer.insert_header((header::LOCATION, format!("{BASE}{address}"))).json(body)
+}

@@ -1,0 +1,88 @@
+//! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled.
+
+use std::{future::Future, time::Duration};
+
+use domain::{
+    calendar::{day_before, day_of},
+    ids::AccountId,
+};
+
+use crate::{
+    app::App,
+    operations::{Error, books, decide_relay, notices, settle},
+};
+
+/// Starts all of it; it ends with the program.
+pub fn start(app: &App) {
+    let jobs = &app.settings.jobs;
+    every(app, "decide", Duration::from_millis(jobs.decide_ms), |app| async move { decide_due(&app).await });
+    every(app, "notices", Duration::from_millis(jobs.notices_ms), |app| async move {
+        notices::send_due(&app, app.settings.jobs.rows).await
+    });
+    every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
+}
+
+/// Runs `work` every `period`, one run at a time; a run that fails is logged and tried again with the next.
+fn every<F>(app: &App, name: &'static str, period: Duration, work: impl Fn(App) -> F + Send + 'static)
+where
+    F: Future<Output = Result<usize, Error>> + Send + 'static,
+{
+    let app = app.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(period.max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match work(app.clone()).await {
+                Ok(0) => {}
+                Ok(done) => tracing::debug!(job = name, done, "done"),
+                Err(error) => tracing::warn!(job = name, %error, "tried again with the next run"),
+            }
+        }
+    });
+}
+
+/// Decides over the accounts whose time has come.
+///
+/// # Errors
+/// The database fails.
+pub async fn decide_due(app: &App) -> Result<usize, Error> {
+    let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
+    let due = app.db.read(move |conn| Ok::<_, Error>(store::account::due(conn, now, rows)?)).await?;
+    for account in &due {
+        decide_relay::review(app, *account).await?;
+    }
+    Ok(due.len())
+}
+
+/// Settles the days that are open, site by site: most were settled when their freeze arrived, what is left waited for a
+/// reading after it.
+///
+/// # Errors
+/// The database fails.
+pub async fn settle_open(app: &App) -> Result<usize, Error> {
+    let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
+    let mut settled = 0;
+    let mut site = None;
+    loop {
+        let sites = app.db.read(move |conn| Ok::<_, Error>(store::site::page(conn, site, rows)?)).await?;
+        let Some(last) = sites.last().map(|site| site.id) else { return Ok(settled) };
+        site = Some(last);
+        for site in sites {
+            let midnight = domain::calendar::midnight(day_of(now, &books::zone(&site)?), &books::zone(&site)?);
+            let yesterday = day_before(day_of(now, &books::zone(&site)?));
+            let mut after: Option<AccountId> = None;
+            loop {
+                let behind = move |conn: &mut store::Conn| {
+                    Ok::<_, Error>(store::installation::behind(conn, site.id, yesterday, midnight, after, rows)?)
+                };
+                let open = app.db.read(behind).await?;
+                let Some(last) = open.last().copied() else { break };
+                after = Some(last);
+                for account in open {
+                    settled += settle::settle(app, account, None).await?;
+                }
+            }
+        }
+    }
+}

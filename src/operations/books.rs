@@ -1,0 +1,239 @@
+//! What an account owes and owns at one moment, read from its rows: the base of every verb that touches money or supply.
+
+use domain::{
+    calendar::midnight,
+    charge::{self, Usage},
+    ids::{AccountId, TariffId},
+    money::{Exact, Money},
+    reading::Known,
+    settlement::{self, SettledDay},
+    tariff::Tariff,
+};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use serde::Serialize;
+use store::{Conn, account::Account, reading::Reading, site::Site};
+
+use super::Error;
+use crate::hot::{AccountPart, MeterPart, Update};
+
+/// Days before the last settled one whose energies are loaded: a window of blocks is never longer.
+const WINDOW_DAYS: i64 = 31;
+
+/// An account with everything its balance is made of.
+pub struct Books {
+    /// Its row.
+    pub account: Account,
+    /// Its site.
+    pub site: Site,
+    /// Where the site's days begin.
+    pub zone: TimeZone,
+    /// What prices it.
+    pub tariff: Tariff,
+    /// Its meters.
+    pub meters: Vec<MeterBooks>,
+    /// Energies settled in the windows that can still change.
+    pub settled: Usage,
+}
+
+/// A meter of an account.
+pub struct MeterBooks {
+    /// Its installation's row.
+    pub installation: store::installation::Installation,
+    /// Its newest settled day.
+    pub last: Option<SettledDay>,
+    /// What it used since.
+    pub unsettled: Usage,
+    /// The time of its newest good reading.
+    pub as_of: Timestamp,
+}
+
+impl Books {
+    /// Reads an account's books.
+    ///
+    /// # Errors
+    /// A row is missing or does not parse, or the tariff does not hold on one of the days.
+    pub fn load(conn: &mut Conn, account: Account) -> Result<Self, Error> {
+        let site = store::site::by_id(conn, account.id.site())?;
+        let zone = zone(&site)?;
+        let tariff = tariff(conn, account.tariff_id, &site)?;
+        let mut meters = Vec::new();
+        let mut oldest: Option<Date> = None;
+        for installation in store::installation::of_account(conn, account.id)? {
+            if installation.end_at.is_some() {
+                continue;
+            }
+            let meter = MeterBooks::load(conn, installation, &tariff, &zone)?;
+            oldest = oldest.into_iter().chain(meter.last.as_ref().map(|last| last.day)).min();
+            meters.push(meter);
+        }
+        let settled = match oldest {
+            None => Usage::none(),
+            Some(day) => {
+                let from = day.saturating_sub(SignedDuration::from_hours(24 * WINDOW_DAYS));
+                usage(&store::settled_day::current(conn, account.id, Some(from))?)?
+            }
+        };
+        Ok(Self { account, site, zone, tariff, meters, settled })
+    }
+
+    /// Locks an account's row until the transaction ends, then reads its books.
+    ///
+    /// # Errors
+    /// See [`Books::load`].
+    pub fn lock(conn: &mut Conn, account: AccountId) -> Result<Self, Error> {
+        let row = store::account::lock(conn, account)?;
+        Self::load(conn, row)
+    }
+
+    /// Energy used since the last settled boundaries.
+    #[must_use]
+    pub fn unsettled(&self) -> Usage {
+        self.meters.iter().fold(Usage::none(), |sum, meter| sum.plus(&meter.unsettled))
+    }
+
+    /// Energy used but not yet posted, in money.
+    ///
+    /// # Errors
+    /// The tariff does not price it.
+    pub fn accrued(&self) -> Result<Money, Error> {
+        Ok(charge::accrued(&self.settled, &self.unsettled(), self.account.carry, &self.tariff)?)
+    }
+
+    /// Posted less accrued.
+    ///
+    /// # Errors
+    /// The tariff does not price what was used.
+    pub fn available(&self) -> Result<Money, Error> {
+        Ok(self.account.posted - self.accrued()?)
+    }
+
+    /// The mean cost per hour of late, at today's prices; none without enough readings.
+    ///
+    /// # Errors
+    /// A row does not parse, or the tariff does not price what was used.
+    pub fn mean_cost_per_hour(
+        &self,
+        conn: &mut Conn,
+        policy: &domain::site::CreditPolicy,
+        now: Timestamp,
+    ) -> Result<Option<Exact>, Error> {
+        let since = domain::calendar::shift(now, -policy.forecast_window);
+        let now_used = self.settled.plus(&self.unsettled());
+        let (mut before, mut longest) = (now_used.clone(), SignedDuration::ZERO);
+        for meter in &self.meters {
+            let installation = &meter.installation;
+            let (earlier, later) = store::reading::neighbours(conn, installation.meter_id, since)?;
+            let of_this = |reading: &Reading| reading.as_of >= installation.start_at;
+            let first = earlier.filter(of_this).or(later);
+            let latest = store::reading::latest_good(conn, installation.meter_id)?;
+            let (Some(first), Some(latest)) = (first, latest) else { continue };
+            let energy = (latest.unwrapped - first.unwrapped).get() * i64::from(installation.multiplier);
+            let today = domain::calendar::day_of(latest.as_of, &self.zone);
+            let mut used = Usage::none();
+            used.use_on(today, domain::energy::Energy::new(energy), &self.tariff)?;
+            before = before.minus(&used);
+            longest = longest.max(latest.as_of.duration_since(first.as_of));
+        }
+        let cost = charge::exact_cost(&now_used, &self.tariff)? - charge::exact_cost(&before, &self.tariff)?;
+        Ok(domain::account::mean_cost_per_hour(cost, longest, policy))
+    }
+
+    /// The account's part of the hot balances, meters included.
+    #[must_use]
+    pub fn hot(&self) -> Update {
+        let ledger = AccountPart {
+            version: self.account.version,
+            posted: self.account.posted,
+            carry: self.account.carry,
+            settled: self.settled.clone(),
+            tariff: self.account.tariff_id,
+        };
+        let meters = self.meters.iter().map(|meter| (meter.installation.meter_id, self.hot_meter(meter))).collect();
+        Update { account: self.account.id, ledger: Some(ledger), meters }
+    }
+
+    /// One meter's part of the hot balances.
+    #[must_use]
+    pub fn hot_meter(&self, meter: &MeterBooks) -> MeterPart {
+        MeterPart { position: self.account.version, as_of: meter.as_of, unsettled: meter.unsettled.clone() }
+    }
+}
+
+impl MeterBooks {
+    /// The newest settled boundary, or the installation's start.
+    #[must_use]
+    pub fn settled_to(&self, zone: &TimeZone) -> Timestamp {
+        self.last.as_ref().map_or(self.installation.start_at, |last| boundary(last.day, zone))
+    }
+
+    fn load(
+        conn: &mut Conn,
+        installation: store::installation::Installation,
+        tariff: &Tariff,
+        zone: &TimeZone,
+    ) -> Result<Self, Error> {
+        let last = store::settled_day::last(conn, installation.account_id, installation.meter_id)?.map(|row| row.settled());
+        let from = last.as_ref().map_or(installation.start_at, |last| boundary(last.day, zone));
+        let readings = known(&store::reading::good_between(conn, installation.meter_id, from, Timestamp::MAX)?);
+        let settled: Vec<SettledDay> = last.clone().into_iter().collect();
+        let terms = installation.settlement();
+        let (unsettled, as_of) = settlement::unsettled(&terms, &settled, &readings, tariff, zone)?;
+        Ok(Self { installation, last, unsettled, as_of })
+    }
+}
+
+/// The midnight that ends a day.
+#[must_use]
+pub fn boundary(day: Date, zone: &TimeZone) -> Timestamp {
+    midnight(domain::calendar::next_day(day), zone)
+}
+
+/// Settled energies by window and tariff version.
+///
+/// # Errors
+/// A row names a version beyond every tariff.
+pub fn usage(days: &[store::settled_day::SettledDay]) -> Result<Usage, Error> {
+    let mut usage = Usage::none();
+    for day in days {
+        let version = i32::try_from(day.tariff_version).map_err(|bad| corrupt(bad.to_string()))?;
+        usage.put((day.block_window, version), day.energy);
+    }
+    Ok(usage)
+}
+
+/// Readings as the rules see them.
+#[must_use]
+pub fn known(rows: &[Reading]) -> Vec<Known> {
+    rows.iter().map(Reading::known).collect()
+}
+
+/// A site's time zone.
+///
+/// # Errors
+/// The stored name is not, or no longer, a zone.
+pub fn zone(site: &Site) -> Result<TimeZone, Error> {
+    TimeZone::get(&site.time_zone).map_err(|_| corrupt(format!("time zone {} of site {}", site.time_zone, site.id)))
+}
+
+/// A tariff with all its versions.
+///
+/// # Errors
+/// A stored version does not parse.
+pub fn tariff(conn: &mut Conn, id: TariffId, site: &Site) -> Result<Tariff, Error> {
+    let currency = site.currency().map_err(|bad| corrupt(format!("currency of site {}: {bad}", site.id)))?;
+    Ok(Tariff { currency, versions: store::tariff::versions(conn, id)? })
+}
+
+/// A row that does not say what it must.
+#[must_use]
+pub fn corrupt(what: String) -> Error {
+    Error::Store(store::Error::Corrupt { what })
+}
+
+/// A value as stored JSON.
+///
+/// # Errors
+/// It has no JSON form.
+pub fn json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|bad| corrupt(bad.to_string()))
+}

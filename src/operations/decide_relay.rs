@@ -1,0 +1,350 @@
+//! The one decision over supply: an account's rows are read, its credit is watched, its notices are written, and each of
+//! its meters gets an order, loses one, or is held.
+
+use domain::{
+    account::{self, Standing},
+    calendar::shift,
+    ids::{AccountId, MeterId, OrderId, VendId},
+    notice::Notice,
+    relay::{
+        Action, Cause, Causes,
+        decide::{self, AccountFacts, Authorization, Guard, MeterFacts, Verdict},
+        order::{self, Event, Order, Wish},
+    },
+    site::{Policy, Site},
+};
+use jiff::Timestamp;
+use store::{Conn, meter::Meter, relay_order::RelayOrder};
+
+use super::{Error, balance, books, books::Books, notices};
+use crate::{
+    app::{App, Changed},
+    hot::Update,
+    settings::Settings,
+};
+
+/// What a review changed outside the account's own row.
+#[derive(Debug, Default)]
+pub struct Reviewed {
+    /// Orders written or withdrawn, with the concentrators to wake.
+    pub orders: Vec<OrderId>,
+    /// Meters whose relay is to be moved.
+    pub wake: Vec<domain::ids::ConcentratorId>,
+    /// Meters to be read at once, since their last reading is no evidence.
+    pub read_now: Vec<(domain::ids::ConcentratorId, MeterId)>,
+}
+
+/// Puts an update into the hot balances and tells whether the account stands otherwise than its row remembers: a level
+/// crossed, an episode begun or over, a cut or a restore due.
+///
+/// # Errors
+/// The database fails. Hot balances that fail, or were wiped, are answered for by the database.
+pub async fn stands_otherwise(app: &App, update: Update) -> Result<bool, Error> {
+    let id = update.account;
+    let available = balance::put(app, update).await?;
+    let row = app.db.read(move |conn| store::account::by_id(conn, id)).await?;
+    let limits = row.limits();
+    let above = |level: domain::money::Money| available > level + limits.rearm_margin;
+    let level = |armed: bool, level| if armed { available <= level } else { above(level) };
+    let credit = row.credit();
+    let episode = match credit.episode {
+        None => available <= limits.alarm_2,
+        Some(episode) => above(limits.alarm_2) && !episode.forecast,
+    };
+    let cut = limits.disconnect_due(available);
+    Ok(level(credit.alarm_1_armed, limits.alarm_1) || level(credit.alarm_2_armed, limits.alarm_2) || episode || cut)
+}
+
+/// Decides over an account's supply now, in one transaction.
+///
+/// # Errors
+/// A row is missing or does not parse; the tariff does not price what was used; the database fails.
+pub async fn review(app: &App, account: AccountId) -> Result<(), Error> {
+    let (now, settings) = (app.clock.now(), app.settings.clone());
+    let reviewed = app
+        .db
+        .write(move |conn| {
+            let mut books = Books::lock(conn, account)?;
+            in_transaction(conn, &settings, &mut books, None, now)
+        })
+        .await?;
+    follow(app, reviewed);
+    Ok(())
+}
+
+/// Hints after the commit: who has something to do.
+pub fn follow(app: &App, reviewed: Reviewed) {
+    for order in reviewed.orders {
+        app.announce(Changed::Order { order });
+    }
+    for concentrator in reviewed.wake {
+        app.wake(concentrator);
+    }
+    for (concentrator, meter) in reviewed.read_now {
+        app.read_now_soon(concentrator, meter);
+    }
+}
+
+/// Decides over the account of `books`, whose row is locked, and saves it. `vend` is the vend that asks, if one does.
+///
+/// # Errors
+/// See [`review`].
+pub fn in_transaction(
+    conn: &mut Conn,
+    settings: &Settings,
+    books: &mut Books,
+    vend: Option<VendId>,
+    now: Timestamp,
+) -> Result<Reviewed, Error> {
+    let available = books.available()?;
+    if books.account.state == account::State::Active {
+        let mean_cost_per_hour = books.mean_cost_per_hour(conn, &settings.policy.credit, now)?;
+        let standing = Standing { available, mean_cost_per_hour };
+        let limits = books.account.limits();
+        let currency = &books.tariff.currency;
+        let (credit, written) =
+            account::watch(&books.account.credit(), &standing, &limits, currency, &settings.policy.credit, now);
+        books.account.set_credit(&credit);
+        for notice in &written {
+            notices::write(conn, &books.account, currency, notice, now)?;
+        }
+    }
+    let policy = policy_of(settings, &books.site);
+    let mut reviewed = Reviewed::default();
+    let mut decide_at = shift(now, policy.disconnection.held_recheck);
+    let facts = account_facts(books)?;
+    for index in 0..books.meters.len() {
+        let Some(id) = books.meters.get(index).map(|meter| meter.installation.meter_id) else { continue };
+        let meter = store::meter::by_id(conn, id)?;
+        let site = Site { policy: &policy, zone: &books.zone };
+        let seen = meter_facts(conn, settings, &meter)?;
+        let decision = decide::decide(&facts, &seen, site, now);
+        save_causes(conn, id, &seen.causes, &decision.causes)?;
+        let wish = |action, cause| Wish { action, cause, permit: permit(settings, &meter) };
+        let place = |conn: &mut Conn, wish: Wish, why: String| {
+            let asked = Asked { account: Some(books.account.id), vend, by: None, why };
+            place(conn, &meter, wish, asked, &policy.relay, now)
+        };
+        match decision.verdict {
+            Verdict::Nothing => {}
+            Verdict::Reported => {
+                let detail = format!("available {available}");
+                let object = format!("account:{}", books.account.id);
+                store::alarm::raise(conn, id.site(), "would_be_disconnected", &object, &detail, now)?;
+            }
+            Verdict::Disconnect => {
+                let why = format!("available {available} is used up");
+                reviewed.orders.push(place(conn, wish(Action::Disconnect, Cause::Credit), why)?);
+                reviewed.wake.push(meter.concentrator_id);
+            }
+            Verdict::Reconnect => {
+                let why = format!("available {available}");
+                reviewed.orders.push(place(conn, wish(Action::Reconnect, Cause::Credit), why)?);
+                reviewed.wake.push(meter.concentrator_id);
+            }
+            Verdict::Withdraw => reviewed.orders.extend(supersede(conn, id, None, &policy.relay, now)?),
+            Verdict::Held { guards, until } => {
+                decide_at = decide_at.min(until);
+                if guards.contains(&Guard::StaleReading) {
+                    reviewed.read_now.push((meter.concentrator_id, id));
+                }
+            }
+        }
+    }
+    books.account.decide_at = (books.account.state == account::State::Active).then_some(decide_at);
+    store::account::save(conn, &books.account)?;
+    Ok(reviewed)
+}
+
+/// The settings' policy with the site's own switch.
+#[must_use]
+pub fn policy_of(settings: &Settings, site: &store::site::Site) -> Policy {
+    let mut policy = settings.policy.clone();
+    policy.disconnection.automatic = site.automatic_disconnection;
+    policy
+}
+
+/// Whether a reconnect of this meter waits for the customer's button.
+#[must_use]
+pub fn permit(settings: &Settings, meter: &Meter) -> bool {
+    settings.meter_profile(&meter.profile).is_ok_and(|profile| profile.permit)
+}
+
+/// An account as the decision sees it.
+///
+/// # Errors
+/// The tariff does not price what was used.
+pub fn account_facts(books: &Books) -> Result<AccountFacts, Error> {
+    Ok(AccountFacts {
+        state: books.account.state,
+        available: books.available()?,
+        limits: books.account.limits(),
+        credit: books.account.credit(),
+        supply_guard: books.account.guarded,
+    })
+}
+
+/// A meter as the decision sees it.
+///
+/// # Errors
+/// A row does not parse, or names a profile that the settings do not have.
+pub fn meter_facts(conn: &mut Conn, settings: &Settings, meter: &Meter) -> Result<MeterFacts, Error> {
+    let concentrator = store::concentrator::by_id(conn, meter.concentrator_id)?;
+    Ok(MeterFacts {
+        causes: store::meter::causes(conn, meter.id)?,
+        relay: meter.relay_reading().map(|(reading, _)| reading),
+        order: store::relay_order::live_of(conn, meter.id)?.map(|row| row.order()),
+        relay_control: settings.meter_profile(&meter.profile)?.wire.relay_control,
+        blocked: meter.relay_blocked,
+        supply_guard: meter.guarded,
+        last_good_reading_at: meter.last_good_as_of,
+        sightings: meter.sightings(),
+        clock_offset: None,
+        concentrator_clock_offset: concentrator.clock_drift_s.map(jiff::SignedDuration::from_secs),
+    })
+}
+
+/// Who asks for an order, and why.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The account it is for.
+    pub account: Option<AccountId>,
+    /// The vend it follows from.
+    pub vend: Option<VendId>,
+    /// The operator's key.
+    pub by: Option<String>,
+    /// For people.
+    pub why: String,
+}
+
+/// Writes an order; a live one of the meter is superseded by it.
+///
+/// # Errors
+/// The database fails.
+pub fn place(
+    conn: &mut Conn,
+    meter: &Meter,
+    wish: Wish,
+    asked: Asked,
+    policy: &domain::site::RelayPolicy,
+    now: Timestamp,
+) -> Result<OrderId, Error> {
+    let id: OrderId = store::ids::next(conn, meter.id.site())?;
+    supersede(conn, meter.id, Some(id), policy, now)?;
+    let order = Order::new(id, meter.id, asked.account, wish, now, policy);
+    let row = RelayOrder { vend_id: asked.vend, ordered_by: asked.by, ..RelayOrder::new(&order, &asked.why) };
+    store::relay_order::insert(conn, &row)?;
+    Ok(id)
+}
+
+/// Supersedes the meter's live order, if there is one.
+///
+/// # Errors
+/// The database fails.
+pub fn supersede(
+    conn: &mut Conn,
+    meter: MeterId,
+    by: Option<OrderId>,
+    policy: &domain::site::RelayPolicy,
+    now: Timestamp,
+) -> Result<Option<OrderId>, Error> {
+    let Some(live) = store::relay_order::live_of(conn, meter)? else { return Ok(None) };
+    let ended = order::apply(&live.order(), Event::Superseded, now, policy)
+        .map_err(|bad| books::corrupt(bad.to_string()))?
+        .order;
+    let row = RelayOrder { superseded_by: by, ..live.with(&ended) };
+    let detail = by.map_or_else(|| "no longer wanted".to_owned(), |by| format!("by order {by}"));
+    store::relay_order::transition(conn, &row, live.state, now, &detail)?;
+    Ok(Some(row.id))
+}
+
+/// Writes a meter's causes where they changed.
+///
+/// # Errors
+/// The database fails.
+pub fn save_causes(conn: &mut Conn, meter: MeterId, before: &Causes, after: &Causes) -> Result<(), Error> {
+    for cause in after.iter().filter(|cause| !before.contains(*cause)) {
+        store::meter::add_cause(conn, meter, cause)?;
+    }
+    for cause in before.iter().filter(|cause| !after.contains(*cause)) {
+        store::meter::remove_cause(conn, meter, cause)?;
+    }
+    Ok(())
+}
+
+/// What the transaction that marks an order `sent` decides.
+#[derive(Debug, Clone)]
+pub enum Authorized {
+    /// Marked as sent.
+    Send(Order),
+    /// Not now.
+    Held(Timestamp),
+    /// Not any more.
+    Ended(Order),
+}
+
+/// Decides once more over an order, in the transaction that marks it `sent`.
+///
+/// # Errors
+/// A row is missing or does not parse; the database fails.
+pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timestamp) -> Result<Authorized, Error> {
+    let found = store::relay_order::by_id(conn, id)?;
+    let locked = match found.account_id {
+        Some(account) => Some(Books::lock(conn, account)?),
+        None => None,
+    };
+    // The order is read again under the account's lock: what a vend changed meanwhile is seen.
+    let row = store::relay_order::by_id(conn, id)?;
+    let order = row.order();
+    if order.state.is_end() {
+        return Ok(Authorized::Ended(order));
+    }
+    let meter = store::meter::by_id(conn, order.meter)?;
+    let site_row = store::site::by_id(conn, id.site())?;
+    let (policy, zone) = (policy_of(settings, &site_row), books::zone(&site_row)?);
+    let facts = locked.as_ref().map(account_facts).transpose()?;
+    let seen = meter_facts(conn, settings, &meter)?;
+    let site = Site { policy: &policy, zone: &zone };
+    let (event, detail) = match decide::authorize(&order, facts.as_ref(), &seen, site, now) {
+        Authorization::Send => (Event::Authorized, "bytes may leave".to_owned()),
+        Authorization::Superseded => (Event::Superseded, "no longer wanted".to_owned()),
+        Authorization::Held { guards, until } => {
+            let names: Vec<&str> = guards.iter().map(|guard| guard.as_str()).collect();
+            (Event::Held { until }, format!("held by {}", names.join(",")))
+        }
+    };
+    let next = order::apply(&order, event, now, &policy.relay).map_err(|bad| books::corrupt(bad.to_string()))?.order;
+    if !store::relay_order::transition(conn, &row.with(&next), order.state, now, &detail)? {
+        return Ok(Authorized::Ended(store::relay_order::by_id(conn, id)?.order()));
+    }
+    if event == Event::Superseded {
+        withdraw_credit(conn, &next, &seen)?;
+    }
+    if let Some(books) = &locked {
+        store::account::save(conn, &books.account)?;
+    }
+    Ok(match event {
+        Event::Authorized => Authorized::Send(next),
+        Event::Held { until } => Authorized::Held(until),
+        _ => Authorized::Ended(next),
+    })
+}
+
+/// A cut for credit that was never sent leaves no cause behind.
+fn withdraw_credit(conn: &mut Conn, order: &Order, seen: &MeterFacts) -> Result<(), Error> {
+    if order.action == Action::Disconnect && order.cause == Cause::Credit && order.attempts == 0 {
+        save_causes(conn, order.meter, &seen.causes, &seen.causes.without(Cause::Credit))?;
+    }
+    Ok(())
+}
+
+/// The notice that an order's new state asks for.
+#[must_use]
+pub fn notice_of(order: &Order, available: domain::money::Money, address: &str) -> Option<Notice> {
+    match (order.action, order.state) {
+        (Action::Disconnect, order::State::Confirmed) => Some(Notice::Disconnected { available }),
+        (Action::Reconnect, order::State::Confirmed) => Some(Notice::Restored { available }),
+        (Action::Reconnect, order::State::AwaitingCustomer) => Some(Notice::PressButton { meter: address.to_owned() }),
+        _ => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! The supply guard (保电): who is under it is not cut.
+
+use domain::ids::{AccountId, MeterId};
+
+use super::{Error, decide_relay};
+use crate::app::App;
+
+/// What a guard stands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One meter.
+    Meter(MeterId),
+    /// All meters of an account.
+    Account(AccountId),
+}
+
+/// Sets or lifts a guard; supply is decided again.
+///
+/// # Errors
+/// The target does not exist; a guard without a reason is refused.
+pub async fn set(app: &App, target: Target, guarded: bool, reason: Option<String>) -> Result<(), Error> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if guarded && reason.is_none() {
+        return Err(Error::field("reason_missing", "reason", "a guard needs a reason"));
+    }
+    let account = app
+        .db
+        .write(move |conn| match target {
+            Target::Meter(id) => {
+                let mut meter = store::meter::by_id(conn, id)?;
+                (meter.guarded, meter.guard_reason) = (guarded, reason.clone().filter(|_| guarded));
+                store::meter::save(conn, &meter)?;
+                Ok::<_, Error>(store::account::by_meter(conn, id)?.map(|account| account.id))
+            }
+            Target::Account(id) => {
+                let mut account = store::account::lock(conn, id)?;
+                (account.guarded, account.guard_reason) = (guarded, reason.clone().filter(|_| guarded));
+                store::account::save(conn, &account)?;
+                Ok(Some(id))
+            }
+        })
+        .await?;
+    match account {
+        Some(account) => decide_relay::review(app, account).await,
+        None => Ok(()),
+    }
+}

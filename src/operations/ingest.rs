@@ -1,0 +1,260 @@
+//! Taking in readings: judged, stored and committed before anybody acts on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actors::ports::Ack;
+use domain::{
+    account::State,
+    calendar::shift,
+    ids::{AccountId, MeterId},
+    reading::{self, Collision, Existing, Judged, Neighbours, Observation, Quality},
+    site::Site,
+};
+use jiff::{SignedDuration, Timestamp};
+use store::{Conn, installation::Installation, meter::Meter, reading::Reading};
+
+use super::{Error, books, books::Books, decide_relay, settle};
+use crate::{
+    app::{App, Changed},
+    hot::{MeterPart, Update},
+    settings::Settings,
+};
+
+/// What one batch left to do once it was committed.
+#[derive(Debug, Clone, Default)]
+pub struct Stored {
+    /// One for each observation, in order.
+    pub acks: Vec<Ack>,
+    hot: Vec<(AccountId, MeterId, MeterPart)>,
+    settle: BTreeMap<AccountId, Timestamp>,
+}
+
+/// Stores observations with the next batch, then brings hot balances, settlement and relay decisions up to them.
+///
+/// # Errors
+/// Nothing is stored when this is returned, or it is not known whether it was; the same observations may come again.
+pub async fn ingest(app: &App, observations: Vec<Observation>, urgent: bool) -> Result<Vec<Ack>, Error> {
+    let rows = observations.len();
+    let stored = app.readings()?.submit(observations, rows, urgent).await?;
+    follow(app, &stored).await;
+    for ack in &stored.acks {
+        app.announce(Changed::Reading { meter: ack.meter, quality: ack.quality, duplicate: ack.duplicate });
+    }
+    Ok(stored.acks)
+}
+
+/// What follows a commit may fail without harm: it is done again at the next reading and at the next look.
+async fn follow(app: &App, stored: &Stored) {
+    let mut review = BTreeSet::new();
+    for (account, meter, part) in &stored.hot {
+        let update = Update { account: *account, ledger: None, meters: vec![(*meter, part.clone())] };
+        match decide_relay::stands_otherwise(app, update).await {
+            Ok(false) => {}
+            Ok(true) => drop(review.insert(*account)),
+            Err(error) => tracing::warn!(%account, %error, "a hot balance was not judged"),
+        }
+    }
+    for (account, since) in &stored.settle {
+        match settle::settle(app, *account, Some(*since)).await {
+            Ok(0) => {}
+            Ok(_) => drop(review.remove(account)),
+            Err(error) => tracing::warn!(%account, %error, "an account was not settled"),
+        }
+    }
+    for account in review {
+        if let Err(error) = decide_relay::review(app, account).await {
+            tracing::warn!(%account, %error, "supply was not decided");
+        }
+    }
+}
+
+/// Stores one batch in one transaction: what [`crate::batch`] calls.
+///
+/// # Errors
+/// The database fails; then nothing of the batch is stored. An observation of an unknown meter refuses only its own item.
+pub fn write(
+    conn: &mut Conn,
+    settings: &Settings,
+    items: &[Vec<Observation>],
+) -> Result<Vec<Result<Stored, Error>>, Error> {
+    let mut batch = Batch { settings, meters: BTreeMap::new(), pending: Vec::new() };
+    let mut results = Vec::with_capacity(items.len());
+    for observations in items {
+        let mut stored = Stored::default();
+        let mut failed = None;
+        for observation in observations {
+            match batch.take(conn, observation, &mut stored) {
+                Ok(()) => {}
+                Err(Error::NotFound(what)) => failed = Some(Error::NotFound(what)),
+                Err(error) => return Err(error),
+            }
+        }
+        results.push(failed.map_or(Ok(stored), Err));
+    }
+    batch.flush(conn)?;
+    for stored in results.iter_mut().flatten() {
+        after(conn, stored)?;
+    }
+    Ok(results)
+}
+
+struct Batch<'a> {
+    settings: &'a Settings,
+    meters: BTreeMap<MeterId, Meter>,
+    pending: Vec<Reading>,
+}
+
+impl Batch<'_> {
+    fn take(&mut self, conn: &mut Conn, new: &Observation, stored: &mut Stored) -> Result<(), Error> {
+        // The next reading of a meter is judged by the one before it, so that one must be in the table.
+        if self.pending.iter().any(|row| row.meter_id == new.meter) {
+            self.flush(conn)?;
+        }
+        let meter = match self.meters.get(&new.meter) {
+            Some(meter) => meter.clone(),
+            None => store::meter::by_id(conn, new.meter)?,
+        };
+        let installation = store::installation::at(conn, new.meter, new.as_of)?;
+        let judged = self.judge(conn, &meter, installation.as_ref(), new)?;
+        let taken = store::reading::live_at(conn, new.meter, new.as_of, new.kind)?;
+        let mut quality = judged.quality;
+        let mut duplicate = false;
+        if let Some(old) = taken {
+            let existing = Existing { quality: old.quality, registers: old.registers() };
+            match reading::collide(&existing, &new.registers, judged.quality) {
+                Collision::Duplicate => duplicate = true,
+                Collision::Supersede => store::reading::set_quality(conn, old.id, Quality::Superseded, None)?,
+                Collision::Conflict => quality = Quality::Conflict,
+            }
+            if duplicate {
+                quality = old.quality;
+            }
+        }
+        if !duplicate {
+            self.pending.push(row(conn, new, &judged, quality)?);
+            self.raise(conn, new, quality, &judged)?;
+        }
+        self.seen(conn, meter, new, quality)?;
+        stored.acks.push(Ack {
+            meter: new.meter,
+            as_of: new.as_of,
+            kind: new.kind,
+            registers: new.registers,
+            quality,
+            duplicate,
+        });
+        if quality == Quality::Good && let Some(installation) = installation.filter(|one| one.end_at.is_none()) {
+            let account = installation.account_id;
+            if !stored.hot.iter().any(|(_, meter, _)| *meter == new.meter) {
+                let nothing = MeterPart { position: 0, as_of: new.as_of, unsettled: domain::charge::Usage::none() };
+                stored.hot.push((account, new.meter, nothing));
+            }
+            let since = stored.settle.entry(account).or_insert(new.as_of);
+            *since = new.as_of.min(*since);
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &self,
+        conn: &mut Conn,
+        meter: &Meter,
+        installation: Option<&Installation>,
+        new: &Observation,
+    ) -> Result<Judged, Error> {
+        let limits = &self.settings.meter_profile(&meter.profile)?.limits;
+        let installed_at = installation.map_or(Timestamp::MIN, |one| one.start_at);
+        // Whatever kind it is of, a reading at the same instant is evidence too.
+        let at = shift(new.as_of, SignedDuration::from_micros(1));
+        let (before, after) = store::reading::neighbours(conn, new.meter, at)?;
+        let neighbours = Neighbours {
+            before: before.filter(|row| row.as_of >= installed_at).as_ref().map(Reading::neighbour),
+            after: after.as_ref().map(Reading::neighbour),
+        };
+        Ok(reading::judge(new, &neighbours, limits, installed_at, &self.settings.policy.reading))
+    }
+
+    fn raise(&self, conn: &mut Conn, new: &Observation, quality: Quality, judged: &Judged) -> Result<(), Error> {
+        let (kind, detail) = match quality {
+            Quality::Suspect => {
+                let reasons: Vec<&str> = judged.reasons.iter().map(|reason| reason.as_str()).collect();
+                ("suspect_reading", reasons.join(","))
+            }
+            Quality::Conflict => ("conflicting_reading", format!("{} at {}", new.registers.total, new.as_of)),
+            _ => return Ok(()),
+        };
+        store::alarm::raise(conn, new.meter.site(), kind, &format!("meter:{}", new.meter), &detail, new.received_at)?;
+        Ok(())
+    }
+
+    /// A meter that was silent for long is noted as seen again from now on.
+    fn seen(&mut self, conn: &mut Conn, mut meter: Meter, new: &Observation, quality: Quality) -> Result<(), Error> {
+        let site = store::site::by_id(conn, meter.id.site())?;
+        let zone = books::zone(&site)?;
+        let sightings = meter.sightings().seen(new.received_at, Site { policy: &self.settings.policy, zone: &zone });
+        store::meter::record_seen(conn, meter.id, &sightings)?;
+        (meter.last_seen_at, meter.seen_again_at, meter.seen_gaps) =
+            (sightings.last_seen_at, sightings.seen_again_at, sightings.gaps_that_day);
+        if quality == Quality::Good {
+            store::meter::record_good(conn, meter.id, new.as_of)?;
+        }
+        self.meters.insert(meter.id, meter);
+        Ok(())
+    }
+
+    fn flush(&mut self, conn: &mut Conn) -> Result<(), Error> {
+        let rows = std::mem::take(&mut self.pending);
+        if !rows.is_empty() {
+            store::reading::insert_batch(conn, &rows)?;
+        }
+        Ok(())
+    }
+}
+
+fn row(conn: &mut Conn, new: &Observation, judged: &Judged, quality: Quality) -> Result<Reading, Error> {
+    let [sharp, peak, flat, valley, deep_valley] = new.registers.periods;
+    let reasons: Vec<&str> = judged.reasons.iter().map(|reason| reason.as_str()).collect();
+    Ok(Reading {
+        id: store::ids::next(conn, new.meter.site())?,
+        meter_id: new.meter,
+        as_of: new.as_of,
+        kind: new.kind,
+        total: new.registers.total,
+        unwrapped: judged.total,
+        sharp,
+        peak,
+        flat,
+        valley,
+        deep_valley,
+        reverse: new.registers.reverse,
+        quality,
+        time_source: new.time_source,
+        received_at: new.received_at,
+        copied_at: new.copied_at,
+        resolution: new.resolution,
+        reason: (!reasons.is_empty()).then(|| reasons.join(",")),
+    })
+}
+
+/// Reads, in the same transaction, what the new readings mean for their accounts.
+fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
+    let mut to_settle = BTreeMap::new();
+    for (account, meter, part) in &mut stored.hot {
+        let row = store::account::by_id(conn, *account)?;
+        if row.state != State::Active {
+            continue;
+        }
+        let books = Books::load(conn, row)?;
+        let Some(of_meter) = books.meters.iter().find(|one| one.installation.meter_id == *meter) else { continue };
+        *part = books.hot_meter(of_meter);
+        // Only a reading at or before the newest midnight, or the first after an open one, can settle or correct a day.
+        let settled_to = of_meter.settled_to(&books.zone);
+        let open = domain::calendar::midnight(domain::calendar::day_of(of_meter.as_of, &books.zone), &books.zone);
+        if let Some(since) = stored.settle.get(account).filter(|since| **since <= settled_to || settled_to < open) {
+            to_settle.insert(*account, *since);
+        }
+    }
+    stored.settle = to_settle;
+    Ok(())
+}
+

@@ -1,0 +1,102 @@
+//! What the business does: one verb a file, one database transaction a verb. Rows are the truth; what is sent to the
+//! fleet or the hot balances after a commit is a hint that may be lost.
+
+pub mod archive;
+pub mod balance;
+pub mod books;
+pub mod decide_relay;
+pub mod field;
+pub mod guard;
+pub mod ingest;
+pub mod notices;
+pub mod once;
+pub mod open_account;
+pub mod order_relay;
+pub mod read_now;
+pub mod record_order;
+pub mod register;
+pub mod settle;
+pub mod site;
+pub mod vend;
+
+use crate::hot::HotError;
+
+/// Why a verb was not done. Nothing has changed when one of these is returned, except where `Busy` or `Store` leave the
+/// outcome unknown: then the same idempotency key tells.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something named does not exist.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The state of things is against it: used key, double entry, an outdated version.
+    #[error("{detail}")]
+    Conflict {
+        /// Stable name of the conflict.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
+    /// A rule is against it.
+    #[error("{detail}")]
+    Refused {
+        /// Stable name of the rule.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// The field at fault, where there is one.
+        field: Option<&'static str>,
+    },
+    /// Too much waits already; ask again.
+    #[error("busy: too much is waiting, ask again")]
+    Busy,
+    /// The database failed.
+    #[error(transparent)]
+    Store(store::Error),
+    /// The hot balances failed.
+    #[error(transparent)]
+    Hot(#[from] HotError),
+}
+
+impl Error {
+    /// A refusal by the rule `code`.
+    pub fn refused(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused { code, detail: detail.into(), field: None }
+    }
+
+    /// A refusal by the rule `code` that names the field at fault.
+    pub fn field(code: &'static str, field: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused { code, detail: detail.into(), field: Some(field) }
+    }
+
+    /// A row that would stand twice.
+    fn taken(constraint: &str) -> Self {
+        let code = match constraint {
+            "vends_key" | "idempotency_keys_key" => "idempotency_key_reused",
+            _ => "already_exists",
+        };
+        Self::conflict(code, format!("{constraint} is taken"))
+    }
+
+    /// A conflict with the state of things.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Conflict { code, detail: detail.into() }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::NotFound { noun } => Self::NotFound(noun),
+            store::Error::Unique { constraint } => Self::taken(&constraint),
+            store::Error::Stale => Self::conflict("version", "it was changed by somebody else meanwhile"),
+            store::Error::Busy => Self::Busy,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<domain::charge::ChargeError> for Error {
+    fn from(error: domain::charge::ChargeError) -> Self {
+        Self::refused("tariff", error.to_string())
+    }
+}

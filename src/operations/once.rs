@@ -1,0 +1,64 @@
+//! Verbs that take an idempotency key: the same key with the same content gives the same answer, and has one effect.
+
+use domain::ids::SiteId;
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use store::{Conn, idempotency::IdempotencyKey};
+
+use super::{Error, books};
+
+/// A key and what was asked under it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    site: SiteId,
+    key: String,
+    content_hash: String,
+}
+
+impl Asked {
+    /// What `content` asks under `key`.
+    ///
+    /// # Errors
+    /// The content has no JSON form.
+    pub fn new(site: SiteId, key: &str, content: &impl Serialize) -> Result<Self, Error> {
+        Ok(Self { site, key: key.to_owned(), content_hash: content_hash(content)? })
+    }
+}
+
+/// A hash of what is asked, the same for the same content.
+///
+/// # Errors
+/// The content has no JSON form.
+pub fn content_hash(content: &impl Serialize) -> Result<String, Error> {
+    let digest = Sha256::digest(books::json(content)?.as_bytes());
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The answer given earlier under this key.
+///
+/// # Errors
+/// A conflict where the key was used with other content.
+pub fn find<T: DeserializeOwned>(conn: &mut Conn, asked: &Asked) -> Result<Option<T>, Error> {
+    let Some(earlier) = store::idempotency::find(conn, asked.site, &asked.key)? else { return Ok(None) };
+    if earlier.content_hash != asked.content_hash {
+        return Err(Error::conflict("idempotency_key_reused", "the key was used with other content"));
+    }
+    serde_json::from_str(&earlier.body).map(Some).map_err(|bad| books::corrupt(bad.to_string()))
+}
+
+/// Stores the answer, in the transaction of its effect.
+///
+/// # Errors
+/// A conflict where another call under the same key was faster.
+pub fn store(conn: &mut Conn, asked: &Asked, answer: &impl Serialize, now: Timestamp) -> Result<(), Error> {
+    let row = IdempotencyKey {
+        site_id: asked.site,
+        key: asked.key.clone(),
+        content_hash: asked.content_hash.clone(),
+        status: 200,
+        body: books::json(answer)?,
+        created_at: now,
+    };
+    Ok(store::idempotency::insert(conn, &row)?)
+}

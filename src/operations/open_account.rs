@@ -1,0 +1,201 @@
+//! Opening an account (开户): a customer, a meter, a tariff and a first reading; from then on energy costs money.
+
+use domain::{
+    account::State,
+    energy::Energy,
+    ids::{AccountId, MeterId, ReadingId},
+    ledger::{self, TransactionKind},
+    money::{Carry, Money},
+    notice::Notice,
+    reading::{Kind, Quality, TimeSource},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Conn, account::Account, installation::Installation, reading::Reading, transaction::Transaction};
+use utoipa::ToSchema;
+
+use super::{Error, balance, books::Books, decide_relay, notices, once, read_now};
+use crate::app::{App, Changed};
+
+/// What an account is opened with.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAccount {
+    /// The meter at the supply.
+    #[schema(value_type = String)]
+    pub meter_id: MeterId,
+    /// CT x PT (倍率); 1 if absent.
+    pub multiplier: Option<u32>,
+    /// The register's total in kWh, entered by hand; absent: the meter is read now.
+    #[schema(value_type = Option<String>)]
+    pub initial_reading: Option<Energy>,
+    /// Why the reading was entered by hand.
+    pub reason: Option<String>,
+    /// What the account brings along, in minor units; negative where it owes.
+    #[schema(value_type = Option<i64>)]
+    pub opening_credit: Option<Money>,
+}
+
+/// Opens an account.
+///
+/// # Errors
+/// A conflict where the key was used with other content or the account is open already; a refusal by the rule that
+/// stands against it.
+pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &str) -> Result<Account, Error> {
+    if new.meter_id.site() != id.site() {
+        return Err(Error::field("meter", "meter_id", "belongs to another site"));
+    }
+    if !(1..=MULTIPLIER_MAX).contains(&new.multiplier.unwrap_or(1)) {
+        return Err(Error::field("multiplier", "multiplier", format!("must be 1 to {MULTIPLIER_MAX}")));
+    }
+    let asked = once::Asked::new(id.site(), key, &("open_account", id, &new))?;
+    let earlier = asked.clone();
+    if app.db.read(move |conn| once::find::<AccountId>(conn, &earlier)).await?.is_none() {
+        let first = match new.initial_reading {
+            Some(total) => First::Entered(total),
+            None => First::Live(live(app, new.meter_id, by).await?),
+        };
+        write(app, id, new, first, asked).await?;
+    }
+    app.db.read(move |conn| Ok(store::account::by_id(conn, id)?)).await
+}
+
+/// Largest multiplier.
+const MULTIPLIER_MAX: u32 = 1_000_000;
+
+/// Where the first reading comes from.
+#[derive(Debug, Clone, Copy)]
+enum First {
+    Entered(Energy),
+    Live(ReadingId),
+}
+
+/// A good reading of the meter, taken now.
+async fn live(app: &App, meter: MeterId, by: &str) -> Result<ReadingId, Error> {
+    let request = read_now::request(app, meter, by).await?;
+    let most = std::time::Duration::from_secs(app.settings.http.wait_max_s);
+    let ended = read_now::wait(app, request.id, most).await?;
+    let stale = || Error::refused("no_fresh_reading", "the meter was not read now; enter its reading with a reason");
+    let reading = ended.reading_id.ok_or_else(stale)?;
+    let row = app.db.read(move |conn| store::reading::by_id(conn, reading)).await?;
+    if row.quality == Quality::Good { Ok(row.id) } else { Err(stale()) }
+}
+
+async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: once::Asked) -> Result<(), Error> {
+    let (now, settings) = (app.clock.now(), app.settings.clone());
+    let (meter, credit) = (new.meter_id, new.opening_credit.unwrap_or_default());
+    let limit = settings.policy.vending.maximum_per_vend;
+    if credit > limit || credit < -limit {
+        return Err(Error::field("opening_credit", "opening_credit", format!("must be within {limit} minor units")));
+    }
+    let (reviewed, concentrator) = app
+        .db
+        .write(move |conn| {
+            let mut account = store::account::lock(conn, id)?;
+            if once::find::<AccountId>(conn, &asked)?.is_some() {
+                return Ok((decide_relay::Reviewed::default(), None));
+            }
+            if account.state != State::Pending {
+                return Err(Error::conflict("account_not_pending", "the account is open already"));
+            }
+            let concentrator = check_meter(conn, meter)?;
+            let reading = first_reading(conn, &new, first, now)?;
+            let installation = Installation {
+                id: store::ids::next(conn, id.site())?,
+                account_id: id,
+                meter_id: meter,
+                multiplier: new.multiplier.unwrap_or(1),
+                start_at: reading.as_of,
+                start_value: reading.unwrapped,
+                start_reading_id: reading.id,
+                end_at: None,
+                end_value: None,
+                end_reading_id: None,
+            };
+            store::installation::insert(conn, &installation)?;
+            (account.state, account.opened_at, account.posted) = (State::Active, Some(now), credit);
+            post_opening(conn, &account, credit, now)?;
+            let mut books = Books::load(conn, account)?;
+            let told = Notice::AccountOpened { balance: credit };
+            notices::write(conn, &books.account, &books.tariff.currency, &told, now)?;
+            once::store(conn, &asked, &id, now)?;
+            let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
+            Ok::<_, Error>((reviewed, Some(concentrator)))
+        })
+        .await?;
+    if let Err(error) = balance::refresh(app, id).await {
+        tracing::warn!(account = %id, %error, "a hot balance was not filled after opening");
+    }
+    decide_relay::follow(app, reviewed);
+    if concentrator.is_some() {
+        app.announce(Changed::Account { account: id });
+    }
+    Ok(())
+}
+
+fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::ConcentratorId, Error> {
+    let row = store::meter::by_id(conn, meter)?;
+    if store::installation::live_of_meter(conn, meter)?.is_some() {
+        return Err(Error::conflict("meter_in_use", "the meter belongs to an account already"));
+    }
+    if row.relay_local_prepay == Some(true) {
+        return Err(Error::refused("local_prepay_meter", "the meter sells electricity itself (status word 3 bits 8-9)"));
+    }
+    Ok(row.concentrator_id)
+}
+
+/// The reading that opens the installation; one entered by hand is stored, with its reason.
+fn first_reading(conn: &mut Conn, new: &OpenAccount, first: First, now: Timestamp) -> Result<Reading, Error> {
+    let total = match first {
+        First::Live(id) => return Ok(store::reading::by_id(conn, id)?),
+        First::Entered(total) => total,
+    };
+    let reason = new.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    let Some(reason) = reason else {
+        return Err(Error::field("reason_missing", "reason", "a reading entered by hand needs a reason"));
+    };
+    if total < Energy::ZERO {
+        return Err(Error::field("initial_reading", "initial_reading", "must not be negative"));
+    }
+    let row = Reading {
+        id: store::ids::next(conn, new.meter_id.site())?,
+        meter_id: new.meter_id,
+        as_of: now,
+        kind: Kind::Initial,
+        total,
+        unwrapped: total,
+        sharp: None,
+        peak: None,
+        flat: None,
+        valley: None,
+        deep_valley: None,
+        reverse: None,
+        quality: Quality::Estimated,
+        time_source: TimeSource::HeadEnd,
+        received_at: now,
+        copied_at: None,
+        resolution: Energy::new(1),
+        reason: Some(reason.to_owned()),
+    };
+    store::reading::insert_batch(conn, std::slice::from_ref(&row))?;
+    Ok(row)
+}
+
+fn post_opening(conn: &mut Conn, account: &Account, credit: Money, now: Timestamp) -> Result<(), Error> {
+    let posting = ledger::opening(account.id, credit);
+    let transaction = Transaction {
+        id: store::ids::next(conn, account.id.site())?,
+        account_id: account.id,
+        sequence: store::transaction::next_sequence(conn, account.id)?,
+        kind: TransactionKind::Opening,
+        key: format!("opening:{}", account.id),
+        object: format!("account:{}", account.id),
+        at: now,
+        cost_before: None,
+        cost_after: None,
+        carry_before: None,
+        carry_after: Some(Carry::ZERO),
+        balance_after: credit,
+    };
+    Ok(store::transaction::insert(conn, &transaction, posting.as_slice())?)
+}

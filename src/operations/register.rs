@@ -1,0 +1,397 @@
+//! Entering the archive (档案): sites, concentrators, meters, customers, tariffs and accounts that are not open yet.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    account::State,
+    calendar::day_of,
+    energy::Energy,
+    ids::{AccountId, ConcentratorId, CustomerId, SiteId, TariffId},
+    money::{Carry, Currency, Money, Price},
+    notice::Language,
+    tariff::{Block, TariffVersion},
+};
+use jiff::{civil::Date, tz::TimeZone};
+use serde::Deserialize;
+use store::{
+    account::Account,
+    concentrator::Concentrator,
+    customer::Customer,
+    ids,
+    meter::{Identity, Meter},
+    site::Site,
+    tariff::Tariff,
+};
+use utoipa::ToSchema;
+
+use super::{Error, books};
+use crate::app::App;
+
+/// A site to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSite {
+    /// Its name.
+    pub name: String,
+    /// IANA time zone, such as `Asia/Shanghai`.
+    pub time_zone: String,
+    /// ISO 4217 code; `CNY` if absent.
+    pub currency: Option<String>,
+    /// Decimal places of its minor unit, 0 to 4; 2 if absent.
+    pub currency_exponent: Option<u32>,
+}
+
+/// A concentrator to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewConcentrator {
+    /// The site it stands on.
+    #[schema(value_type = String)]
+    pub site_id: SiteId,
+    /// Its name.
+    pub name: String,
+    /// Region code (A1), 4 digits.
+    pub region: String,
+    /// Terminal number (A2), 1 to 65534.
+    pub terminal: u16,
+    /// A profile from the settings.
+    pub profile: String,
+}
+
+/// A meter to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMeter {
+    /// The concentrator it hangs on.
+    #[schema(value_type = String)]
+    pub concentrator_id: ConcentratorId,
+    /// Its name.
+    pub name: String,
+    /// The 12 digits on its face.
+    pub address: String,
+    /// Measuring point, 1 to 2040, also its serial number in the concentrator's archive; the next free one if absent.
+    pub point: Option<u16>,
+    /// Port of the concentrator, 1 to 31; 31 (carrier) if absent.
+    pub port: Option<u8>,
+    /// A profile from the settings.
+    pub profile: String,
+}
+
+/// A customer to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCustomer {
+    /// The site the customer belongs to.
+    #[schema(value_type = String)]
+    pub site_id: SiteId,
+    /// Name.
+    pub name: String,
+    /// Phone number for notices.
+    pub phone: Option<String>,
+    /// Language of notices, `zh` or `en`; `zh` if absent.
+    #[schema(value_type = Option<String>)]
+    pub language: Option<Language>,
+}
+
+/// A block of a tariff to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBlock {
+    /// Upper bound of the block in kWh per month; absent for the last block.
+    #[schema(value_type = Option<String>, example = "240")]
+    pub upto_kwh: Option<Energy>,
+    /// Price per kWh, at most 6 decimal places.
+    #[schema(value_type = String, example = "0.5889")]
+    pub price: Price,
+}
+
+/// A tariff to be entered, with its first version.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTariff {
+    /// The site it applies on.
+    #[schema(value_type = String)]
+    pub site_id: SiteId,
+    /// Its name.
+    pub name: String,
+    /// First local day it is valid; today if absent.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub valid_from: Option<Date>,
+    /// One block for a flat price, several for a monthly tiered one.
+    pub blocks: Vec<NewBlock>,
+    /// Day of the month, 1 to 28, on which the blocks begin anew; 1 if absent.
+    pub window_start_day: Option<i8>,
+    /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
+    pub tax_rate_ppm: Option<u32>,
+    /// Least amount of a vend in minor units; 1 if absent.
+    #[schema(value_type = Option<i64>)]
+    pub minimum_vend: Option<Money>,
+}
+
+/// An account to be entered; it is opened by a verb of its own.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// Whose it is.
+    #[schema(value_type = String)]
+    pub customer_id: CustomerId,
+    /// What prices it.
+    #[schema(value_type = String)]
+    pub tariff_id: TariffId,
+    /// Number for people, unique on the site; made from the identifier if absent.
+    pub number: Option<String>,
+}
+
+/// Enters a site. Its switch for automatic disconnection comes from the settings.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub async fn site(app: &App, new: NewSite) -> Result<Site, Error> {
+    let name = label("name", &new.name)?;
+    TimeZone::get(&new.time_zone).map_err(|_| Error::field("time_zone", "time_zone", "no such time zone"))?;
+    let currency = Currency::new(new.currency.as_deref().unwrap_or("CNY"), new.currency_exponent.unwrap_or(2))
+        .map_err(|bad| Error::field("currency", "currency", bad.to_string()))?;
+    let automatic_disconnection = app.settings.policy.disconnection.automatic;
+    app.db
+        .write(move |conn| {
+            let site = Site {
+                id: store::site::next_id(conn)?,
+                name: name.clone(),
+                time_zone: new.time_zone.clone(),
+                currency: currency.code().to_owned(),
+                currency_exponent: currency.exponent(),
+                automatic_disconnection,
+                version: 1,
+            };
+            store::site::insert(conn, &site)?;
+            Ok(site)
+        })
+        .await
+}
+
+/// Enters a concentrator; it is expected from now on.
+///
+/// # Errors
+/// Names the field that does not hold; a conflict where the address is taken.
+pub async fn concentrator(app: &App, new: NewConcentrator) -> Result<Concentrator, Error> {
+    let name = label("name", &new.name)?;
+    if new.region.len() != 4 || !new.region.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::field("region", "region", "must be 4 digits"));
+    }
+    if !(1..=65534).contains(&new.terminal) {
+        return Err(Error::field("terminal", "terminal", "must be 1 to 65534"));
+    }
+    if !app.settings.profiles.concentrator.contains_key(&new.profile) {
+        return Err(Error::field("profile", "profile", "no such concentrator profile"));
+    }
+    app.db
+        .write(move |conn| {
+            store::site::by_id(conn, new.site_id)?;
+            let concentrator = Concentrator {
+                id: ids::next(conn, new.site_id)?,
+                name: name.clone(),
+                region: new.region.clone(),
+                terminal: new.terminal,
+                profile: new.profile.clone(),
+                password: None,
+                clock_drift_s: None,
+                clock_read_at: None,
+                last_login_at: None,
+                last_seen_at: None,
+                identity_checked_at: None,
+                version: 1,
+            };
+            store::concentrator::insert(conn, &concentrator)?;
+            store::unknown_concentrator::forget(conn, &new.region, concentrator.terminal)?;
+            Ok(concentrator)
+        })
+        .await
+}
+
+/// Enters a meter; its concentrator receives it in its archive.
+///
+/// # Errors
+/// Names the field that does not hold; a conflict where the address or the point is taken.
+pub async fn meter(app: &App, new: NewMeter) -> Result<Meter, Error> {
+    let name = label("name", &new.name)?;
+    if new.address.len() != 12 || !new.address.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Error::field("address", "address", "must be the 12 digits on the meter"));
+    }
+    if !app.settings.profiles.meter.contains_key(&new.profile) {
+        return Err(Error::field("profile", "profile", "no such meter profile"));
+    }
+    let port = new.port.unwrap_or(CARRIER_PORT);
+    if !(1..=CARRIER_PORT).contains(&port) {
+        return Err(Error::field("port", "port", "must be 1 to 31"));
+    }
+    let concentrator = new.concentrator_id;
+    let meter = app
+        .db
+        .write(move |conn| {
+            store::concentrator::by_id(conn, new.concentrator_id)?;
+            let point = match new.point {
+                Some(point) => point,
+                None => free_point(&store::meter::of_concentrator(conn, new.concentrator_id)?),
+            };
+            if !(1..=POINT_MAX).contains(&point) {
+                return Err(Error::field("point", "point", "must be 1 to 2040, and one must be free"));
+            }
+            let meter = Meter {
+                id: ids::next(conn, new.concentrator_id.site())?,
+                concentrator_id: new.concentrator_id,
+                address: new.address.clone(),
+                serial: point,
+                point,
+                port,
+                profile: new.profile.clone(),
+                name: name.clone(),
+                guarded: false,
+                guard_reason: None,
+                relay: None,
+                relay_command: None,
+                relay_local_prepay: None,
+                relay_read_at: None,
+                relay_blocked: false,
+                identity: Identity::Unverified,
+                identity_at: None,
+                last_seen_at: None,
+                seen_again_at: None,
+                seen_gaps: 0,
+                last_good_as_of: None,
+                version: 1,
+            };
+            store::meter::insert(conn, &meter)?;
+            Ok::<_, Error>(meter)
+        })
+        .await?;
+    app.reload(concentrator);
+    Ok(meter)
+}
+
+/// The port of a carrier (PLC) module.
+const CARRIER_PORT: u8 = 31;
+/// Highest measuring point of a concentrator (Q/GDW 376.1 AFN04 F10, docs/protocols/qgdw376.md).
+const POINT_MAX: u16 = 2040;
+
+fn free_point(taken: &[Meter]) -> u16 {
+    let taken: BTreeSet<u16> = taken.iter().map(|meter| meter.point).collect();
+    (1..=POINT_MAX).find(|point| !taken.contains(point)).unwrap_or(POINT_MAX + 1)
+}
+
+/// Enters a customer.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub async fn customer(app: &App, new: NewCustomer) -> Result<Customer, Error> {
+    let name = label("name", &new.name)?;
+    if let Some(phone) = &new.phone {
+        label("phone", phone)?;
+    }
+    app.db
+        .write(move |conn| {
+            store::site::by_id(conn, new.site_id)?;
+            let customer = Customer {
+                id: ids::next(conn, new.site_id)?,
+                name: name.clone(),
+                phone: new.phone.clone(),
+                language: new.language.unwrap_or(Language::Zh),
+                version: 1,
+            };
+            store::customer::insert(conn, &customer)?;
+            Ok(customer)
+        })
+        .await
+}
+
+/// Enters a tariff with its first version.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub async fn tariff(app: &App, new: NewTariff) -> Result<(Tariff, TariffVersion), Error> {
+    let name = label("name", &new.name)?;
+    let now = app.clock.now();
+    app.db
+        .write(move |conn| {
+            let site = store::site::by_id(conn, new.site_id)?;
+            let today = day_of(now, &books::zone(&site)?);
+            let terms = TariffVersion {
+                version: 1,
+                valid_from: new.valid_from.unwrap_or(today),
+                blocks: new.blocks.iter().map(|block| Block { upto: block.upto_kwh, price: block.price }).collect(),
+                window_start_day: new.window_start_day.unwrap_or(1),
+                tax_rate_ppm: new.tax_rate_ppm.unwrap_or(0),
+                minimum_vend: new.minimum_vend.unwrap_or(Money::new(1)),
+            };
+            terms.validate().map_err(|bad| Error::field("tariff", "blocks", bad.to_string()))?;
+            let tariff = Tariff { id: ids::next(conn, new.site_id)?, name: name.clone() };
+            store::tariff::insert(conn, &tariff)?;
+            store::tariff::insert_version(conn, tariff.id, &terms, now)?;
+            Ok((tariff, terms))
+        })
+        .await
+}
+
+/// Enters an account that is not open yet; its limits come from the settings.
+///
+/// # Errors
+/// Names the field that does not hold; a conflict where the number is taken.
+pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
+    let site = new.customer_id.site();
+    if new.tariff_id.site() != site {
+        return Err(Error::field("tariff", "tariff_id", "belongs to another site"));
+    }
+    let limits = app.settings.policy.credit.limits;
+    app.db
+        .write(move |conn| {
+            let currency = store::site::by_id(conn, site)?.currency;
+            store::customer::by_id(conn, new.customer_id)?;
+            store::tariff::by_id(conn, new.tariff_id)?;
+            let id: AccountId = ids::next(conn, site)?;
+            let number = match &new.number {
+                Some(number) => label("number", number)?,
+                None => id.to_string(),
+            };
+            let account = Account {
+                id,
+                number,
+                customer_id: new.customer_id,
+                tariff_id: new.tariff_id,
+                state: State::Pending,
+                currency,
+                guarded: false,
+                guard_reason: None,
+                alarm_1: limits.alarm_1,
+                alarm_2: limits.alarm_2,
+                rearm_margin: limits.rearm_margin,
+                overdraft: limits.overdraft,
+                restore_margin: limits.restore_margin,
+                posted: Money::ZERO,
+                carry: Carry::ZERO,
+                alarm_1_armed: true,
+                alarm_2_armed: true,
+                episode_began_at: None,
+                episode_forecast: false,
+                episode_warned: false,
+                warning_served_at: None,
+                last_warning_at: None,
+                decide_at: None,
+                opened_at: None,
+                version: 1,
+            };
+            store::account::insert(conn, &account)?;
+            Ok(account)
+        })
+        .await
+}
+
+/// A text for people: neither empty nor long, without control characters.
+fn label(field: &'static str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > LABEL_MAX || text.chars().any(char::is_control) {
+        return Err(Error::field("label", field, format!("must be 1 to {LABEL_MAX} printable characters")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Longest name, number or phone number, in characters.
+const LABEL_MAX: usize = 120;

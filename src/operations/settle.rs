@@ -1,0 +1,196 @@
+//! Settling days: the energy between two midnights becomes a charge; a boundary that turns out otherwise, a correction.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    calendar::day_of,
+    charge::{self, Usage},
+    energy::Energy,
+    ids::AccountId,
+    ledger::{self, TransactionKind},
+    settlement::{self, SettledDay},
+    site::{Policy, Site},
+    tariff::{Tariff, window_start},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use store::{Conn, account::Account, installation::Installation, transaction::Transaction};
+
+use super::{Error, balance, books, decide_relay};
+use crate::app::App;
+
+/// Settles what can be settled of an account now: open days, and days whose boundary a reading at or after `since`
+/// changed. Supply is decided again where anything was posted. Returns the number of days written.
+///
+/// # Errors
+/// A row is missing or does not parse; the tariff does not price a day; the database fails.
+pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> Result<usize, Error> {
+    let (now, settings) = (app.clock.now(), app.settings.clone());
+    let days = app
+        .db
+        .write(move |conn| {
+            let mut row = store::account::lock(conn, account)?;
+            let mut days = 0;
+            for installation in store::installation::of_account(conn, account)? {
+                days += meter(conn, &mut row, &installation, since, now, &settings.policy)?;
+            }
+            store::account::save(conn, &row)?;
+            Ok::<_, Error>(days)
+        })
+        .await?;
+    if days > 0 {
+        balance::refresh(app, account).await?;
+        decide_relay::review(app, account).await?;
+    }
+    Ok(days)
+}
+
+/// Settles one meter of a locked account; the account's posted balance and carry follow.
+fn meter(
+    conn: &mut Conn,
+    account: &mut Account,
+    installation: &Installation,
+    since: Option<Timestamp>,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<usize, Error> {
+    let site = store::site::by_id(conn, account.id.site())?;
+    let zone = books::zone(&site)?;
+    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+    let from = load_from(conn, installation, since, &zone)?;
+    let rows = store::settled_day::current(conn, account.id, from)?;
+    let mut stored: BTreeMap<Date, store::settled_day::SettledDay> = rows
+        .into_iter()
+        .filter(|row| row.meter_id == installation.meter_id)
+        .map(|row| (row.day, row))
+        .collect();
+    let settled: Vec<SettledDay> = stored.values().map(store::settled_day::SettledDay::settled).collect();
+    let first_day = day_of(installation.start_at, &zone);
+    let first_boundary = settled
+        .first()
+        .filter(|first| first.day != first_day)
+        .map_or(installation.start_at, |first| books::boundary(first.day, &zone));
+    let readings =
+        books::known(&store::reading::good_between(conn, installation.meter_id, first_boundary, Timestamp::MAX)?);
+    let terms = installation.settlement();
+    let planned = settlement::plan(&terms, &settled, &readings, now, Site { zone: &zone, policy });
+    let (corrected, opened): (Vec<_>, Vec<_>) = planned.into_iter().partition(|day| stored.contains_key(&day.day));
+    let mut written = 0;
+    for (kind, days) in [(TransactionKind::Correction, corrected), (TransactionKind::Charge, opened)] {
+        if !days.is_empty() {
+            let change = Change { installation, first_day, tariff: &tariff, kind, now };
+            written += change.post(conn, account, &mut stored, days)?;
+        }
+    }
+    Ok(written)
+}
+
+/// The day from which settled days and readings are needed to see all that can have changed; none: all of them.
+fn load_from(
+    conn: &mut Conn,
+    installation: &Installation,
+    since: Option<Timestamp>,
+    zone: &TimeZone,
+) -> Result<Option<Date>, Error> {
+    let last = store::settled_day::last(conn, installation.account_id, installation.meter_id)?;
+    let settled_to = last.map_or(installation.start_at, |last| books::boundary(last.day, zone));
+    let earliest = since.map_or(settled_to, |since| since.min(settled_to));
+    let (before, _) = store::reading::neighbours(conn, installation.meter_id, earliest)?;
+    let latest_before = before.map_or(installation.start_at, |reading| reading.as_of.max(installation.start_at));
+    Ok(settlement::load_from(&installation.settlement(), latest_before, zone))
+}
+
+/// Days to be written as one transaction.
+struct Change<'a> {
+    installation: &'a Installation,
+    first_day: Date,
+    tariff: &'a Tariff,
+    kind: TransactionKind,
+    now: Timestamp,
+}
+
+impl Change<'_> {
+    /// Writes the days and what follows from them: also the day after a corrected boundary has another energy.
+    fn post(
+        &self,
+        conn: &mut Conn,
+        account: &mut Account,
+        stored: &mut BTreeMap<Date, store::settled_day::SettledDay>,
+        days: Vec<SettledDay>,
+    ) -> Result<usize, Error> {
+        let id = store::ids::next(conn, account.id.site())?;
+        let rows = self.rows(stored, days, id)?;
+        let Some(first) = rows.first().map(|row| row.day) else { return Ok(0) };
+        let mut change = Usage::none();
+        for row in &rows {
+            let was = stored.get(&row.day).map_or(Energy::ZERO, |old| old.energy);
+            let version = i32::try_from(row.tariff_version).map_err(|bad| books::corrupt(bad.to_string()))?;
+            change.put((row.block_window, version), row.energy - was);
+        }
+        let window = window_start(first, 1).min(first.saturating_sub(SignedDuration::from_hours(24 * 31)));
+        let before = books::usage(&store::settled_day::current(conn, account.id, Some(window))?)?;
+        let after = before.plus(&change);
+        let (amount, carry) = charge::settle(&before, &after, account.carry, self.tariff)?;
+        let transaction = Transaction {
+            id,
+            account_id: account.id,
+            sequence: store::transaction::next_sequence(conn, account.id)?,
+            kind: self.kind,
+            key: format!("{}:{id}", self.kind),
+            object: format!("meter:{}", self.installation.meter_id),
+            at: self.now,
+            cost_before: Some(charge::exact_cost(&before, self.tariff)?),
+            cost_after: Some(charge::exact_cost(&after, self.tariff)?),
+            carry_before: Some(account.carry),
+            carry_after: Some(carry),
+            balance_after: account.posted - amount,
+        };
+        store::transaction::insert(conn, &transaction, ledger::charge(account.id, amount).as_slice())?;
+        store::settled_day::insert_batch(conn, &rows)?;
+        (account.posted, account.carry) = (account.posted - amount, carry);
+        let written = rows.len();
+        stored.extend(rows.into_iter().map(|row| (row.day, row)));
+        Ok(written)
+    }
+
+    fn rows(
+        &self,
+        stored: &BTreeMap<Date, store::settled_day::SettledDay>,
+        days: Vec<SettledDay>,
+        transaction_id: domain::ids::TransactionId,
+    ) -> Result<Vec<store::settled_day::SettledDay>, Error> {
+        let mut all: BTreeMap<Date, SettledDay> =
+            stored.iter().map(|(day, row)| (*day, row.settled())).collect();
+        all.extend(days.into_iter().map(|day| (day.day, day)));
+        let mut before = None;
+        let mut rows = Vec::new();
+        for (day, settled) in all {
+            let start = before.replace(settled.end_value);
+            // The first loaded day stays as it is, unless it is the installation's first.
+            let old = stored.get(&day);
+            let from_start = || (day == self.first_day).then_some(self.installation.start_value);
+            let Some(start) = start.or_else(from_start) else { continue };
+            let energy = Energy::new((settled.end_value - start).get() * i64::from(self.installation.multiplier));
+            let unchanged = |old: &&store::settled_day::SettledDay| old.end_value == settled.end_value && old.energy == energy;
+            if old.filter(unchanged).is_some() {
+                continue;
+            }
+            let version = self.tariff.at(day).ok_or(charge::ChargeError::NoVersion(day))?;
+            let mut readings = settled.readings.iter().copied();
+            rows.push(store::settled_day::SettledDay {
+                account_id: self.installation.account_id,
+                meter_id: self.installation.meter_id,
+                day,
+                revision: old.map_or(1, |old| old.revision + 1),
+                end_value: settled.end_value,
+                reading_id: readings.next().unwrap_or(self.installation.start_reading_id),
+                later_reading_id: readings.next(),
+                energy,
+                block_window: window_start(day, version.window_start_day),
+                tariff_version: i64::from(version.version),
+                transaction_id,
+            });
+        }
+        Ok(rows)
+    }
+}
+

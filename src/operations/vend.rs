@@ -1,0 +1,285 @@
+//! Vending (售电): one transaction, durable before the answer, once per idempotency key.
+
+use domain::{
+    calendar::{day_of, midnight},
+    ids::{AccountId, VendId},
+    ledger::{self, Tender, TransactionKind},
+    money::Money,
+    notice::Notice,
+    vending::{self, Facts, Split},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Conn, transaction::Transaction};
+use utoipa::ToSchema;
+
+use super::{Error, balance, books, books::Books, decide_relay, notices, once};
+use crate::{
+    app::{App, Changed},
+    settings::Settings,
+};
+
+/// A vend to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vend {
+    /// The account it is for.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// What is paid in, in minor units.
+    #[schema(value_type = i64, minimum = 1)]
+    pub amount: Money,
+    /// What the amount is in; must be the account's currency.
+    pub currency: String,
+    /// How it is paid: `cash`, `wechat`, `alipay`, `bank` or `card`.
+    #[schema(value_type = String)]
+    pub tender: Tender,
+    /// The terminal it is made at, 1 to 40 letters, digits, `-` or `_`.
+    pub terminal: String,
+}
+
+/// What a vend came to. Stored with it, and the same for every repetition of its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Receipt {
+    /// The vend.
+    #[schema(value_type = String)]
+    pub vend_id: VendId,
+    /// Gapless for each terminal: `terminal-n`.
+    pub receipt_number: String,
+    /// The account.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// The account's number for people.
+    pub account_number: String,
+    /// What the amounts are in.
+    pub currency: String,
+    /// What was paid in.
+    #[schema(value_type = i64)]
+    pub amount: Money,
+    /// Tax contained in it.
+    #[schema(value_type = i64)]
+    pub tax: Money,
+    /// How it was paid.
+    #[schema(value_type = String)]
+    pub tender: Tender,
+    /// Where it was made.
+    pub terminal: String,
+    /// The posted balance before.
+    #[schema(value_type = i64)]
+    pub balance_before: Money,
+    /// The posted balance after.
+    #[schema(value_type = i64)]
+    pub balance_after: Money,
+    /// Posted less accrued, after.
+    #[schema(value_type = i64)]
+    pub available_after: Money,
+    /// Whether that is enough for supply.
+    pub restores: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// What a vend would come to. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Trial {
+    /// What the amounts are in.
+    pub currency: String,
+    /// What would be paid in.
+    #[schema(value_type = i64)]
+    pub amount: Money,
+    /// Tax contained in it.
+    #[schema(value_type = i64)]
+    pub tax: Money,
+    /// The posted balance before.
+    #[schema(value_type = i64)]
+    pub balance_before: Money,
+    /// The posted balance after.
+    #[schema(value_type = i64)]
+    pub balance_after: Money,
+    /// Posted less accrued, after.
+    #[schema(value_type = i64)]
+    pub available_after: Money,
+    /// Whether that would be enough for supply.
+    pub restores: bool,
+}
+
+/// Makes a vend. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
+///
+/// # Errors
+/// A conflict where the key was used with other content; a refusal by the rule that stands against it.
+pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt, bool), Error> {
+    let (key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
+    let settings = app.settings.clone();
+    let account = vend.account_id;
+    let content_hash = once::content_hash(&vend)?;
+    let (receipt, done) = app
+        .db
+        .write(move |conn| {
+            if let Some(repeated) = repeated(conn, &vend, &key, &content_hash)? {
+                return Ok((repeated, None));
+            }
+            let mut books = Books::lock(conn, vend.account_id)?;
+            // Whoever used the key meanwhile held the lock; look again now that it is ours.
+            if let Some(repeated) = repeated(conn, &vend, &key, &content_hash)? {
+                return Ok((repeated, None));
+            }
+            let split = check(conn, &settings, &books, &vend, &by, now)?;
+            let made = Made { vend: &vend, key: &key, content_hash: &content_hash, by: &by, now };
+            let receipt = made.write(conn, &mut books, &split)?;
+            let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, Some(receipt.vend_id), now)?;
+            Ok::<_, Error>((receipt, Some((reviewed, books.hot()))))
+        })
+        .await?;
+    let Some((reviewed, hot)) = done else { return Ok((receipt, true)) };
+    // The money is in; what follows is a hint and may fail.
+    if let Err(error) = balance::put(app, hot).await {
+        tracing::warn!(%account, %error, "a hot balance was not brought up to a vend");
+    }
+    decide_relay::follow(app, reviewed);
+    app.announce(Changed::Vend { vend: receipt.vend_id, account });
+    Ok((receipt, false))
+}
+
+/// All checks of a vend and what it would come to, with nothing stored.
+///
+/// # Errors
+/// A refusal by the rule that stands against it.
+pub async fn trial(app: &App, vend: Vend, by: &str) -> Result<Trial, Error> {
+    let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
+    app.db
+        .read(move |conn| {
+            let row = store::account::by_id(conn, vend.account_id)?;
+            let books = Books::load(conn, row)?;
+            let split = check(conn, &settings, &books, &vend, &by, now)?;
+            Ok(Trial {
+                currency: vend.currency,
+                amount: split.amount,
+                tax: split.tax,
+                balance_before: split.balance_before,
+                balance_after: split.balance_after,
+                available_after: split.available_after,
+                restores: split.restores,
+            })
+        })
+        .await
+}
+
+/// The receipt of an earlier vend with this key.
+fn repeated(conn: &mut Conn, vend: &Vend, key: &str, content_hash: &str) -> Result<Option<Receipt>, Error> {
+    let Some(earlier) = store::vend::by_key(conn, vend.account_id.site(), key)? else { return Ok(None) };
+    if earlier.content_hash != content_hash {
+        return Err(Error::conflict("idempotency_key_reused", "the key was used with other content"));
+    }
+    serde_json::from_str(&earlier.receipt)
+        .map(Some)
+        .map_err(|bad| books::corrupt(format!("receipt of vend {}: {bad}", earlier.id)))
+}
+
+fn check(
+    conn: &mut Conn,
+    settings: &Settings,
+    books: &Books,
+    vend: &Vend,
+    by: &str,
+    now: Timestamp,
+) -> Result<Split, Error> {
+    if vend.currency != books.account.currency {
+        let detail = format!("the account is kept in {}", books.account.currency);
+        return Err(Error::field("currency_mismatch", "currency", detail));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !(1..=TERMINAL_MAX).contains(&vend.terminal.len()) || !vend.terminal.bytes().all(plain) {
+        let detail = format!("must be 1 to {TERMINAL_MAX} letters, digits, - or _");
+        return Err(Error::field("terminal", "terminal", detail));
+    }
+    let today = day_of(now, &books.zone);
+    let version = books.tariff.at(today).ok_or(domain::charge::ChargeError::NoVersion(today))?;
+    let since = midnight(today, &books.zone);
+    let facts = Facts {
+        state: books.account.state,
+        balance: books.account.posted,
+        available: books.available()?,
+        cashier_sold_today: store::vend::sold_by(conn, vend.account_id.site(), by, since)?,
+    };
+    vending::split(vend.amount, &facts, &books.account.limits(), version, &settings.policy.vending)
+        .map_err(|refused| Error::refused(refused.code(), refused.to_string()))
+}
+
+/// Longest terminal name, in characters.
+const TERMINAL_MAX: usize = 40;
+
+struct Made<'a> {
+    vend: &'a Vend,
+    key: &'a str,
+    content_hash: &'a str,
+    by: &'a str,
+    now: Timestamp,
+}
+
+impl Made<'_> {
+    /// Writes the transaction, the vend with its receipt, and the notice.
+    fn write(&self, conn: &mut Conn, books: &mut Books, split: &Split) -> Result<Receipt, Error> {
+        let (account, site) = (books.account.id, books.account.id.site());
+        let id: VendId = store::ids::next(conn, site)?;
+        let transaction = Transaction {
+            id: store::ids::next(conn, site)?,
+            account_id: account,
+            sequence: store::transaction::next_sequence(conn, account)?,
+            kind: TransactionKind::Vend,
+            key: format!("vend:{}", self.key),
+            object: format!("vend:{id}"),
+            at: self.now,
+            cost_before: None,
+            cost_after: None,
+            carry_before: None,
+            carry_after: None,
+            balance_after: split.balance_after,
+        };
+        let posting = ledger::vend(account, self.vend.tender, split.amount);
+        store::transaction::insert(conn, &transaction, posting.as_slice())?;
+        let number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
+        let receipt = Receipt {
+            vend_id: id,
+            receipt_number: format!("{}-{number}", self.vend.terminal),
+            account_id: account,
+            account_number: books.account.number.clone(),
+            currency: self.vend.currency.clone(),
+            amount: split.amount,
+            tax: split.tax,
+            tender: self.vend.tender,
+            terminal: self.vend.terminal.clone(),
+            balance_before: split.balance_before,
+            balance_after: split.balance_after,
+            available_after: split.available_after,
+            restores: split.restores,
+            created_at: self.now,
+        };
+        let row = store::vend::Vend {
+            id,
+            key: self.key.to_owned(),
+            content_hash: self.content_hash.to_owned(),
+            account_id: account,
+            transaction_id: transaction.id,
+            terminal: self.vend.terminal.clone(),
+            tender: self.vend.tender,
+            amount: split.amount,
+            tax: split.tax,
+            balance_before: split.balance_before,
+            balance_after: split.balance_after,
+            receipt_number: receipt.receipt_number.clone(),
+            operator_key: self.by.to_owned(),
+            created_at: self.now,
+            receipt: books::json(&receipt)?,
+        };
+        store::vend::insert(conn, &row)?;
+        books.account.posted = split.balance_after;
+        let told = Notice::VendReceipt {
+            receipt: receipt.receipt_number.clone(),
+            amount: split.amount,
+            balance: split.balance_after,
+        };
+        notices::write(conn, &books.account, &books.tariff.currency, &told, self.now)?;
+        Ok(receipt)
+    }
+}

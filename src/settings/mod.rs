@@ -1,0 +1,164 @@
+//! Settings: `config/default.toml`, then a file of the site's own, then the environment; each key with its unit there.
+
+mod profiles;
+
+use std::{net::SocketAddr, path::Path};
+
+use actors::FleetSettings;
+use config::{Config, Environment, File, FileFormat};
+use domain::site::Policy;
+use serde::Deserialize;
+use store::DbSettings;
+
+pub use self::profiles::{ConcentratorProfile, MeterProfile, Profiles};
+use crate::{
+    batch::BatchSettings,
+    hot::HotSettings,
+    operations::{Error, books},
+};
+
+/// Every key with its default, unit and reason.
+const DEFAULT: &str = include_str!("../../config/default.toml");
+/// Meter and concentrator profiles that come with the program.
+const PROFILES: &str = include_str!("../../config/profiles.toml");
+/// What the demo changes.
+pub const DEMO: &str = include_str!("../../config/demo.toml");
+
+/// The settings do not hold; the text says which key of which file.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file is missing, a key is unknown, or a value is of the wrong kind.
+    #[error("settings: {0}")]
+    Syntax(#[from] config::ConfigError),
+    /// A value is of the right kind and still makes no sense.
+    #[error("settings: {key}: {reason}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The REST side.
+    pub http: HttpSettings,
+    /// Where concentrators dial in.
+    pub listen: ListenSettings,
+    /// The database.
+    pub database: DbSettings,
+    /// Hot balances.
+    pub hot: HotSettings,
+    /// Sessions, exchanges, retries and supervision.
+    pub fleet: FleetSettings,
+    /// The writer of readings.
+    pub ingest: BatchSettings,
+    /// The writer of order transitions.
+    pub journal: BatchSettings,
+    /// Recurring work.
+    pub jobs: JobSettings,
+    /// The business rules' numbers.
+    pub policy: Policy,
+    /// Kinds of concentrators and meters.
+    pub profiles: Profiles,
+}
+
+/// The REST side.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address and port.
+    pub bind: SocketAddr,
+    /// Worker threads.
+    pub workers: usize,
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// Rows of a list page when none are asked for.
+    pub page_rows: i64,
+    /// Most rows of a list page.
+    pub page_rows_max: i64,
+    /// Longest `?wait=`, in seconds.
+    pub wait_max_s: u64,
+    /// Longest wait of `/readyz` for each of its checks, in milliseconds.
+    pub ready_ms: u64,
+    /// Connections served at once.
+    pub connections: usize,
+    /// Longest time a request's head may take to arrive, in seconds.
+    pub request_s: u64,
+    /// Longest wait for requests under way at a stop, in seconds.
+    pub stop_s: u64,
+}
+
+/// Where concentrators dial in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenSettings {
+    /// Address and port for Q/GDW 376.1 over TCP.
+    pub qgdw376: SocketAddr,
+}
+
+/// Recurring work.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSettings {
+    /// Time between two looks for accounts whose supply is to be decided again, in milliseconds.
+    pub decide_ms: u64,
+    /// Time between two looks for notices to send, in milliseconds.
+    pub notices_ms: u64,
+    /// Time between two looks for days to settle, in seconds.
+    pub settle_s: u64,
+    /// Rows a look takes at the most.
+    pub rows: i64,
+}
+
+impl Settings {
+    /// The meter profile with this name.
+    ///
+    /// # Errors
+    /// A row names a profile that the settings do not have any more.
+    pub fn meter_profile(&self, name: &str) -> Result<&MeterProfile, Error> {
+        self.profiles.meter.get(name).ok_or_else(|| books::corrupt(format!("the settings have no meter profile {name}")))
+    }
+
+    /// The concentrator profile with this name.
+    ///
+    /// # Errors
+    /// A row names a profile that the settings do not have any more.
+    pub fn concentrator_profile(&self, name: &str) -> Result<&ConcentratorProfile, Error> {
+        let missing = || books::corrupt(format!("the settings have no concentrator profile {name}"));
+        self.profiles.concentrator.get(name).ok_or_else(missing)
+    }
+}
+
+/// Reads the settings: the defaults, `extra` (the demo's or a test's own TOML), the site's file, the environment
+/// (`WATTGATE__SECTION__KEY`), each over the one before.
+///
+/// # Errors
+/// See [`SettingsError`].
+pub fn read(extra: Option<&str>, file: Option<&Path>) -> Result<Settings, SettingsError> {
+    let mut sources = Config::builder()
+        .add_source(File::from_str(DEFAULT, FileFormat::Toml))
+        .add_source(File::from_str(PROFILES, FileFormat::Toml));
+    if let Some(text) = extra {
+        sources = sources.add_source(File::from_str(text, FileFormat::Toml));
+    }
+    if let Some(path) = file {
+        sources = sources.add_source(File::from(path).format(FileFormat::Toml));
+    }
+    let environment = Environment::with_prefix("WATTGATE").prefix_separator("__").separator("__").try_parsing(true);
+    let settings: Settings = sources.add_source(environment).build()?.try_deserialize()?;
+    check(&settings)?;
+    Ok(settings)
+}
+
+fn check(settings: &Settings) -> Result<(), SettingsError> {
+    let value = |key: &str, reason: String| SettingsError::Value { key: key.to_owned(), reason };
+    settings.policy.validate().map_err(|bad| value(&format!("policy.{}", bad.field), bad.problem.to_owned()))?;
+    if settings.http.page_rows > settings.http.page_rows_max {
+        return Err(value("http.page_rows", "is above http.page_rows_max".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Profiles of concentrators and meters: what the settings say, and what the fleet is told.
+
+use std::collections::BTreeMap;
+
+use actors::ports;
+use domain::{energy::Energy, reading::MeterLimits, relay::RelayControl};
+use protocols::{Secret, dlt645::Password, qgdw376::LineSettings};
+use serde::Deserialize;
+
+/// Profiles by name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profiles {
+    /// Concentrators.
+    pub concentrator: BTreeMap<String, ConcentratorProfile>,
+    /// Meters.
+    pub meter: BTreeMap<String, MeterProfile>,
+}
+
+/// A kind of concentrator.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "ConcentratorKeys")]
+pub struct ConcentratorProfile(pub ports::ConcentratorProfile);
+
+/// A kind of meter: how it is driven, and what it can plausibly show.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "MeterKeys")]
+pub struct MeterProfile {
+    /// How it is read and switched.
+    pub wire: ports::MeterProfile,
+    /// Whether supply comes back only when the customer presses the meter's button.
+    pub permit: bool,
+    /// F10 code of its bus's rate.
+    pub rate: u8,
+    /// How the concentrator sets its port for a forwarded frame.
+    pub line: LineSettings,
+    /// What its registers can plausibly do.
+    pub limits: MeterLimits,
+}
+
+/// The keys of a concentrator profile; see `config/profiles.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConcentratorKeys {
+    points_per_request: u32,
+    password: String,
+    master: u8,
+    order_forward_timeout_s: u8,
+    poll_forward_timeout_s: u8,
+    byte_timeout_ms: u16,
+}
+
+/// The keys of a meter profile; see `config/profiles.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeterKeys {
+    relay_control: RelayControl,
+    reconnect: Reconnect,
+    relay_password: String,
+    relay_password_level: u8,
+    relay_operator: u32,
+    archive_password: String,
+    periods: u8,
+    rate: u8,
+    line: String,
+    maximum_power_w: u32,
+    register_modulus: Energy,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Reconnect {
+    Direct,
+    Permit,
+}
+
+impl TryFrom<ConcentratorKeys> for ConcentratorProfile {
+    type Error = String;
+    fn try_from(keys: ConcentratorKeys) -> Result<Self, String> {
+        within("points_per_request", keys.points_per_request, 1, 64)?;
+        within("master", keys.master, 0, 127)?;
+        within("order_forward_timeout_s", keys.order_forward_timeout_s, 1, 127)?;
+        within("poll_forward_timeout_s", keys.poll_forward_timeout_s, 1, 127)?;
+        Ok(Self(ports::ConcentratorProfile {
+            points_per_request: keys.points_per_request,
+            password: Secret::new(hex("password", &keys.password)?),
+            msa: keys.master,
+            order_forward_timeout_s: keys.order_forward_timeout_s,
+            poll_forward_timeout_s: keys.poll_forward_timeout_s,
+            byte_timeout_10ms: u8::try_from(keys.byte_timeout_ms / 10)
+                .map_err(|_| "byte_timeout_ms: must be at most 2550".to_owned())?,
+        }))
+    }
+}
+
+impl TryFrom<MeterKeys> for MeterProfile {
+    type Error = String;
+    fn try_from(keys: MeterKeys) -> Result<Self, String> {
+        within("periods", keys.periods, 1, 48)?;
+        within("rate", keys.rate, 0, 7)?;
+        within("maximum_power_w", keys.maximum_power_w, 1, 1_000_000)?;
+        within("register_modulus", keys.register_modulus, Energy::new(1), Energy::new(i64::MAX / 1_000_000))?;
+        let bad_password = "relay_password: must be 6 digits, relay_password_level 0 to 255";
+        let digits = Some(&keys.relay_password).filter(|text| text.len() == 6).and_then(|text| text.parse().ok());
+        let password = digits.and_then(|digits| Password::new(keys.relay_password_level, digits).ok());
+        let [line] = hex("line", &keys.line)?;
+        Ok(Self {
+            wire: ports::MeterProfile {
+                tariffs: keys.periods,
+                relay_control: keys.relay_control,
+                relay_password: password.ok_or(bad_password)?,
+                relay_operator: keys.relay_operator,
+                archive_password: Secret::new(hex("archive_password", &keys.archive_password)?),
+            },
+            permit: keys.reconnect == Reconnect::Permit,
+            rate: keys.rate,
+            line: LineSettings(line),
+            limits: MeterLimits {
+                maximum_power_w: keys.maximum_power_w,
+                register_modulus: keys.register_modulus,
+            },
+        })
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T, most: T) -> Result<(), String> {
+    if least <= value && value <= most { Ok(()) } else { Err(format!("{key}: must be {least} to {most}")) }
+}
+
+/// Exactly `N` bytes in hex.
+fn hex<const N: usize>(key: &str, text: &str) -> Result<[u8; N], String> {
+    let bytes: Option<Vec<u8>> = (0..text.len() / 2)
+        .map(|at| text.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect();
+    let bytes = bytes.filter(|_| text.len() == N * 2).and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+    bytes.ok_or_else(|| format!("{key}: must be {N} bytes in hex"))
+}

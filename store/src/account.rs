@@ -1,0 +1,240 @@
+//! Accounts (户): a customer's money, and what it means for supply.
+//!
+//! The row is the account's only lock. Whoever changes money, limits or the credit episode calls [`lock`] first, decides
+//! on what it gives, and ends with [`save`], all in one transaction.
+
+use diesel::prelude::*;
+use domain::{
+    account::{Credit, Episode, Limits, State},
+    ids::{AccountId, CustomerId, MeterId, SiteId, TariffId},
+    money::{Carry, Money},
+};
+use jiff::Timestamp;
+
+use crate::{
+    column::{row, val},
+    conn::{Conn, on},
+    error::{Error, Result, found},
+    schema::{accounts, installations},
+};
+
+row! {
+    /// An account.
+    pub struct Account in accounts {
+        /// Its identifier.
+        pub id: AccountId,
+        /// Its number as printed on receipts; unique within the site.
+        pub number: String,
+        /// Whose it is.
+        pub customer_id: CustomerId,
+        /// Its prices.
+        pub tariff_id: TariffId,
+        /// Where it is in its life.
+        pub state: State,
+        /// ISO 4217 code of its money.
+        pub currency: String,
+        /// Supply guard (保电): no meter of it is cut.
+        pub guarded: bool,
+        /// Why it is guarded.
+        pub guard_reason: Option<String>,
+        /// See [`Limits::alarm_1`].
+        pub alarm_1: Money,
+        /// See [`Limits::alarm_2`].
+        pub alarm_2: Money,
+        /// See [`Limits::rearm_margin`].
+        pub rearm_margin: Money,
+        /// See [`Limits::overdraft`].
+        pub overdraft: Money,
+        /// See [`Limits::restore_margin`].
+        pub restore_margin: Money,
+        /// The balance: the sum of its postings.
+        pub posted: Money,
+        /// What was used beyond posted minor units.
+        pub carry: Carry,
+        /// See [`Credit::alarm_1_armed`].
+        pub alarm_1_armed: bool,
+        /// See [`Credit::alarm_2_armed`].
+        pub alarm_2_armed: bool,
+        /// When the credit episode began that it stands in.
+        pub episode_began_at: Option<Timestamp>,
+        /// See [`Episode::forecast`].
+        pub episode_forecast: bool,
+        /// See [`Episode::warned`].
+        pub episode_warned: bool,
+        /// See [`Episode::warning_served_at`].
+        pub warning_served_at: Option<Timestamp>,
+        /// See [`Credit::last_warning_at`].
+        pub last_warning_at: Option<Timestamp>,
+        /// When to decide over its supply again, at the latest; none: when something happens.
+        pub decide_at: Option<Timestamp>,
+        /// When it was opened; none while pending.
+        pub opened_at: Option<Timestamp>,
+        /// Grows by one with every [`lock`].
+        pub version: i64,
+    }
+}
+
+impl Account {
+    /// Its limits.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            alarm_1: self.alarm_1,
+            alarm_2: self.alarm_2,
+            rearm_margin: self.rearm_margin,
+            overdraft: self.overdraft,
+            restore_margin: self.restore_margin,
+        }
+    }
+
+    /// Gives it other limits.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.alarm_1 = limits.alarm_1;
+        self.alarm_2 = limits.alarm_2;
+        self.rearm_margin = limits.rearm_margin;
+        self.overdraft = limits.overdraft;
+        self.restore_margin = limits.restore_margin;
+    }
+
+    /// What is remembered of its credit.
+    #[must_use]
+    pub fn credit(&self) -> Credit {
+        Credit {
+            alarm_1_armed: self.alarm_1_armed,
+            alarm_2_armed: self.alarm_2_armed,
+            episode: self.episode_began_at.map(|began_at| Episode {
+                began_at,
+                forecast: self.episode_forecast,
+                warning_served_at: self.warning_served_at,
+                warned: self.episode_warned,
+            }),
+            last_warning_at: self.last_warning_at,
+        }
+    }
+
+    /// Remembers of its credit.
+    pub fn set_credit(&mut self, credit: &Credit) {
+        self.alarm_1_armed = credit.alarm_1_armed;
+        self.alarm_2_armed = credit.alarm_2_armed;
+        self.episode_began_at = credit.episode.map(|episode| episode.began_at);
+        self.episode_forecast = credit.episode.is_some_and(|episode| episode.forecast);
+        self.episode_warned = credit.episode.is_some_and(|episode| episode.warned);
+        self.warning_served_at = credit.episode.and_then(|episode| episode.warning_served_at);
+        self.last_warning_at = credit.last_warning_at;
+    }
+}
+
+/// Stores a new account.
+///
+/// # Errors
+/// [`Error::Unique`] `accounts_number`.
+pub fn insert(conn: &mut Conn, new: &Account) -> Result<()> {
+    let values = (new, accounts::site_id.eq(val(new.id.site())));
+    on!(conn, |c| diesel::insert_into(accounts::table).values(values).execute(c)).map(drop)
+}
+
+/// The account with this identifier.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn by_id(conn: &mut Conn, id: AccountId) -> Result<Account> {
+    let row =
+        on!(conn, |c| accounts::table.find((val(id.site()), val(id))).select(Account::as_select()).first(c).optional())?;
+    found("account", row)
+}
+
+/// A site's account with this number.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn by_number(conn: &mut Conn, site: SiteId, number: &str) -> Result<Option<Account>> {
+    on!(conn, |c| accounts::table
+        .filter(accounts::site_id.eq(val(site)))
+        .filter(accounts::number.eq(number))
+        .select(Account::as_select())
+        .first(c)
+        .optional())
+}
+
+/// The account that a meter counts for now.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn by_meter(conn: &mut Conn, meter: MeterId) -> Result<Option<Account>> {
+    let same_account = accounts::site_id.eq(installations::site_id).and(accounts::id.eq(installations::account_id));
+    on!(conn, |c| accounts::table
+        .inner_join(installations::table.on(same_account))
+        .filter(installations::site_id.eq(val(meter.site())))
+        .filter(installations::meter_id.eq(val(meter)))
+        .filter(installations::end_at.is_null())
+        .select(Account::as_select())
+        .first(c)
+        .optional())
+}
+
+/// At most `limit` of a site's accounts after one, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn page(conn: &mut Conn, site: SiteId, after: Option<AccountId>, limit: i64) -> Result<Vec<Account>> {
+    let after = after.map_or(0, AccountId::get);
+    on!(conn, |c| accounts::table
+        .filter(accounts::site_id.eq(val(site)))
+        .filter(accounts::id.gt(val(after)))
+        .order(accounts::id)
+        .limit(limit)
+        .select(Account::as_select())
+        .load(c))
+}
+
+/// At most `limit` accounts of a customer, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn of_customer(conn: &mut Conn, customer: CustomerId, limit: i64) -> Result<Vec<Account>> {
+    on!(conn, |c| accounts::table
+        .filter(accounts::site_id.eq(val(customer.site())))
+        .filter(accounts::customer_id.eq(val(customer)))
+        .order(accounts::id)
+        .limit(limit)
+        .select(Account::as_select())
+        .load(c))
+}
+
+/// Holds the account until the transaction ends, and gives it as it is now, with its version raised.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Busy`] where somebody else held it too long.
+pub fn lock(conn: &mut Conn, id: AccountId) -> Result<Account> {
+    let row = on!(conn, |c| diesel::update(accounts::table.find((val(id.site()), val(id))))
+        .set(accounts::version.eq(accounts::version + 1))
+        .returning(Account::as_returning())
+        .get_result(c)
+        .optional())?;
+    found("account", row)
+}
+
+/// Stores an account as changed since [`lock`].
+///
+/// # Errors
+/// [`Error::Stale`] where the row is not the one that was locked.
+pub fn save(conn: &mut Conn, account: &Account) -> Result<()> {
+    let rows = on!(conn, |c| diesel::update(accounts::table.find((val(account.id.site()), val(account.id))))
+        .filter(accounts::version.eq(account.version))
+        .set(account.columns())
+        .execute(c))?;
+    if rows > 0 { Ok(()) } else { Err(Error::Stale) }
+}
+
+/// At most `limit` accounts of all sites that are to be decided again by `now`, oldest first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<AccountId>> {
+    on!(conn, |c| accounts::table
+        .filter(accounts::decide_at.le(val(Some(now))))
+        .order((accounts::decide_at, accounts::id))
+        .limit(limit)
+        .select(accounts::id)
+        .load(c))
+}

@@ -1,0 +1,175 @@
+//! Installations: which meter counts for which account, from which register value on.
+
+use diesel::prelude::*;
+use domain::{
+    energy::Energy,
+    ids::{AccountId, InstallationId, MeterId, ReadingId, SiteId},
+    settlement,
+};
+use jiff::{Timestamp, civil::Date};
+
+use crate::{
+    column::{row, val},
+    conn::{Conn, on},
+    error::{Result, found},
+    schema::{installations, meters, settled_days},
+};
+
+row! {
+    /// A meter at a supply.
+    pub struct Installation in installations {
+        /// Its identifier.
+        pub id: InstallationId,
+        /// The account it counts for.
+        pub account_id: AccountId,
+        /// The meter; it has one live installation at most.
+        pub meter_id: MeterId,
+        /// CT x PT (倍率), at least 1.
+        pub multiplier: u32,
+        /// When it began to count.
+        pub start_at: Timestamp,
+        /// What its register showed then, unwrapped.
+        pub start_value: Energy,
+        /// The reading that says so.
+        pub start_reading_id: ReadingId,
+        /// When it ceased to count; none: it still does.
+        pub end_at: Option<Timestamp>,
+        /// What its register showed then, unwrapped.
+        pub end_value: Option<Energy>,
+        /// The reading that says so.
+        pub end_reading_id: Option<ReadingId>,
+    }
+}
+
+impl Installation {
+    /// As settlement needs it.
+    #[must_use]
+    pub fn settlement(&self) -> settlement::Installation {
+        settlement::Installation {
+            start_at: self.start_at,
+            start_value: self.start_value,
+            multiplier: self.multiplier,
+        }
+    }
+}
+
+/// Stores a new installation.
+///
+/// # Errors
+/// [`crate::Error::Unique`] `installations_meter_id` where the meter counts for an account already.
+pub fn insert(conn: &mut Conn, new: &Installation) -> Result<()> {
+    let values = (new, installations::site_id.eq(val(new.id.site())));
+    on!(conn, |c| diesel::insert_into(installations::table).values(values).execute(c)).map(drop)
+}
+
+/// The installation with this identifier.
+///
+/// # Errors
+/// [`crate::Error::NotFound`].
+pub fn by_id(conn: &mut Conn, id: InstallationId) -> Result<Installation> {
+    let row = on!(conn, |c| installations::table
+        .find((val(id.site()), val(id)))
+        .select(Installation::as_select())
+        .first(c)
+        .optional())?;
+    found("installation", row)
+}
+
+/// The one a meter has now.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn live_of_meter(conn: &mut Conn, meter: MeterId) -> Result<Option<Installation>> {
+    on!(conn, |c| installations::table
+        .filter(installations::site_id.eq(val(meter.site())))
+        .filter(installations::meter_id.eq(val(meter)))
+        .filter(installations::end_at.is_null())
+        .select(Installation::as_select())
+        .first(c)
+        .optional())
+}
+
+/// The one a meter had at an instant; at the instant of a change the new one.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn at(conn: &mut Conn, meter: MeterId, instant: Timestamp) -> Result<Option<Installation>> {
+    on!(conn, |c| installations::table
+        .filter(installations::site_id.eq(val(meter.site())))
+        .filter(installations::meter_id.eq(val(meter)))
+        .filter(installations::start_at.le(val(instant)))
+        .filter(installations::end_at.is_null().or(installations::end_at.gt(val(Some(instant)))))
+        .order(installations::start_at.desc())
+        .select(Installation::as_select())
+        .first(c)
+        .optional())
+}
+
+/// All that an account ever had, by their start.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn of_account(conn: &mut Conn, account: AccountId) -> Result<Vec<Installation>> {
+    on!(conn, |c| installations::table
+        .filter(installations::site_id.eq(val(account.site())))
+        .filter(installations::account_id.eq(val(account)))
+        .order((installations::start_at, installations::id))
+        .select(Installation::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a site's live ones after one, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn live_page(
+    conn: &mut Conn,
+    site: SiteId,
+    after: Option<InstallationId>,
+    limit: i64,
+) -> Result<Vec<Installation>> {
+    let after = after.map_or(0, InstallationId::get);
+    on!(conn, |c| installations::table
+        .filter(installations::site_id.eq(val(site)))
+        .filter(installations::id.gt(val(after)))
+        .filter(installations::end_at.is_null())
+        .order(installations::id)
+        .limit(limit)
+        .select(Installation::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a site's accounts after one, with a meter whose `day` is not settled though a good reading at or
+/// after the midnight that ends it is known.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn behind(
+    conn: &mut Conn,
+    site: SiteId,
+    day: Date,
+    midnight: Timestamp,
+    after: Option<AccountId>,
+    limit: i64,
+) -> Result<Vec<AccountId>> {
+    let after = after.map_or(0, AccountId::get);
+    let same_meter = installations::site_id.eq(meters::site_id).and(installations::meter_id.eq(meters::id));
+    let settled = settled_days::table
+        .filter(settled_days::site_id.eq(installations::site_id))
+        .filter(settled_days::account_id.eq(installations::account_id))
+        .filter(settled_days::meter_id.eq(installations::meter_id))
+        .filter(settled_days::day.eq(val(day)));
+    on!(conn, |c| installations::table
+        .inner_join(meters::table.on(same_meter))
+        .filter(installations::site_id.eq(val(site)))
+        .filter(installations::account_id.gt(val(after)))
+        .filter(installations::end_at.is_null())
+        .filter(installations::start_at.lt(val(midnight)))
+        .filter(meters::last_good_as_of.ge(val(Some(midnight))))
+        .filter(diesel::dsl::not(diesel::dsl::exists(settled)))
+        .order(installations::account_id)
+        .limit(limit)
+        .select(installations::account_id)
+        .distinct()
+        .load(c))
+}

@@ -1,0 +1,265 @@
+//! Readings (示值): one wide row per meter, instant and kind.
+//!
+//! A row is live unless it was superseded or conflicted with a live one; only one live row has a key (meter, as_of, kind).
+//! "Good" here is what may cost money: quality `good`, or `estimated` where an operator entered it as initial or final.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use domain::{
+    energy::Energy,
+    ids::{ConcentratorId, MeterId, ReadingId},
+    reading::{Kind, Known, Neighbour, Quality, Registers, TimeSource},
+};
+use jiff::Timestamp;
+
+use crate::{
+    column::{row, val},
+    conn::{Conn, on},
+    error::{Result, found},
+    schema::{meters, readings},
+};
+
+/// Most rows of one INSERT: SQLite binds at most 32,766 values, PostgreSQL 65,535.
+const BATCH: usize = 1000;
+
+/// Good readings, for a filter.
+macro_rules! good {
+    () => {{
+        let entered = readings::kind.eq(val(Kind::Initial)).or(readings::kind.eq(val(Kind::Final)));
+        let estimated = readings::quality.eq(val(Quality::Estimated)).and(entered);
+        readings::quality.eq(val(Quality::Good)).or(estimated)
+    }};
+}
+
+/// Live readings, for a filter.
+macro_rules! live {
+    () => {
+        readings::quality.ne(val(Quality::Conflict)).and(readings::quality.ne(val(Quality::Superseded)))
+    };
+}
+
+row! {
+    /// A reading. Energies are the register's, before the multiplier.
+    pub struct Reading in readings {
+        /// Its identifier.
+        pub id: ReadingId,
+        /// The meter.
+        pub meter_id: MeterId,
+        /// When the registers stood so.
+        pub as_of: Timestamp,
+        /// How it came about.
+        pub kind: Kind,
+        /// Forward active energy in total, as shown.
+        pub total: Energy,
+        /// The total with the rollovers of the register counted.
+        pub unwrapped: Energy,
+        /// 尖
+        pub sharp: Option<Energy>,
+        /// 峰
+        pub peak: Option<Energy>,
+        /// 平
+        pub flat: Option<Energy>,
+        /// 谷
+        pub valley: Option<Energy>,
+        /// 深谷
+        pub deep_valley: Option<Energy>,
+        /// Reverse active energy in total.
+        pub reverse: Option<Energy>,
+        /// What it is good for.
+        pub quality: Quality,
+        /// Whose clock `as_of` was read from.
+        pub time_source: TimeSource,
+        /// When the head end received it.
+        pub received_at: Timestamp,
+        /// When the concentrator copied a freeze from the meter.
+        pub copied_at: Option<Timestamp>,
+        /// Finest step of the registers as transmitted.
+        pub resolution: Energy,
+        /// Why it is suspect, or who entered it.
+        pub reason: Option<String>,
+    }
+}
+
+impl Reading {
+    /// What the meter showed.
+    #[must_use]
+    pub fn registers(&self) -> Registers {
+        Registers {
+            total: self.total,
+            periods: [self.sharp, self.peak, self.flat, self.valley, self.deep_valley],
+            reverse: self.reverse,
+        }
+    }
+
+    /// As settlement needs it.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        Known { id: self.id, as_of: self.as_of, kind: self.kind, total: self.unwrapped }
+    }
+
+    /// As plausibility needs it.
+    #[must_use]
+    pub fn neighbour(&self) -> Neighbour {
+        Neighbour {
+            as_of: self.as_of,
+            time_source: self.time_source,
+            total: self.unwrapped,
+            resolution: self.resolution,
+        }
+    }
+}
+
+/// Stores new readings; gives those that were stored. One whose key a live row holds already is left out.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn insert_batch(conn: &mut Conn, new: &[Reading]) -> Result<BTreeSet<ReadingId>> {
+    let mut stored = BTreeSet::new();
+    for batch in new.chunks(BATCH) {
+        let values: Vec<_> = batch.iter().map(|one| (one, readings::site_id.eq(val(one.id.site())))).collect();
+        let ids: Vec<ReadingId> = on!(conn, |c| diesel::insert_into(readings::table)
+            .values(values)
+            .on_conflict_do_nothing()
+            .returning(readings::id)
+            .get_results(c))?;
+        stored.extend(ids);
+    }
+    Ok(stored)
+}
+
+/// The reading with this identifier.
+///
+/// # Errors
+/// [`crate::Error::NotFound`].
+pub fn by_id(conn: &mut Conn, id: ReadingId) -> Result<Reading> {
+    let row =
+        on!(conn, |c| readings::table.find((val(id.site()), val(id))).select(Reading::as_select()).first(c).optional())?;
+    found("reading", row)
+}
+
+/// The live reading at a key.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn live_at(conn: &mut Conn, meter: MeterId, as_of: Timestamp, kind: Kind) -> Result<Option<Reading>> {
+    on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.eq(val(as_of)))
+        .filter(readings::kind.eq(val(kind)))
+        .filter(live!())
+        .select(Reading::as_select())
+        .first(c)
+        .optional())
+}
+
+/// Judges a reading anew: superseded by another, or found good by an operator.
+///
+/// # Errors
+/// [`crate::Error::NotFound`]; [`crate::Error::Unique`] `readings_meter_id_as_of_kind` where it would be a second live one.
+pub fn set_quality(conn: &mut Conn, id: ReadingId, quality: Quality, reason: Option<&str>) -> Result<()> {
+    let rows = on!(conn, |c| diesel::update(readings::table.find((val(id.site()), val(id))))
+        .set((readings::quality.eq(val(quality)), readings::reason.eq(reason)))
+        .execute(c))?;
+    found("reading", (rows > 0).then_some(()))
+}
+
+/// The nearest good readings of a meter before and after an instant, not at it.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn neighbours(conn: &mut Conn, meter: MeterId, instant: Timestamp) -> Result<(Option<Reading>, Option<Reading>)> {
+    let before = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.lt(val(instant)))
+        .filter(good!())
+        .order((readings::as_of.desc(), readings::id.desc()))
+        .select(Reading::as_select())
+        .first(c)
+        .optional())?;
+    let after = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.gt(val(instant)))
+        .filter(good!())
+        .order((readings::as_of, readings::id))
+        .select(Reading::as_select())
+        .first(c)
+        .optional())?;
+    Ok((before, after))
+}
+
+/// A meter's good reading of the latest instant.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn latest_good(conn: &mut Conn, meter: MeterId) -> Result<Option<Reading>> {
+    on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(good!())
+        .order((readings::as_of.desc(), readings::id.desc()))
+        .select(Reading::as_select())
+        .first(c)
+        .optional())
+}
+
+/// A meter's good readings from one instant to another, both included, by time.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn good_between(conn: &mut Conn, meter: MeterId, from: Timestamp, to: Timestamp) -> Result<Vec<Reading>> {
+    on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.between(val(from), val(to)))
+        .filter(good!())
+        .order((readings::as_of, readings::id))
+        .select(Reading::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a meter's readings of every quality in `from..to` after one, by time.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn page(
+    conn: &mut Conn,
+    meter: MeterId,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    after: Option<(Timestamp, ReadingId)>,
+    limit: i64,
+) -> Result<Vec<Reading>> {
+    let (last, id) = after.map_or((Timestamp::UNIX_EPOCH, 0), |(last, id)| (last, id.get()));
+    on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.ge(val(from.unwrap_or(Timestamp::UNIX_EPOCH))))
+        .filter(readings::as_of.lt(val(to.unwrap_or(Timestamp::MAX))))
+        .filter(readings::as_of.gt(val(last)).or(readings::as_of.eq(val(last)).and(readings::id.gt(val(id)))))
+        .order((readings::as_of, readings::id))
+        .limit(limit)
+        .select(Reading::as_select())
+        .load(c))
+}
+
+/// The instants since one for which a daily freeze of a concentrator's meters is held.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn freezes_since(conn: &mut Conn, id: ConcentratorId, since: Timestamp) -> Result<Vec<(MeterId, Timestamp)>> {
+    let same_meter = readings::site_id.eq(meters::site_id).and(readings::meter_id.eq(meters::id));
+    on!(conn, |c| meters::table
+        .inner_join(readings::table.on(same_meter))
+        .filter(meters::site_id.eq(val(id.site())))
+        .filter(meters::concentrator_id.eq(val(id)))
+        .filter(readings::kind.eq(val(Kind::DailyFreeze)))
+        .filter(readings::as_of.ge(val(since)))
+        .filter(live!())
+        .order((meters::id, readings::as_of))
+        .select((meters::id, readings::as_of))
+        .load(c))
+}

@@ -1,0 +1,319 @@
+//! Relay orders: stored rows first, exchanges second; each change is a line that stays.
+//!
+//! An order is live while it has not ended; a meter has one live order at most.
+
+use diesel::prelude::*;
+use domain::{
+    ids::{AccountId, ConcentratorId, MeterId, OrderId, SiteId, VendId},
+    relay::{
+        Action, Cause,
+        order::{Order, State},
+    },
+};
+use jiff::Timestamp;
+
+use crate::{
+    column::{row, val},
+    conn::{Conn, on},
+    error::{Result, found},
+    schema::{meters, relay_order_lines, relay_orders},
+};
+
+row! {
+    /// An order to a meter's relay: the domain's [`Order`], with what the head end keeps beside it.
+    pub struct RelayOrder in relay_orders {
+        /// See [`Order::id`].
+        pub id: OrderId,
+        /// See [`Order::meter`].
+        pub meter_id: MeterId,
+        /// See [`Order::account`].
+        pub account_id: Option<AccountId>,
+        /// See [`Order::action`].
+        pub action: Action,
+        /// See [`Order::cause`].
+        pub cause: Cause,
+        /// Why it was given, in words.
+        pub why: String,
+        /// See [`Order::permit`].
+        pub permit: bool,
+        /// See [`Order::state`].
+        pub state: State,
+        /// See [`Order::attempts`].
+        pub attempts: u32,
+        /// See [`Order::failures`].
+        pub failures: u32,
+        /// See [`Order::created_at`].
+        pub created_at: Timestamp,
+        /// See [`Order::sent_at`].
+        pub sent_at: Option<Timestamp>,
+        /// See [`Order::acknowledged_at`].
+        pub acknowledged_at: Option<Timestamp>,
+        /// See [`Order::read_at`].
+        pub read_at: Option<Timestamp>,
+        /// See [`Order::next_attempt_at`].
+        pub next_attempt_at: Option<Timestamp>,
+        /// See [`Order::expires_at`].
+        pub expires_at: Option<Timestamp>,
+        /// See [`Order::ended_at`].
+        pub ended_at: Option<Timestamp>,
+        /// The vend that wants supply back.
+        pub vend_id: Option<VendId>,
+        /// Prefix of the API key that gave it; none: the head end itself.
+        pub ordered_by: Option<String>,
+        /// The newer order that took its place.
+        pub superseded_by: Option<OrderId>,
+        /// Why it failed, in words.
+        pub detail: Option<String>,
+    }
+}
+
+impl RelayOrder {
+    /// A row for a new order.
+    #[must_use]
+    pub fn new(order: &Order, why: &str) -> Self {
+        Self {
+            id: order.id,
+            meter_id: order.meter,
+            account_id: order.account,
+            action: order.action,
+            cause: order.cause,
+            why: why.to_owned(),
+            permit: order.permit,
+            state: order.state,
+            attempts: order.attempts,
+            failures: order.failures,
+            created_at: order.created_at,
+            sent_at: order.sent_at,
+            acknowledged_at: order.acknowledged_at,
+            read_at: order.read_at,
+            next_attempt_at: order.next_attempt_at,
+            expires_at: order.expires_at,
+            ended_at: order.ended_at,
+            vend_id: None,
+            ordered_by: None,
+            superseded_by: None,
+            detail: None,
+        }
+    }
+
+    /// The order as the rules know it.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        Order {
+            id: self.id,
+            meter: self.meter_id,
+            account: self.account_id,
+            action: self.action,
+            cause: self.cause,
+            permit: self.permit,
+            state: self.state,
+            attempts: self.attempts,
+            failures: self.failures,
+            created_at: self.created_at,
+            sent_at: self.sent_at,
+            acknowledged_at: self.acknowledged_at,
+            read_at: self.read_at,
+            next_attempt_at: self.next_attempt_at,
+            expires_at: self.expires_at,
+            ended_at: self.ended_at,
+        }
+    }
+
+    /// The row with the order as the rules left it.
+    #[must_use]
+    pub fn with(&self, order: &Order) -> Self {
+        Self {
+            vend_id: self.vend_id,
+            ordered_by: self.ordered_by.clone(),
+            superseded_by: self.superseded_by,
+            detail: self.detail.clone(),
+            ..Self::new(order, &self.why)
+        }
+    }
+}
+
+row! {
+    /// What happened to an order.
+    pub struct Line in relay_order_lines {
+        /// The order.
+        pub order_id: OrderId,
+        /// Its place in the order's history: 1, 2, ..
+        pub line: i64,
+        /// When it happened.
+        pub at: Timestamp,
+        /// The state the order came to, or stayed in.
+        pub state: State,
+        /// The exchange, or the reason.
+        pub detail: String,
+    }
+}
+
+/// Stores a new order with its first line.
+///
+/// # Errors
+/// [`crate::Error::Unique`] `relay_orders_meter_id` where the meter has a live order.
+pub fn insert(conn: &mut Conn, new: &RelayOrder) -> Result<()> {
+    let values = (new, relay_orders::site_id.eq(val(new.id.site())));
+    on!(conn, |c| diesel::insert_into(relay_orders::table).values(values).execute(c))?;
+    insert_line(conn, new, new.created_at, &new.why)
+}
+
+/// Changes an order that is still in the state `from`, and adds a line; whether it was. Where it was not, nothing changes.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn transition(conn: &mut Conn, new: &RelayOrder, from: State, at: Timestamp, detail: &str) -> Result<bool> {
+    let rows = on!(conn, |c| diesel::update(relay_orders::table.find((val(new.id.site()), val(new.id))))
+        .filter(relay_orders::state.eq(val(from)))
+        .set(new.columns())
+        .execute(c))?;
+    if rows > 0 {
+        insert_line(conn, new, at, detail)?;
+    }
+    Ok(rows > 0)
+}
+
+fn insert_line(conn: &mut Conn, order: &RelayOrder, at: Timestamp, detail: &str) -> Result<()> {
+    let last: Option<i64> = on!(conn, |c| relay_order_lines::table
+        .filter(relay_order_lines::site_id.eq(val(order.id.site())))
+        .filter(relay_order_lines::order_id.eq(val(order.id)))
+        .order(relay_order_lines::line.desc())
+        .select(relay_order_lines::line)
+        .first(c)
+        .optional())?;
+    let line = Line {
+        order_id: order.id,
+        line: last.unwrap_or(0) + 1,
+        at,
+        state: order.state,
+        detail: detail.to_owned(),
+    };
+    let values = (&line, relay_order_lines::site_id.eq(val(order.id.site())));
+    on!(conn, |c| diesel::insert_into(relay_order_lines::table).values(values).execute(c)).map(drop)
+}
+
+/// The order with this identifier.
+///
+/// # Errors
+/// [`crate::Error::NotFound`].
+pub fn by_id(conn: &mut Conn, id: OrderId) -> Result<RelayOrder> {
+    let row = on!(conn, |c| relay_orders::table
+        .find((val(id.site()), val(id)))
+        .select(RelayOrder::as_select())
+        .first(c)
+        .optional())?;
+    found("relay order", row)
+}
+
+/// The live order of a meter.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn live_of(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
+    on!(conn, |c| relay_orders::table
+        .filter(relay_orders::site_id.eq(val(meter.site())))
+        .filter(relay_orders::meter_id.eq(val(meter)))
+        .filter(relay_orders::ended_at.is_null())
+        .select(RelayOrder::as_select())
+        .first(c)
+        .optional())
+}
+
+/// At most `limit` live orders to be worked on at `now`, of one concentrator or of all, with their concentrators; those
+/// that have waited longest for their next attempt first, and new ones before those.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn due(
+    conn: &mut Conn,
+    now: Timestamp,
+    of: Option<ConcentratorId>,
+    limit: i64,
+) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
+    let same_meter = relay_orders::site_id.eq(meters::site_id).and(relay_orders::meter_id.eq(meters::id));
+    // One query for both wishes: a range of concentrators that is one of them, or all.
+    let (first, last) = of.map_or((0, i64::MAX), |id| (id.get(), id.get()));
+    on!(conn, |c| relay_orders::table
+        .inner_join(meters::table.on(same_meter))
+        .filter(relay_orders::ended_at.is_null())
+        .filter(relay_orders::next_attempt_at.is_null().or(relay_orders::next_attempt_at.le(val(Some(now)))))
+        .filter(meters::concentrator_id.between(val(first), val(last)))
+        .order((
+            relay_orders::next_attempt_at.is_not_null(),
+            relay_orders::next_attempt_at,
+            relay_orders::created_at,
+            relay_orders::id,
+        ))
+        .limit(limit)
+        .select((RelayOrder::as_select(), meters::concentrator_id))
+        .load(c))
+}
+
+/// What happened to an order, in its order.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn lines(conn: &mut Conn, id: OrderId) -> Result<Vec<Line>> {
+    on!(conn, |c| relay_order_lines::table
+        .filter(relay_order_lines::site_id.eq(val(id.site())))
+        .filter(relay_order_lines::order_id.eq(val(id)))
+        .order(relay_order_lines::line)
+        .select(Line::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a meter's orders before one, the newest first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn of_meter(
+    conn: &mut Conn,
+    meter: MeterId,
+    before: Option<(Timestamp, OrderId)>,
+    limit: i64,
+) -> Result<Vec<RelayOrder>> {
+    let (at, id) = before.map_or((Timestamp::MAX, i64::MAX), |(at, id)| (at, id.get()));
+    on!(conn, |c| relay_orders::table
+        .filter(relay_orders::site_id.eq(val(meter.site())))
+        .filter(relay_orders::meter_id.eq(val(meter)))
+        .filter(relay_orders::created_at.lt(val(at)).or(relay_orders::created_at.eq(val(at)).and(relay_orders::id.lt(val(id)))))
+        .order((relay_orders::created_at.desc(), relay_orders::id.desc()))
+        .limit(limit)
+        .select(RelayOrder::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a site's orders before one, the newest first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn page(
+    conn: &mut Conn,
+    site: SiteId,
+    before: Option<(Timestamp, OrderId)>,
+    limit: i64,
+) -> Result<Vec<RelayOrder>> {
+    let (at, id) = before.map_or((Timestamp::MAX, i64::MAX), |(at, id)| (at, id.get()));
+    on!(conn, |c| relay_orders::table
+        .filter(relay_orders::site_id.eq(val(site)))
+        .filter(relay_orders::created_at.lt(val(at)).or(relay_orders::created_at.eq(val(at)).and(relay_orders::id.lt(val(id)))))
+        .order((relay_orders::created_at.desc(), relay_orders::id.desc()))
+        .limit(limit)
+        .select(RelayOrder::as_select())
+        .load(c))
+}
+
+/// A meter's order that was sent last.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn last_sent(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
+    on!(conn, |c| relay_orders::table
+        .filter(relay_orders::site_id.eq(val(meter.site())))
+        .filter(relay_orders::meter_id.eq(val(meter)))
+        .filter(relay_orders::sent_at.is_not_null())
+        .order((relay_orders::sent_at.desc(), relay_orders::id.desc()))
+        .select(RelayOrder::as_select())
+        .first(c)
+        .optional())
+}

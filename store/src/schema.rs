@@ -1,0 +1,445 @@
+//! The tables as diesel sees them; private, by hand, and compared with both databases by a test. What each table and column
+//! means stands in `migrations/postgres/*/up.sql`.
+
+use diesel::{allow_tables_to_appear_in_same_query, table};
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    sites (id) {
+        id -> Number,
+        name -> Text,
+        time_zone -> Text,
+        currency -> Text,
+        currency_exponent -> Number,
+        automatic_disconnection -> Word,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    id_counters (site_id) {
+        site_id -> Number,
+        next_counter -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    api_keys (prefix) {
+        prefix -> Text,
+        name -> Text,
+        role -> Word,
+        hash -> Text,
+        site_id -> Nullable<Number>,
+        created_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    idempotency_keys (site_id, key) {
+        site_id -> Number,
+        key -> Text,
+        content_hash -> Text,
+        status -> Number,
+        body -> Text,
+        created_at -> Instant,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    concentrators (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        name -> Text,
+        region -> Text,
+        terminal -> Number,
+        profile -> Text,
+        password -> Nullable<Text>,
+        clock_drift_s -> Nullable<BigInt>,
+        clock_read_at -> Nullable<Instant>,
+        last_login_at -> Nullable<Instant>,
+        last_seen_at -> Nullable<Instant>,
+        identity_checked_at -> Nullable<Instant>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    unknown_concentrators (region, terminal) {
+        region -> Text,
+        terminal -> Number,
+        peer -> Text,
+        first_seen_at -> Instant,
+        last_seen_at -> Instant,
+        attempts -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    meters (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        concentrator_id -> Number,
+        address -> Text,
+        serial -> Number,
+        point -> Number,
+        port -> Number,
+        profile -> Text,
+        name -> Text,
+        guarded -> Bool,
+        guard_reason -> Nullable<Text>,
+        relay -> Nullable<Word>,
+        relay_command -> Nullable<Word>,
+        relay_local_prepay -> Nullable<Bool>,
+        relay_read_at -> Nullable<Instant>,
+        relay_blocked -> Bool,
+        identity -> Word,
+        identity_at -> Nullable<Instant>,
+        last_seen_at -> Nullable<Instant>,
+        seen_again_at -> Nullable<Instant>,
+        seen_gaps -> Number,
+        last_good_as_of -> Nullable<Instant>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    meter_causes (site_id, meter_id, cause) {
+        site_id -> Number,
+        meter_id -> Number,
+        cause -> Word,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    readings (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        meter_id -> Number,
+        as_of -> Instant,
+        kind -> Word,
+        total -> Number,
+        unwrapped -> Number,
+        sharp -> Nullable<Number>,
+        peak -> Nullable<Number>,
+        flat -> Nullable<Number>,
+        valley -> Nullable<Number>,
+        deep_valley -> Nullable<Number>,
+        reverse -> Nullable<Number>,
+        quality -> Word,
+        time_source -> Word,
+        received_at -> Instant,
+        copied_at -> Nullable<Instant>,
+        resolution -> Number,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    read_requests (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        meter_id -> Number,
+        state -> Word,
+        requested_by -> Text,
+        created_at -> Instant,
+        ended_at -> Nullable<Instant>,
+        reading_id -> Nullable<Number>,
+        detail -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    customers (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        name -> Text,
+        phone -> Nullable<Text>,
+        language -> Word,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    tariffs (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        name -> Text,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    tariff_versions (site_id, tariff_id, version) {
+        site_id -> Number,
+        tariff_id -> Number,
+        version -> BigInt,
+        valid_from -> Word,
+        terms -> Word,
+        entered_at -> Instant,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    accounts (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        number -> Text,
+        customer_id -> Number,
+        tariff_id -> Number,
+        state -> Word,
+        currency -> Text,
+        guarded -> Bool,
+        guard_reason -> Nullable<Text>,
+        alarm_1 -> Number,
+        alarm_2 -> Number,
+        rearm_margin -> Number,
+        overdraft -> Number,
+        restore_margin -> Number,
+        posted -> Number,
+        carry -> Number,
+        alarm_1_armed -> Bool,
+        alarm_2_armed -> Bool,
+        episode_began_at -> Nullable<Instant>,
+        episode_forecast -> Bool,
+        episode_warned -> Bool,
+        warning_served_at -> Nullable<Instant>,
+        last_warning_at -> Nullable<Instant>,
+        decide_at -> Nullable<Instant>,
+        opened_at -> Nullable<Instant>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    installations (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        meter_id -> Number,
+        multiplier -> Number,
+        start_at -> Instant,
+        start_value -> Number,
+        start_reading_id -> Number,
+        end_at -> Nullable<Instant>,
+        end_value -> Nullable<Number>,
+        end_reading_id -> Nullable<Number>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    transactions (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        sequence -> BigInt,
+        kind -> Word,
+        key -> Text,
+        object -> Text,
+        at -> Instant,
+        cost_before -> Nullable<Word>,
+        cost_after -> Nullable<Word>,
+        carry_before -> Nullable<Number>,
+        carry_after -> Nullable<Number>,
+        balance_after -> Number,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    postings (site_id, transaction_id, line) {
+        site_id -> Number,
+        transaction_id -> Number,
+        line -> BigInt,
+        from_account -> Word,
+        to_account -> Word,
+        amount -> Number,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    settled_days (site_id, account_id, meter_id, day, revision) {
+        site_id -> Number,
+        account_id -> Number,
+        meter_id -> Number,
+        day -> Word,
+        revision -> BigInt,
+        end_value -> Number,
+        reading_id -> Number,
+        later_reading_id -> Nullable<Number>,
+        energy -> Number,
+        block_window -> Word,
+        tariff_version -> BigInt,
+        transaction_id -> Number,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    vends (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        key -> Text,
+        content_hash -> Text,
+        account_id -> Number,
+        transaction_id -> Number,
+        terminal -> Text,
+        tender -> Word,
+        amount -> Number,
+        tax -> Number,
+        balance_before -> Number,
+        balance_after -> Number,
+        receipt_number -> Text,
+        operator_key -> Text,
+        created_at -> Instant,
+        receipt -> Text,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    receipt_counters (site_id, terminal) {
+        site_id -> Number,
+        terminal -> Text,
+        last -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    relay_orders (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        meter_id -> Number,
+        account_id -> Nullable<Number>,
+        action -> Word,
+        cause -> Word,
+        why -> Text,
+        permit -> Bool,
+        state -> Word,
+        attempts -> Number,
+        failures -> Number,
+        created_at -> Instant,
+        sent_at -> Nullable<Instant>,
+        acknowledged_at -> Nullable<Instant>,
+        read_at -> Nullable<Instant>,
+        next_attempt_at -> Nullable<Instant>,
+        expires_at -> Nullable<Instant>,
+        ended_at -> Nullable<Instant>,
+        vend_id -> Nullable<Number>,
+        ordered_by -> Nullable<Text>,
+        superseded_by -> Nullable<Number>,
+        detail -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    relay_order_lines (site_id, order_id, line) {
+        site_id -> Number,
+        order_id -> Number,
+        line -> BigInt,
+        at -> Instant,
+        state -> Word,
+        detail -> Text,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    notices (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        kind -> Word,
+        channel -> Text,
+        language -> Word,
+        text_zh -> Text,
+        text_en -> Text,
+        state -> Word,
+        attempts -> Number,
+        created_at -> Instant,
+        next_attempt_at -> Nullable<Instant>,
+        sent_at -> Nullable<Instant>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::{column::*, time::*};
+
+    alarms (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        kind -> Text,
+        object -> Text,
+        detail -> Text,
+        raised_at -> Instant,
+        last_at -> Instant,
+        count -> BigInt,
+        cleared_at -> Nullable<Instant>,
+    }
+}
+
+allow_tables_to_appear_in_same_query!(accounts, alarms, api_keys, concentrators, customers, id_counters, idempotency_keys, installations, meter_causes, meters, notices, postings, read_requests, readings, receipt_counters, relay_order_lines, relay_orders, settled_days, sites, tariff_versions, tariffs, transactions, unknown_concentrators, vends);

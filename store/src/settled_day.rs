@@ -1,0 +1,131 @@
+//! Settled days: a meter's energy of a local day, charged. Append-only: a correction is a further revision of the day.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use domain::{
+    charge::Usage,
+    energy::Energy,
+    ids::{AccountId, MeterId, ReadingId, TransactionId},
+    settlement,
+};
+use jiff::civil::Date;
+
+use crate::{
+    column::{row, val},
+    conn::{Conn, on},
+    error::Result,
+    schema::settled_days,
+};
+
+/// Most rows of one INSERT.
+const BATCH: usize = 1000;
+
+row! {
+    /// One revision of a settled day.
+    pub struct SettledDay in settled_days {
+        /// The account that was charged.
+        pub account_id: AccountId,
+        /// The meter.
+        pub meter_id: MeterId,
+        /// The local day.
+        pub day: Date,
+        /// 1, and one more with every correction; the highest counts.
+        pub revision: i64,
+        /// The register at the midnight that ends the day, unwrapped, before the multiplier.
+        pub end_value: Energy,
+        /// The reading there, or the one before it.
+        pub reading_id: ReadingId,
+        /// Where the value was interpolated: the reading after it.
+        pub later_reading_id: Option<ReadingId>,
+        /// The day's energy, after the multiplier.
+        pub energy: Energy,
+        /// First local day of the window of blocks it counts in.
+        pub block_window: Date,
+        /// Number of the tariff version that priced it.
+        pub tariff_version: i64,
+        /// The transaction that charged this revision.
+        pub transaction_id: TransactionId,
+    }
+}
+
+impl SettledDay {
+    /// As settlement needs it.
+    #[must_use]
+    pub fn settled(&self) -> settlement::SettledDay {
+        settlement::SettledDay {
+            day: self.day,
+            end_value: self.end_value,
+            readings: std::iter::once(self.reading_id).chain(self.later_reading_id).collect(),
+        }
+    }
+}
+
+/// Stores new revisions.
+///
+/// # Errors
+/// Whatever the database answers; a revision that is there already is refused.
+pub fn insert_batch(conn: &mut Conn, new: &[SettledDay]) -> Result<()> {
+    for batch in new.chunks(BATCH) {
+        let values: Vec<_> =
+            batch.iter().map(|one| (one, settled_days::site_id.eq(val(one.account_id.site())))).collect();
+        on!(conn, |c| diesel::insert_into(settled_days::table).values(values).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Every revision of an account's days since one, by day, meter and revision.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn history(conn: &mut Conn, account: AccountId, from: Option<Date>) -> Result<Vec<SettledDay>> {
+    on!(conn, |c| settled_days::table
+        .filter(settled_days::site_id.eq(val(account.site())))
+        .filter(settled_days::account_id.eq(val(account)))
+        .filter(settled_days::day.ge(val(from.unwrap_or(Date::ZERO))))
+        .order((settled_days::day, settled_days::meter_id, settled_days::revision))
+        .select(SettledDay::as_select())
+        .load(c))
+}
+
+/// The revisions that count of an account's days since one, by day and meter.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn current(conn: &mut Conn, account: AccountId, from: Option<Date>) -> Result<Vec<SettledDay>> {
+    let all = history(conn, account, from)?;
+    // In the order of `history` a later revision takes the place of an earlier one.
+    let newest: BTreeMap<(Date, MeterId), SettledDay> =
+        all.into_iter().map(|day| ((day.day, day.meter_id), day)).collect();
+    Ok(newest.into_values().collect())
+}
+
+/// An account's settled energies by window and tariff version: of all its days.
+///
+/// # Errors
+/// Whatever the database answers; [`crate::Error::Corrupt`] for a version's number beyond every tariff.
+pub fn usage(conn: &mut Conn, account: AccountId) -> Result<Usage> {
+    let days = current(conn, account, None)?;
+    let mut usage = Usage::none();
+    for day in days {
+        let version = i32::try_from(day.tariff_version)
+            .map_err(|_| crate::Error::Corrupt { what: format!("tariff version {}", day.tariff_version) })?;
+        usage.put((day.block_window, version), day.energy);
+    }
+    Ok(usage)
+}
+
+/// The last settled day of a meter on an account, in the revision that counts.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn last(conn: &mut Conn, account: AccountId, meter: MeterId) -> Result<Option<SettledDay>> {
+    on!(conn, |c| settled_days::table
+        .filter(settled_days::site_id.eq(val(account.site())))
+        .filter(settled_days::account_id.eq(val(account)))
+        .filter(settled_days::meter_id.eq(val(meter)))
+        .order((settled_days::day.desc(), settled_days::revision.desc()))
+        .select(SettledDay::as_select())
+        .first(c)
+        .optional())
+}

@@ -1,0 +1,57 @@
+//! Identifiers: never twice, whoever asks and however transactions end.
+
+use std::collections::BTreeSet;
+
+use domain::ids::{AccountId, MeterId, SiteId};
+use store::{Db, Error, ids};
+
+use crate::support::settings;
+
+/// Takes identifiers in 60 transactions of which every third is undone; gives those of the others.
+fn take(db: &Db, site: SiteId, thread: usize) -> Vec<MeterId> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut kept = Vec::new();
+    for round in 0..60 {
+        let undone = (round + thread) % 3 == 0;
+        let taken = runtime.block_on(db.write(move |conn| {
+            let mut taken: Vec<MeterId> = ids::many(conn, site, 1 + (round * 7 + thread) % 90)?;
+            taken.push(ids::next(conn, site)?);
+            if undone { Err(Error::Stale) } else { Ok(taken) }
+        }));
+        match taken {
+            Ok(taken) => kept.extend(taken),
+            Err(error) => assert_eq!(error, Error::Stale),
+        }
+    }
+    kept
+}
+
+on_both! {
+    /// Four threads of one program and four of another on the same database.
+    async fn no_identifier_is_given_twice_under_eight_threads(base) {
+        let site = base.town().await.site;
+        let programs = [base.db.clone(), Db::open(&settings(&base.url)).unwrap()];
+        let threads: Vec<_> = (0..8).map(|thread| {
+            let db = programs.get(thread % 2).unwrap().clone();
+            std::thread::spawn(move || take(&db, site, thread))
+        }).collect();
+        let all: Vec<MeterId> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert!(all.len() > 8 * 40 * 20, "{}", all.len());
+        assert!(all.iter().all(|id| id.site() == site));
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    async fn identifiers_asked_for_together_rise(base) {
+        let site = base.town().await.site;
+        let taken: Vec<AccountId> = base.run(move |conn| ids::many(conn, site, 2500)).await.unwrap();
+        assert!(taken.is_sorted() && taken.len() == 2500);
+        let none: Vec<AccountId> = base.run(move |conn| ids::many(conn, site, 0)).await.unwrap();
+        assert!(none.is_empty());
+    }
+
+    async fn a_site_that_is_not_there_has_no_identifiers(base) {
+        let nowhere = SiteId::new(99).unwrap();
+        let refused = base.run(move |conn| ids::next::<AccountId>(conn, nowhere)).await;
+        assert_eq!(refused, Err(Error::NotFound { noun: "site" }));
+    }
+}
