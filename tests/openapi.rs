@@ -28,6 +28,11 @@ fn the_description_is_complete() {
         let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
         assert_eq!(in_path, path.matches('{').count(), "{named}");
         let answers = operation["responses"].as_object().unwrap();
+        let shown = &answers.get("200").unwrap_or(&Value::Null)["content"]["application/json"]["schema"]["$ref"];
+        if shown.as_str().is_some_and(|schema| schema.contains("/Page_")) {
+            let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+            assert!(has("limit") && has("cursor"), "{named}");
+        }
         assert!(answers.keys().any(|status| status.starts_with('2')), "{named}");
         if path.starts_with("/api/v1") {
             assert_eq!(operation["security"], serde_json::json!([{ "api_key": [] }]), "{named}");

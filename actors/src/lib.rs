@@ -39,5 +39,5 @@ pub use settings::FleetSettings;
 extern crate self as actors;
 #[cfg(test)]
 #[path = "../tests/dialogues/fixtures.rs"]
-#[expect(clippy::unwrap_used, dead_code, reason = "tests")]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod fixtures;

@@ -97,6 +97,8 @@ pub(crate) enum ToConcentrator {
     SetDecodeLevel(DecodeLevel),
     /// Finish what is under way, then stop.
     Stop,
+    /// Stop now.
+    CutOff,
     #[cfg(feature = "faults")]
     Poison(MeterId, Option<crate::fleet::Where>),
     #[cfg(feature = "faults")]

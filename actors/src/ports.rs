@@ -41,7 +41,8 @@ pub trait Port: Send + Sync + 'static {
     /// Whose terminal dialled in. `None`: unknown; the implementor lists it and the session is refused.
     fn identify(&self, terminal: TerminalAddress, peer: String) -> Answer<Option<ConcentratorId>>;
 
-    /// The archive and state of a concentrator. Called when its actor starts, at login after a break and on `reload`.
+    /// The archive and state of a concentrator. Called when its actor starts and on `reload`; what is read
+    /// in between is kept up here from the [`Ack`]s.
     fn load(&self, concentrator: ConcentratorId) -> Answer<ConcentratorPlan>;
 
     /// A session began, is alive, or ended. After a login `due` is asked for next: live orders of its meters need not wait

@@ -76,7 +76,7 @@ async fn is_confirmed(stream: &mut TcpStream, number: u8) -> bool {
 #[actix::test]
 async fn sessions_live_on_the_arbiters_and_end_with_the_fleet() {
     for arbiters in [0, 2] {
-        let settings = FleetSettings { arbiters, max_sessions: 100, clock_check_s: 86_400, ..fixtures::settings() };
+        let settings = FleetSettings { arbiters, max_sessions: 100, answer_deadline_ms: 100, ..fixtures::settings() };
         let seams = Seams { clock: Arc::new(SystemClock), seed: 1, port: Arc::new(Empty) };
         let fleet = Fleet::start(settings, seams, &prometheus::Registry::new()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -68,7 +68,7 @@ pub fn api(
 > {
     let (app, document) = actix_web::App::new()
         .into_utoipa_app()
-        .configure(open)
+        .configure(keyless)
         .service(scope::scope(BASE).configure(resources).map(|scope| scope.wrap(from_fn(auth::authenticate))))
         .split_for_parts();
     let mut document = document::complete(document);
@@ -82,7 +82,7 @@ pub fn api(
 }
 
 /// What needs no key.
-fn open(config: &mut ServiceConfig) {
+fn keyless(config: &mut ServiceConfig) {
     config.configure(health::routes).service(openapi);
 }
 
@@ -108,7 +108,7 @@ fn resources(config: &mut ServiceConfig) {
 pub fn document() -> OpenApi {
     let (_, document) = actix_web::App::new()
         .into_utoipa_app()
-        .configure(open)
+        .configure(keyless)
         .service(scope::scope(BASE).configure(resources))
         .split_for_parts();
     document::complete(document)

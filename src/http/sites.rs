@@ -67,7 +67,9 @@ struct Switches {
 }
 
 /// Lists the sites that the key is for
-#[utoipa::path(tag = "sites", responses((status = 200, description = "By identifier", body = Page<Site>)))]
+#[utoipa::path(tag = "sites", params(Paging), responses(
+    (status = 200, description = "By identifier", body = Page<Site>),
+))]
 #[get("/sites")]
 async fn list_sites(
     caller: May<Read>,

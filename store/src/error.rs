@@ -64,7 +64,7 @@ impl Error {
             }
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Busy,
             DieselError::DatabaseError(_, about) if is_contention(about.message()) => Self::Busy,
-            DieselError::DeserializationError(what) => Self::Corrupt { what: what.to_string() },
+            DieselError::DeserializationError(what) => Self::Corrupt { what: with_sources(what.as_ref()) },
             other => Self::Database(other.to_string()),
         }
     }
@@ -73,6 +73,17 @@ impl Error {
 /// The row, or that there is no such noun.
 pub(crate) fn found<T>(noun: &'static str, row: Option<T>) -> Result<T> {
     row.ok_or(Error::NotFound { noun })
+}
+
+/// Diesel names the column; what is wrong with its value stands behind that.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Diesel passes on no SQLSTATE, so that PostgreSQL's 40P01 and 55P03 and SQLite's SQLITE_BUSY are known by their text.

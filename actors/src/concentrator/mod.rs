@@ -347,6 +347,10 @@ impl Handler<ToConcentrator> for Concentrator {
             }
             ToConcentrator::SetDecodeLevel(level) => self.decode_level = level,
             ToConcentrator::Stop => self.happened(Event::Drain, ctx),
+            ToConcentrator::CutOff => {
+                self.guard.stopped_as_told();
+                ctx.stop();
+            }
             #[cfg(feature = "faults")]
             ToConcentrator::Poison(meter, place) => self.poison(meter, place, ctx),
             #[cfg(feature = "faults")]

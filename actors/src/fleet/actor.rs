@@ -34,6 +34,7 @@ pub(crate) enum ToFleet {
     Tell(ConcentratorId, ToConcentrator),
     List(oneshot::Sender<Vec<ConcentratorId>>),
     Stop(oneshot::Sender<()>),
+    CutOff,
     #[cfg(feature = "faults")]
     Poison(domain::ids::MeterId, Option<super::Where>),
 }
@@ -89,6 +90,12 @@ impl FleetActor {
         match self.children.get(&concentrator).and_then(|child| child.address.as_ref()) {
             Some(address) => deliver(ctx, address, message, self.patience(), &self.metrics),
             None => nobody_there(message),
+        }
+    }
+
+    fn tell_all(&self, message: impl Fn() -> ToConcentrator, ctx: &mut Context<Self>) {
+        for concentrator in self.children.keys() {
+            self.tell(*concentrator, message(), ctx);
         }
     }
 
@@ -243,18 +250,13 @@ impl Handler<ToFleet> for FleetActor {
             }
             ToFleet::Stop(reply) => {
                 self.stopped.push(reply);
-                let all: Vec<ConcentratorId> = self.children.keys().copied().collect();
-                for concentrator in all {
-                    self.tell(concentrator, ToConcentrator::Stop, ctx);
-                }
+                self.tell_all(|| ToConcentrator::Stop, ctx);
                 self.stop_if_alone(ctx);
             }
+            ToFleet::CutOff => self.tell_all(|| ToConcentrator::CutOff, ctx),
             #[cfg(feature = "faults")]
             ToFleet::Poison(meter, place) => {
-                let all: Vec<ConcentratorId> = self.children.keys().copied().collect();
-                for concentrator in all {
-                    self.tell(concentrator, ToConcentrator::Poison(meter, place), ctx);
-                }
+                self.tell_all(|| ToConcentrator::Poison(meter, place), ctx);
             }
         }
     }

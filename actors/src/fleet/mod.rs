@@ -256,16 +256,17 @@ impl Fleet {
     pub fn stop(&self, deadline: Duration) -> impl Future<Output = ()> + use<> {
         self.stop.send_replace(true);
         let (reply, stopped) = oneshot::channel();
-        let (actor, arbiters) = (self.actor.clone(), Arc::clone(&self.arbiters));
+        let (actor, arbiters, patience) = (self.actor.clone(), Arc::clone(&self.arbiters), self.patience());
         async move {
-            let all = async {
+            // An error means that the fleet's actor has ended, which is what is waited for.
+            let mut all = std::pin::pin!(async {
                 if actor.send(ToFleet::Stop(reply)).await.is_ok() {
-                    // An error means that the fleet's actor has ended, which is what is waited for.
                     let _ = stopped.await;
                 }
-            };
-            if timeout(deadline, all).await.is_err() {
-                tracing::warn!("some concentrators did not finish in time");
+            });
+            if timeout(deadline, all.as_mut()).await.is_err() {
+                tracing::warn!("some concentrators did not finish in time and are cut off");
+                let _ = timeout(patience, async { (actor.send(ToFleet::CutOff).await, all.await) }).await;
             }
             for arbiter in arbiters.iter() {
                 arbiter.stop();

@@ -191,6 +191,7 @@ async fn a_stop_does_not_wait_for_ever() {
         let begin = world.now();
         fleet.stop(Duration::from_secs(30)).await;
         assert_eq!(world.now().duration_since(begin).as_secs(), 30);
+        terminal.is_closed().await;
     })
     .await;
 }
