@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what the world is asked and told | [`ports`] |
 //! | a limit or an interval | [`settings`] |
-//! | what a meter wants, and when | `meter/state.rs` |
+//! | what a meter wants, and when | `meter/state.rs`, its relay order in `meter/hand.rs` |
 //! | what goes over a link, and when | `concentrator/` (its own map is in `mod.rs`) |
 //! | who may dial in | `fleet/accept.rs` |
 //! | restarts and quarantine | [`supervise`] |

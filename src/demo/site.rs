@@ -21,7 +21,7 @@ pub const METER_PROFILE: &str = "dlt645_direct";
 /// 1.20 yuan per kWh, in millionths.
 const PRICE: Price = Price::new(1_200_000);
 /// What the first account brings along, in fen: a few seconds' worth at 10 kW.
-const FIRST_CREDIT: i64 = 4;
+const FIRST_CREDIT: i64 = 6;
 /// What each further account brings along more, in fen.
 const MORE_CREDIT: i64 = 40;
 /// Accounts opened at once.
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 12;
 pub struct Entered {
     /// The site.
     pub site: SiteId,
-    /// Its accounts, not open yet, with their meters; the first has the least credit.
+    /// Its accounts, not open yet, with their meters; the first gets the least credit.
     pub accounts: Vec<(AccountId, MeterId)>,
 }
 
@@ -93,25 +93,38 @@ pub async fn enter(app: &App, simulated: &simulator::site::Site) -> Result<Enter
     Ok(Entered { site, accounts })
 }
 
-/// Opens all accounts, each with a reading of its meter taken now.
+/// Opens all accounts but the first.
 ///
 /// # Errors
 /// A verb is refused, or the database fails.
-pub async fn open(app: &App, entered: &Entered) -> Result<(), Problem> {
-    let credits = (0..).map(|nth| Money::new(FIRST_CREDIT + MORE_CREDIT * nth));
-    let opened = stream::iter(entered.accounts.iter().zip(credits)).map(|(&(account, meter_id), credit)| async move {
-        let new = OpenAccount {
-            meter_id,
-            multiplier: None,
-            initial_reading: None,
-            reason: None,
-            opening_credit: Some(credit),
-        };
-        open_account::open(app, account, new, &format!("demo-open-{account}"), "demo").await
-    });
+pub async fn open_others(app: &App, entered: &Entered) -> Result<(), Problem> {
+    let credits = (0..).map(|nth| FIRST_CREDIT + MORE_CREDIT * nth);
+    let others = entered.accounts.iter().zip(credits).skip(1);
+    let opened = stream::iter(others).map(|(&(account, meter), credit)| open(app, account, meter, credit));
     let results: Vec<_> = opened.buffer_unordered(AT_ONCE).collect().await;
-    for result in results {
-        result?;
+    results.into_iter().collect()
+}
+
+/// Opens the first account, whose credit lasts for seconds.
+///
+/// # Errors
+/// A verb is refused, or the database fails.
+pub async fn open_first(app: &App, entered: &Entered) -> Result<(), Problem> {
+    match entered.accounts.first() {
+        Some(&(account, meter)) => open(app, account, meter, FIRST_CREDIT).await,
+        None => Ok(()),
     }
+}
+
+/// Opens an account with a reading of its meter taken now.
+async fn open(app: &App, account: AccountId, meter_id: MeterId, credit: i64) -> Result<(), Problem> {
+    let new = OpenAccount {
+        meter_id,
+        multiplier: None,
+        initial_reading: None,
+        reason: None,
+        opening_credit: Some(Money::new(credit)),
+    };
+    open_account::open(app, account, new, &format!("demo-open-{account}"), "demo").await?;
     Ok(())
 }

@@ -20,6 +20,8 @@ use crate::{
 const VEND: i64 = 2000;
 /// Pause between two looks at what has no change to wait for.
 const LOOK: Duration = Duration::from_millis(200);
+/// Time between two looks at the hero's balance.
+const BETWEEN_BALANCES: Duration = Duration::from_secs(2);
 /// Longest wait for an answer of our own REST side.
 const REST_LIMIT: Duration = Duration::from_secs(10);
 
@@ -48,19 +50,21 @@ impl<'a> Story<'a> {
     /// # Errors
     /// A verb is refused, REST does not answer, or the database fails.
     pub async fn tell(&self) -> Result<bool, Problem> {
-        let mut changes = self.app.changes();
         self.say(&format!("REST at {}, API document at {}/docs", self.url, self.url));
         self.invite();
         self.until_read().await?;
-        site::open(self.app, self.entered).await?;
-        self.say(&format!("{} accounts opened, each with a reading taken now", self.entered.accounts.len()));
+        self.say("opening the accounts, each with a reading of its meter taken now");
+        site::open_others(self.app, self.entered).await?;
+        let mut changes = self.app.changes();
+        site::open_first(self.app, self.entered).await?;
+        self.say(&format!("{} accounts opened; the first has credit for seconds", self.entered.accounts.len()));
         let mut vended = None;
         let mut told = None;
         let mut last_balance = Instant::now();
         loop {
-            let look = Instant::now() + Duration::from_secs(1);
+            let look = Instant::now() + LOOK;
             let Some(change) = self.next(&mut changes, look).await else {
-                if vended.is_none() && last_balance.elapsed() > Duration::from_secs(3) {
+                if vended.is_none() && last_balance.elapsed() > BETWEEN_BALANCES {
                     last_balance = Instant::now();
                     let balance = balance::get(self.app, self.hero).await?;
                     self.say(&format!("available {}", yuan(balance.available.get())));
@@ -86,9 +90,8 @@ impl<'a> Story<'a> {
                             vended = Some(self.vend().await?);
                         }
                         (Action::Reconnect, State::Confirmed) => {
-                            let delay = vended.map_or(Duration::ZERO, |at| at.elapsed());
-                            let seconds = delay.as_millis();
-                            self.say(&format!("the relay was read: supply is back, {seconds} ms after the vend"));
+                            let ms = vended.map_or(0, |at| at.elapsed().as_millis());
+                            self.say(&format!("the relay was read: supply is back, {ms} ms after the vend"));
                             return Ok(true);
                         }
                         _ => {}

@@ -138,8 +138,11 @@ pub fn insert(conn: &mut Conn, new: &Account) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`].
 pub fn by_id(conn: &mut Conn, id: AccountId) -> Result<Account> {
-    let row =
-        on!(conn, |c| accounts::table.find((val(id.site()), val(id))).select(Account::as_select()).first(c).optional())?;
+    let row = on!(conn, |c| accounts::table
+        .find((val(id.site()), val(id)))
+        .select(Account::as_select())
+        .first(c)
+        .optional())?;
     found("account", row)
 }
 

@@ -38,14 +38,7 @@ row! {
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn raise(
-    conn: &mut Conn,
-    site: SiteId,
-    kind: &str,
-    object: &str,
-    detail: &str,
-    at: Timestamp,
-) -> Result<bool> {
+pub fn raise(conn: &mut Conn, site: SiteId, kind: &str, object: &str, detail: &str, at: Timestamp) -> Result<bool> {
     let new = Alarm {
         id: ids::next(conn, site)?,
         kind: kind.to_owned(),

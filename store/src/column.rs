@@ -58,7 +58,6 @@ macro_rules! row {
 
         impl $name {
             /// Every column but the site's number.
-            #[expect(clippy::type_complexity, reason = "one part per column")]
             pub(crate) fn columns(&self) -> ($($crate::column::Assigned<$table::$field, &$type>,)*) {
                 ($(diesel::ExpressionMethods::eq($table::$field, $crate::column::val(&self.$field)),)*)
             }

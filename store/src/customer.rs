@@ -43,8 +43,11 @@ pub fn insert(conn: &mut Conn, new: &Customer) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`].
 pub fn by_id(conn: &mut Conn, id: CustomerId) -> Result<Customer> {
-    let row =
-        on!(conn, |c| customers::table.find((val(id.site()), val(id))).select(Customer::as_select()).first(c).optional())?;
+    let row = on!(conn, |c| customers::table
+        .find((val(id.site()), val(id)))
+        .select(Customer::as_select())
+        .first(c)
+        .optional())?;
     found("customer", row)
 }
 

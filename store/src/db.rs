@@ -75,7 +75,8 @@ impl Db {
     pub fn open(settings: &DbSettings) -> Result<Self> {
         let at = Address::parse(&settings.url)?;
         let ids = Arc::new(ids::Shared::default());
-        let opener = |writes| Opener { at: at.clone(), writes, wait_ms: settings.busy_timeout_ms, ids: Arc::clone(&ids) };
+        let opener =
+            |writes| Opener { at: at.clone(), writes, wait_ms: settings.busy_timeout_ms, ids: Arc::clone(&ids) };
         let size = settings.pool_size.max(1);
         let (reader, writer) = match at {
             Address::Postgres(_) => {

@@ -27,7 +27,9 @@ pub enum Error {
     #[error("the database is busy")]
     Busy,
     /// The database's schema is not the one this program was built with.
-    #[error("the database has schema {found}, this program needs {wanted}: run `wattgate migrate`, or the program that fits")]
+    #[error(
+        "the database has schema {found}, this program needs {wanted}: run `wattgate migrate`, or the program that fits"
+    )]
     Schema {
         /// The migrations found in the database.
         found: String,

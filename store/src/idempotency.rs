@@ -42,5 +42,9 @@ pub fn insert(conn: &mut Conn, new: &IdempotencyKey) -> Result<()> {
 /// # Errors
 /// Whatever the database answers.
 pub fn find(conn: &mut Conn, site: SiteId, key: &str) -> Result<Option<IdempotencyKey>> {
-    on!(conn, |c| idempotency_keys::table.find((val(site), key)).select(IdempotencyKey::as_select()).first(c).optional())
+    on!(conn, |c| idempotency_keys::table
+        .find((val(site), key))
+        .select(IdempotencyKey::as_select())
+        .first(c)
+        .optional())
 }

@@ -45,11 +45,7 @@ impl Installation {
     /// As settlement needs it.
     #[must_use]
     pub fn settlement(&self) -> settlement::Installation {
-        settlement::Installation {
-            start_at: self.start_at,
-            start_value: self.start_value,
-            multiplier: self.multiplier,
-        }
+        settlement::Installation { start_at: self.start_at, start_value: self.start_value, multiplier: self.multiplier }
     }
 }
 

@@ -84,21 +84,14 @@ impl Meter {
     /// When it was seen.
     #[must_use]
     pub fn sightings(&self) -> Sightings {
-        Sightings {
-            last_seen_at: self.last_seen_at,
-            seen_again_at: self.seen_again_at,
-            gaps_that_day: self.seen_gaps,
-        }
+        Sightings { last_seen_at: self.last_seen_at, seen_again_at: self.seen_again_at, gaps_that_day: self.seen_gaps }
     }
 
     /// The last look at its relay.
     #[must_use]
     pub fn relay_reading(&self) -> Option<(RelayReading, Timestamp)> {
-        let reading = RelayReading {
-            relay: self.relay?,
-            command: self.relay_command?,
-            local_prepay: self.relay_local_prepay?,
-        };
+        let reading =
+            RelayReading { relay: self.relay?, command: self.relay_command?, local_prepay: self.relay_local_prepay? };
         Some((reading, self.relay_read_at?))
     }
 }
@@ -276,9 +269,8 @@ pub fn causes(conn: &mut Conn, id: MeterId) -> Result<Causes> {
 /// # Errors
 /// Whatever the database answers.
 pub fn causes_of_account(conn: &mut Conn, id: AccountId) -> Result<BTreeMap<MeterId, Causes>> {
-    let same_meter = meter_causes::site_id
-        .eq(installations::site_id)
-        .and(meter_causes::meter_id.eq(installations::meter_id));
+    let same_meter =
+        meter_causes::site_id.eq(installations::site_id).and(meter_causes::meter_id.eq(installations::meter_id));
     let rows: Vec<(MeterId, Option<Cause>)> = on!(conn, |c| installations::table
         .left_join(meter_causes::table.on(same_meter))
         .filter(installations::site_id.eq(val(id.site())))
@@ -306,8 +298,7 @@ pub fn add_cause(conn: &mut Conn, id: MeterId, cause: Cause) -> Result<bool> {
         meter_causes::meter_id.eq(val(id)),
         meter_causes::cause.eq(val(cause)),
     );
-    let rows =
-        on!(conn, |c| diesel::insert_into(meter_causes::table).values(row).on_conflict_do_nothing().execute(c))?;
+    let rows = on!(conn, |c| diesel::insert_into(meter_causes::table).values(row).on_conflict_do_nothing().execute(c))?;
     Ok(rows > 0)
 }
 
@@ -316,6 +307,7 @@ pub fn add_cause(conn: &mut Conn, id: MeterId, cause: Cause) -> Result<bool> {
 /// # Errors
 /// Whatever the database answers.
 pub fn remove_cause(conn: &mut Conn, id: MeterId, cause: Cause) -> Result<bool> {
-    let rows = on!(conn, |c| diesel::delete(meter_causes::table.find((val(id.site()), val(id), val(cause)))).execute(c))?;
+    let rows =
+        on!(conn, |c| diesel::delete(meter_causes::table.find((val(id.site()), val(id), val(cause)))).execute(c))?;
     Ok(rows > 0)
 }

@@ -58,7 +58,8 @@ pub fn insert(conn: &mut Conn, new: &Notice) -> Result<()> {
 /// # Errors
 /// [`crate::Error::NotFound`].
 pub fn by_id(conn: &mut Conn, id: NoticeId) -> Result<Notice> {
-    let row = on!(conn, |c| notices::table.find((val(id.site()), val(id))).select(Notice::as_select()).first(c).optional())?;
+    let row =
+        on!(conn, |c| notices::table.find((val(id.site()), val(id))).select(Notice::as_select()).first(c).optional())?;
     found("notice", row)
 }
 

@@ -133,8 +133,11 @@ pub fn insert_batch(conn: &mut Conn, new: &[Reading]) -> Result<BTreeSet<Reading
 /// # Errors
 /// [`crate::Error::NotFound`].
 pub fn by_id(conn: &mut Conn, id: ReadingId) -> Result<Reading> {
-    let row =
-        on!(conn, |c| readings::table.find((val(id.site()), val(id))).select(Reading::as_select()).first(c).optional())?;
+    let row = on!(conn, |c| readings::table
+        .find((val(id.site()), val(id)))
+        .select(Reading::as_select())
+        .first(c)
+        .optional())?;
     found("reading", row)
 }
 

@@ -181,13 +181,8 @@ fn insert_line(conn: &mut Conn, order: &RelayOrder, at: Timestamp, detail: &str)
         .select(relay_order_lines::line)
         .first(c)
         .optional())?;
-    let line = Line {
-        order_id: order.id,
-        line: last.unwrap_or(0) + 1,
-        at,
-        state: order.state,
-        detail: detail.to_owned(),
-    };
+    let line =
+        Line { order_id: order.id, line: last.unwrap_or(0) + 1, at, state: order.state, detail: detail.to_owned() };
     let values = (&line, relay_order_lines::site_id.eq(val(order.id.site())));
     on!(conn, |c| diesel::insert_into(relay_order_lines::table).values(values).execute(c)).map(drop)
 }
@@ -276,7 +271,11 @@ pub fn of_meter(
     on!(conn, |c| relay_orders::table
         .filter(relay_orders::site_id.eq(val(meter.site())))
         .filter(relay_orders::meter_id.eq(val(meter)))
-        .filter(relay_orders::created_at.lt(val(at)).or(relay_orders::created_at.eq(val(at)).and(relay_orders::id.lt(val(id)))))
+        .filter(
+            relay_orders::created_at
+                .lt(val(at))
+                .or(relay_orders::created_at.eq(val(at)).and(relay_orders::id.lt(val(id))))
+        )
         .order((relay_orders::created_at.desc(), relay_orders::id.desc()))
         .limit(limit)
         .select(RelayOrder::as_select())
@@ -296,7 +295,11 @@ pub fn page(
     let (at, id) = before.map_or((Timestamp::MAX, i64::MAX), |(at, id)| (at, id.get()));
     on!(conn, |c| relay_orders::table
         .filter(relay_orders::site_id.eq(val(site)))
-        .filter(relay_orders::created_at.lt(val(at)).or(relay_orders::created_at.eq(val(at)).and(relay_orders::id.lt(val(id)))))
+        .filter(
+            relay_orders::created_at
+                .lt(val(at))
+                .or(relay_orders::created_at.eq(val(at)).and(relay_orders::id.lt(val(id))))
+        )
         .order((relay_orders::created_at.desc(), relay_orders::id.desc()))
         .limit(limit)
         .select(RelayOrder::as_select())

@@ -3,10 +3,19 @@
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
+/// Declares tables with diesel's SQL types and ours.
+macro_rules! tables {
+    ($($name:ident ($($key:ident),+) { $($column:ident -> $kind:ty,)+ })+) => {$(
+        table! {
+            use diesel::sql_types::*;
+            use crate::{column::*, time::*};
 
+            $name ($($key),+) { $($column -> $kind,)+ }
+        }
+    )+};
+}
+
+tables! {
     sites (id) {
         id -> Number,
         name -> Text,
@@ -16,21 +25,11 @@ table! {
         automatic_disconnection -> Word,
         version -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     id_counters (site_id) {
         site_id -> Number,
         next_counter -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     api_keys (prefix) {
         prefix -> Text,
@@ -41,11 +40,6 @@ table! {
         created_at -> Instant,
         revoked_at -> Nullable<Instant>,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     idempotency_keys (site_id, key) {
         site_id -> Number,
@@ -55,11 +49,6 @@ table! {
         body -> Text,
         created_at -> Instant,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     concentrators (site_id, id) {
         site_id -> Number,
@@ -76,11 +65,6 @@ table! {
         identity_checked_at -> Nullable<Instant>,
         version -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     unknown_concentrators (region, terminal) {
         region -> Text,
@@ -90,11 +74,6 @@ table! {
         last_seen_at -> Instant,
         attempts -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     meters (site_id, id) {
         site_id -> Number,
@@ -121,22 +100,12 @@ table! {
         last_good_as_of -> Nullable<Instant>,
         version -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     meter_causes (site_id, meter_id, cause) {
         site_id -> Number,
         meter_id -> Number,
         cause -> Word,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     readings (site_id, id) {
         site_id -> Number,
@@ -159,11 +128,6 @@ table! {
         resolution -> Number,
         reason -> Nullable<Text>,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     read_requests (site_id, id) {
         site_id -> Number,
@@ -176,11 +140,6 @@ table! {
         reading_id -> Nullable<Number>,
         detail -> Nullable<Text>,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     customers (site_id, id) {
         site_id -> Number,
@@ -190,22 +149,12 @@ table! {
         language -> Word,
         version -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     tariffs (site_id, id) {
         site_id -> Number,
         id -> Number,
         name -> Text,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     tariff_versions (site_id, tariff_id, version) {
         site_id -> Number,
@@ -215,11 +164,6 @@ table! {
         terms -> Word,
         entered_at -> Instant,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     accounts (site_id, id) {
         site_id -> Number,
@@ -249,11 +193,6 @@ table! {
         opened_at -> Nullable<Instant>,
         version -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     installations (site_id, id) {
         site_id -> Number,
@@ -268,11 +207,6 @@ table! {
         end_value -> Nullable<Number>,
         end_reading_id -> Nullable<Number>,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     transactions (site_id, id) {
         site_id -> Number,
@@ -289,11 +223,6 @@ table! {
         carry_after -> Nullable<Number>,
         balance_after -> Number,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     postings (site_id, transaction_id, line) {
         site_id -> Number,
@@ -303,11 +232,6 @@ table! {
         to_account -> Word,
         amount -> Number,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     settled_days (site_id, account_id, meter_id, day, revision) {
         site_id -> Number,
@@ -323,11 +247,6 @@ table! {
         tariff_version -> BigInt,
         transaction_id -> Number,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     vends (site_id, id) {
         site_id -> Number,
@@ -347,22 +266,12 @@ table! {
         created_at -> Instant,
         receipt -> Text,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     receipt_counters (site_id, terminal) {
         site_id -> Number,
         terminal -> Text,
         last -> BigInt,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     relay_orders (site_id, id) {
         site_id -> Number,
@@ -388,11 +297,6 @@ table! {
         superseded_by -> Nullable<Number>,
         detail -> Nullable<Text>,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     relay_order_lines (site_id, order_id, line) {
         site_id -> Number,
@@ -402,11 +306,6 @@ table! {
         state -> Word,
         detail -> Text,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     notices (site_id, id) {
         site_id -> Number,
@@ -423,11 +322,6 @@ table! {
         next_attempt_at -> Nullable<Instant>,
         sent_at -> Nullable<Instant>,
     }
-}
-
-table! {
-    use diesel::sql_types::*;
-    use crate::{column::*, time::*};
 
     alarms (site_id, id) {
         site_id -> Number,
@@ -442,4 +336,29 @@ table! {
     }
 }
 
-allow_tables_to_appear_in_same_query!(accounts, alarms, api_keys, concentrators, customers, id_counters, idempotency_keys, installations, meter_causes, meters, notices, postings, read_requests, readings, receipt_counters, relay_order_lines, relay_orders, settled_days, sites, tariff_versions, tariffs, transactions, unknown_concentrators, vends);
+allow_tables_to_appear_in_same_query!(
+    accounts,
+    alarms,
+    api_keys,
+    concentrators,
+    customers,
+    id_counters,
+    idempotency_keys,
+    installations,
+    meter_causes,
+    meters,
+    notices,
+    postings,
+    read_requests,
+    readings,
+    receipt_counters,
+    relay_order_lines,
+    relay_orders,
+    settled_days,
+    sites,
+    tariff_versions,
+    tariffs,
+    transactions,
+    unknown_concentrators,
+    vends
+);

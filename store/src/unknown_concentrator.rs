@@ -65,9 +65,9 @@ pub fn page(conn: &mut Conn, after: Option<(String, u16)>, limit: i64) -> Result
     let (region, terminal) = after.unwrap_or_default();
     on!(conn, |c| unknown_concentrators::table
         .filter(
-            unknown_concentrators::region.gt(&region).or(unknown_concentrators::region
-                .eq(&region)
-                .and(unknown_concentrators::terminal.gt(val(terminal)))),
+            unknown_concentrators::region
+                .gt(&region)
+                .or(unknown_concentrators::region.eq(&region).and(unknown_concentrators::terminal.gt(val(terminal)))),
         )
         .order((unknown_concentrators::region, unknown_concentrators::terminal))
         .limit(limit)

@@ -85,7 +85,8 @@ pub fn insert(conn: &mut Conn, new: &Vend) -> Result<()> {
 /// # Errors
 /// [`crate::Error::NotFound`].
 pub fn by_id(conn: &mut Conn, id: VendId) -> Result<Vend> {
-    let row = on!(conn, |c| vends::table.find((val(id.site()), val(id))).select(Vend::as_select()).first(c).optional())?;
+    let row =
+        on!(conn, |c| vends::table.find((val(id.site()), val(id))).select(Vend::as_select()).first(c).optional())?;
     found("vend", row)
 }
 

@@ -6,6 +6,7 @@
 //! | what is sent when, retries, deadlines | `exchange.rs`, priorities in `queue.rs` |
 //! | which request carries a task | `ask.rs` |
 //! | what an answer means | `answer.rs`, readings in `observe.rs`, the archive in `archive.rs` |
+//! | what a changed plan means | `plan.rs` |
 //! | restarts of meter actors | `children.rs` and [`crate::supervise`] |
 
 mod answer;
@@ -14,6 +15,7 @@ mod ask;
 mod children;
 mod exchange;
 mod observe;
+mod plan;
 mod queue;
 mod session;
 mod state;

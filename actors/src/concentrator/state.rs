@@ -8,17 +8,16 @@ use std::{
 };
 
 use domain::{
-    ids::{ConcentratorId, MeterId, OrderId},
-    reading::{Kind, Observation},
+    ids::{MeterId, OrderId},
+    reading::Observation,
     relay::order::Order,
 };
 use jiff::SignedDuration;
 use protocols::{FrameError, qgdw376::Frame};
-use rand::{RngExt, rngs::SmallRng};
+use rand::rngs::SmallRng;
 
-use super::{archive::Check, ask::record, exchange::Stage, queue::Queue, session::Session};
+use super::{archive::Check, exchange::Stage, queue::Queue, session::Session};
 use crate::{
-    fleet::{DecodeLevel, LinkState},
     job::{Job, Outcome, Task},
     messages::Surroundings,
     meter,
@@ -234,82 +233,6 @@ impl State {
         self.queue.len()
     }
 
-    pub(crate) fn surroundings(&self) -> Option<Arc<Surroundings>> {
-        self.around.clone()
-    }
-
-    pub(crate) fn meter_plan(&self, meter: MeterId) -> Option<MeterPlan> {
-        self.plan.iter().flat_map(|plan| &plan.meters).find(|plan| plan.id == meter).cloned()
-    }
-
-    pub(crate) fn link_state(
-        &self,
-        concentrator: ConcentratorId,
-        quarantined_meters: usize,
-        decode_level: DecodeLevel,
-    ) -> LinkState {
-        let session = self.session.as_ref();
-        LinkState {
-            concentrator,
-            peer: session.map(|session| session.peer.clone()),
-            online_since: session.map(|session| session.since),
-            last_frame_at: session.map(|session| session.last_frame_at),
-            frames: session.map_or(0, |session| session.frames),
-            bad_frames: session.map_or(0, |session| session.bad),
-            jobs_waiting: self.queue.len(),
-            points_per_request: self.points,
-            meters: self.plan.as_ref().map_or(0, |plan| plan.meters.len()),
-            verified_meters: self.verified.len(),
-            quarantined_meters,
-            decode_level,
-        }
-    }
-
-    fn loaded(&mut self, plan: Result<ConcentratorPlan, PortError>, now: Moment, effects: &mut Vec<Effect>) {
-        let plan = match plan {
-            Ok(plan) => plan,
-            Err(error) => {
-                tracing::warn!(%error, "concentrator's plan cannot be loaded yet");
-                let pause = Duration::from_millis(self.settings.order_retry_ms);
-                return self.wheel.set(Alarm::Load, now.mono.saturating_add(pause));
-            }
-        };
-        let slot = Duration::try_from(plan.policy.polling.slot).unwrap_or(Duration::ZERO);
-        let spread = slot.saturating_mul(self.settings.poll_spread_percent) / 100;
-        let jitter = match &self.plan {
-            // A changed plan does not move the slots.
-            Some(_) => None,
-            None => SignedDuration::try_from(self.random.random_range(Duration::ZERO..=spread)).ok(),
-        };
-        self.around = Some(Arc::new(Surroundings {
-            zone: plan.zone.clone(),
-            policy: Arc::clone(&plan.policy),
-            settings: Arc::clone(&self.settings),
-            jitter: jitter.or_else(|| Some(self.around.as_ref()?.jitter)).unwrap_or(SignedDuration::ZERO),
-        }));
-        self.points = plan.profile.points_per_request;
-        let before = self.plan.take().map(|plan| plan.meters).unwrap_or_default();
-        for meter in before {
-            let after = plan.meters.iter().find(|after| after.id == meter.id);
-            if after.is_none() {
-                self.meter_gone(meter.id);
-            }
-            // Whose record changed is not known to be in the concentrator's archive.
-            if after.map(record) != Some(record(&meter)) {
-                self.verified.remove(&meter.id);
-            }
-        }
-        self.check = None;
-        effects.extend(self.around.clone().map(|around| Effect::Meters(plan.meters.clone(), around)));
-        self.plan = Some(plan);
-        if self.session.is_some() {
-            self.begin_check(false, now, effects);
-            self.wheel.set(Alarm::Clock, now.mono);
-            self.tell_all(&meter::Event::Online, effects);
-            effects.push(Effect::AskDue);
-        }
-    }
-
     fn tick(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         while let Some(alarm) = self.wheel.pop_due(now.mono) {
             match alarm {
@@ -327,20 +250,6 @@ impl State {
     pub(super) fn tell_all(&self, event: &meter::Event, effects: &mut Vec<Effect>) {
         let meters = self.plan.iter().flat_map(|plan| &plan.meters);
         effects.extend(meters.map(|meter| Effect::Tell(meter.id, event.clone())));
-    }
-
-    // --- meters ------------------------------------------------------------------------------------------------------
-
-    fn meter_gone(&mut self, meter: MeterId) {
-        self.wheel.clear(Alarm::Meter(meter));
-        self.queue.drain(|job| job.meter == Some(meter));
-    }
-
-    fn meter_started(&self, meter: MeterId, effects: &mut Vec<Effect>) {
-        if self.session.is_some() {
-            effects.push(Effect::Tell(meter, meter::Event::Online));
-            effects.push(Effect::AskDue);
-        }
     }
 
     // --- readings ----------------------------------------------------------------------------------------------------
@@ -370,19 +279,6 @@ impl State {
                 self.remember(ack, &job);
             }
             self.done(&job, ack.map_or(Outcome::NotStored, Outcome::Stored), effects);
-        }
-    }
-
-    /// Keeps the plan fresh, so that a meter actor that is started again does not ask for what is known.
-    fn remember(&mut self, ack: &Ack, job: &Job) {
-        let mut meters = self.plan.iter_mut().flat_map(|plan| &mut plan.meters);
-        let Some(meter) = meters.find(|meter| meter.id == ack.meter) else { return };
-        match (&job.task, ack.kind) {
-            (Task::Freeze(day), _) => {
-                meter.freezes_held.insert(*day);
-            }
-            (_, Kind::Instant) => meter.last_reading_at = meter.last_reading_at.max(Some(ack.as_of)),
-            _ => {}
         }
     }
 

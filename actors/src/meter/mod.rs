@@ -1,5 +1,6 @@
 //! The actor of a meter: receives, calls [`State::step`], does what it returns.
 
+mod hand;
 mod state;
 #[cfg(test)]
 mod tests;

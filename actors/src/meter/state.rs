@@ -11,14 +11,14 @@ use domain::{
     ids::OrderId,
     polling,
     relay::{
-        RelayControl, RelayReading,
-        order::{Event as OrderEvent, Move, Order, Refusal, next_move},
+        RelayControl,
+        order::{Event as OrderEvent, Order},
     },
     site::Site,
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use protocols::dlt645::MeterError;
 
+use super::hand::Hand;
 use crate::{
     fleet::ReadNowError,
     job::{Outcome, Task},
@@ -70,36 +70,26 @@ pub(crate) enum Effect {
     },
 }
 
-/// The live relay order in hand.
-#[derive(Debug)]
-struct Hand {
-    order: Order,
-    /// A read-back whose record is under way.
-    seen: Option<(RelayReading, Timestamp)>,
-    /// A record is under way.
-    recording: bool,
-}
-
 /// A meter.
 #[derive(Debug)]
 pub(crate) struct State {
-    plan: MeterPlan,
-    around: Arc<Surroundings>,
-    online: bool,
+    pub(super) plan: MeterPlan,
+    pub(super) around: Arc<Surroundings>,
+    pub(super) online: bool,
     /// Tasks that are with the concentrator.
-    asked: BTreeSet<Task>,
+    pub(super) asked: BTreeSet<Task>,
     /// Polls without an answer in a row.
-    silences: u32,
+    pub(super) silences: u32,
     /// The last exchange for an order had no answer.
-    order_unanswered: bool,
-    next_poll: Timestamp,
+    pub(super) order_unanswered: bool,
+    pub(super) next_poll: Timestamp,
     /// When a missing freeze was last asked for in vain.
-    freezes_asked: BTreeMap<Date, Timestamp>,
-    next_relay_check: Timestamp,
-    hand: Option<Hand>,
-    read_nows: Vec<u64>,
+    pub(super) freezes_asked: BTreeMap<Date, Timestamp>,
+    pub(super) next_relay_check: Timestamp,
+    pub(super) hand: Option<Hand>,
+    pub(super) read_nows: Vec<u64>,
     /// The meter has no block of registers: ask for the total alone.
-    single_reads: bool,
+    pub(super) single_reads: bool,
 }
 
 impl State {
@@ -191,7 +181,7 @@ impl State {
         effects.push(Effect::WakeAt(now.mono_at(wake)));
     }
 
-    fn ask(&mut self, task: Task, effects: &mut Vec<Effect>) {
+    pub(super) fn ask(&mut self, task: Task, effects: &mut Vec<Effect>) {
         if self.asked.insert(task.clone()) {
             effects.push(Effect::Enqueue(task));
         }
@@ -221,72 +211,6 @@ impl State {
             self.ask(Task::RelayCheck, effects);
         } else {
             *wake = self.next_relay_check.min(*wake);
-        }
-    }
-
-    // --- the relay order ---------------------------------------------------------------------------------------------
-
-    fn is_order_under_way(&self) -> bool {
-        let Some(hand) = &self.hand else { return false };
-        hand.recording || self.asked.contains(&Task::ReadBack) || self.asked.contains(&Task::Command(hand.order.id))
-    }
-
-    /// An order that is being worked on stays in hand: the row it ends in is the truth, and what comes after it is due.
-    fn take_in_hand(&mut self, order: Order) {
-        if self.online && !self.is_order_under_way() {
-            self.hand = Some(Hand { order, seen: None, recording: false });
-        }
-    }
-
-    fn move_order(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
-        if self.is_order_under_way() {
-            return;
-        }
-        let Some(hand) = &mut self.hand else { return };
-        match next_move(&hand.order, now, &self.around.policy.relay) {
-            Move::Send => {
-                let task = Task::Command(hand.order.id);
-                self.ask(task, effects);
-            }
-            Move::ReadBack { not_before } if not_before <= now => self.ask(Task::ReadBack, effects),
-            Move::ReadBack { not_before } => *wake = not_before.min(*wake),
-            Move::Expire => {
-                hand.recording = true;
-                effects.push(Effect::Record(hand.order.id, OrderEvent::Expire));
-            }
-            // The row knows when it is due again.
-            Move::Wait { .. } | Move::Ended => self.hand = None,
-        }
-    }
-
-    fn order_done(&mut self, outcome: &Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
-        let event = match outcome {
-            Outcome::Taken => OrderEvent::Acknowledged,
-            Outcome::Relay(reading) => OrderEvent::RelayRead(*reading),
-            Outcome::Refused(error) => OrderEvent::Refused(refusal(*error)),
-            Outcome::NoAnswer => OrderEvent::NoAnswer,
-            // Nothing was sent, so nothing happened to the order; its row brings it back.
-            _ => {
-                self.hand = None;
-                return effects.extend((*outcome == Outcome::Superseded).then_some(Effect::AskDue));
-            }
-        };
-        self.order_unanswered |= *outcome == Outcome::NoAnswer;
-        let Some(hand) = &mut self.hand else { return };
-        hand.recording = true;
-        hand.seen = if let Outcome::Relay(reading) = outcome { Some((*reading, now)) } else { None };
-        effects.push(Effect::Record(hand.order.id, event));
-    }
-
-    fn recorded(&mut self, outcome: Result<Order, PortError>, effects: &mut Vec<Effect>) {
-        let Some(hand) = self.hand.take() else { return };
-        if let Some((reading, at)) = hand.seen {
-            effects.push(Effect::Report(Report::RelaySeen { meter: self.plan.id, reading, at }));
-        }
-        match outcome {
-            Ok(order) if order.state.is_end() => effects.push(Effect::AskDue),
-            Ok(order) if self.online => self.hand = Some(Hand { order, seen: None, recording: false }),
-            Ok(_) | Err(_) => {}
         }
     }
 
@@ -365,7 +289,7 @@ impl State {
         let answer = match outcome {
             Outcome::Stored(ack) => Ok(vec![ack]),
             // Not every meter has the block; asked again for the total alone.
-            Outcome::Refused(error) if block && error.no_data() => {
+            Outcome::Refused(error) if block && error.no_data() && self.online => {
                 self.single_reads = true;
                 return;
             }
@@ -377,11 +301,6 @@ impl State {
         };
         self.answer_read_nows(&answer, effects);
     }
-}
-
-/// Meters lock after repeated wrong passwords, so those are told apart.
-fn refusal(error: MeterError) -> Refusal {
-    if error.password() { Refusal::Password } else { Refusal::Other }
 }
 
 /// Whether the meter itself must have answered. A value that was known before may come from the concentrator's memory.

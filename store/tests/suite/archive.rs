@@ -7,8 +7,7 @@ use domain::{
     relay::{Cause, Causes, RelayReading, RelayState},
 };
 use store::{
-    Error,
-    alarm,
+    Error, alarm,
     api_key::{self, ApiKey, Role},
     concentrator, customer, idempotency, ids, meter, notice,
     read_request::{self, ReadRequest, ReadState},
@@ -209,7 +208,7 @@ on_both! {
             };
             api_key::insert(conn, &key)?;
             assert_eq!(api_key::by_prefix(conn, "k7d2")?, Some(key.clone()));
-            assert_eq!(api_key::page(conn, None, 9)?, [key.clone()]);
+            assert_eq!(api_key::page(conn, None, 9)?, std::slice::from_ref(&key));
             api_key::revoke(conn, "k7d2", at(9))?;
             assert_eq!(api_key::by_prefix(conn, "k7d2")?.and_then(|key| key.revoked_at), Some(at(9)));
             assert_eq!(api_key::revoke(conn, "k7d2", at(10)), Err(Error::NotFound { noun: "API key" }));
@@ -282,13 +281,13 @@ on_both! {
             };
             notice::insert(conn, &written)?;
             assert!(notice::due(conn, at(9), 9)?.is_empty());
-            assert_eq!(notice::due(conn, at(10), 9)?, [written.clone()]);
+            assert_eq!(notice::due(conn, at(10), 9)?, std::slice::from_ref(&written));
             let sent = notice::Notice {
                 state: State::Sent, attempts: 1, next_attempt_at: None, sent_at: Some(at(11)), ..written
             };
             notice::save(conn, &sent)?;
             assert!(notice::due(conn, at(99), 9)?.is_empty());
-            assert_eq!(notice::of_account(conn, town.account, None, 9)?, [sent.clone()]);
+            assert_eq!(notice::of_account(conn, town.account, None, 9)?, std::slice::from_ref(&sent));
             assert_eq!(notice::by_id(conn, sent.id)?, sent);
             Ok(())
         }).await.unwrap();

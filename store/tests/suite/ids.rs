@@ -12,7 +12,7 @@ fn take(db: &Db, site: SiteId, thread: usize) -> Vec<MeterId> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut kept = Vec::new();
     for round in 0..60 {
-        let undone = (round + thread) % 3 == 0;
+        let undone = (round + thread).is_multiple_of(3);
         let taken = runtime.block_on(db.write(move |conn| {
             let mut taken: Vec<MeterId> = ids::many(conn, site, 1 + (round * 7 + thread) % 90)?;
             taken.push(ids::next(conn, site)?);

@@ -48,7 +48,7 @@ on_both! {
                 reason: Some("k7d2: read by eye".to_owned()),
                 ..new_reading(id, town.meter, at(60), Kind::Manual, 1)
             };
-            reading::insert_batch(conn, &[row.clone()])?;
+            reading::insert_batch(conn, std::slice::from_ref(&row))?;
             assert_eq!(reading::by_id(conn, id)?, row);
             assert_eq!(reading::live_at(conn, town.meter, at(60), Kind::Manual)?, Some(row.clone()));
             assert_eq!(reading::live_at(conn, town.meter, at(60), Kind::Instant)?, None);

@@ -118,8 +118,9 @@ impl Base {
 }
 
 fn server_url() -> String {
-    std::env::var("WATTGATE_TEST_POSTGRES")
-        .expect("WATTGATE_TEST_POSTGRES is not set: run these tests by scripts/test, which starts a PostgreSQL for them")
+    std::env::var("WATTGATE_TEST_POSTGRES").expect(
+        "WATTGATE_TEST_POSTGRES is not set: run these tests by scripts/test, which starts a PostgreSQL for them",
+    )
 }
 
 fn server(sql: &str) {
