@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     process::ExitCode,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,14 +19,19 @@ use domain::{
     reading::{Observation, Quality},
     tariff::Tariff,
 };
-use prometheus::{IntCounter, Registry};
+use prometheus::Registry;
 use store::Db;
-use tokio::{sync::broadcast, time::Instant};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast,
+    time::Instant,
+};
 
 use crate::{
     batch::Batcher,
     hot::{self, HotBalances, HotError},
     http, jobs,
+    metrics::Metrics,
     operations::{
         Error, balance, books, ingest, read_now,
         record_order::{self, Entry, Written},
@@ -128,7 +136,8 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     /// Every metric.
     pub registry: Registry,
-    hot_failures: IntCounter,
+    metrics: Metrics,
+    hot_down: AtomicBool,
     changes: broadcast::Sender<Changed>,
     tariffs: RwLock<HashMap<TariffId, Arc<Tariff>>>,
     fleet: OnceLock<Fleet>,
@@ -192,15 +201,15 @@ impl App {
     /// The hot balances' address is malformed.
     pub fn new(settings: Settings, db: Db, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
         let registry = Registry::new();
-        let hot_failures = IntCounter::new("wattgate_hot_failures_total", "Hot balances that did not answer")?;
-        registry.register(Box::new(hot_failures.clone()))?;
+        let metrics = Metrics::register(&registry)?;
         Ok(Self(Arc::new(Parts {
             db,
             hot: hot::open(&settings.hot)?,
             clock,
             settings: Arc::new(settings),
             registry,
-            hot_failures,
+            metrics,
+            hot_down: AtomicBool::new(false),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             tariffs: RwLock::default(),
             fleet: OnceLock::new(),
@@ -290,6 +299,7 @@ impl App {
 
     /// Tells whoever listens that something changed.
     pub fn announce(&self, change: Changed) {
+        self.0.metrics.count(&change);
         // Nobody listening is fine.
         drop(self.0.changes.send(change));
     }
@@ -300,10 +310,19 @@ impl App {
         Changes(self.0.changes.subscribe())
     }
 
-    /// Counts, and logs, that the hot balances did not answer.
+    /// Counts that the hot balances did not answer, and logs it where they did before.
     pub fn hot_failed(&self, error: &HotError) {
-        self.0.hot_failures.inc();
-        tracing::warn!(%error, "the database answers in place of the hot balances");
+        self.0.metrics.hot_failures.inc();
+        if !self.0.hot_down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "the database answers in place of the hot balances");
+        }
+    }
+
+    /// The hot balances answered; logged where they did not before.
+    pub fn hot_answered(&self) {
+        if self.0.hot_down.swap(false, Ordering::Relaxed) {
+            tracing::info!("the hot balances answer again");
+        }
     }
 
     /// A tariff; versions are never changed, so that what was read once stands.
@@ -357,9 +376,8 @@ pub async fn listen(settings: Settings, seed: u64) -> Result<Running, Problem> {
     let (http_bind, dial_in) = (settings.http.bind, settings.listen.qgdw376);
     let app = App::new(settings, db, Arc::new(SystemClock))?;
     app.start(seed).await?;
-    let concentrators = tokio::net::TcpListener::bind(dial_in)
-        .await
-        .map_err(Problem::io(format!("listen.qgdw376 = {dial_in}")))?;
+    let concentrators =
+        tokio::net::TcpListener::bind(dial_in).await.map_err(Problem::io(format!("listen.qgdw376 = {dial_in}")))?;
     let dial_in = concentrators.local_addr().map_err(Problem::io("listen.qgdw376"))?;
     let rest = std::net::TcpListener::bind(http_bind).map_err(Problem::io(format!("http.bind = {http_bind}")))?;
     let rest_at = rest.local_addr().map_err(Problem::io("http.bind"))?;
@@ -387,25 +405,29 @@ impl Running {
 /// See [`listen`].
 pub fn serve(settings: Settings) -> Result<ExitCode, Problem> {
     actix::System::new().block_on(async {
+        // Before anything runs, so that whoever asks early is heard, too.
+        let asked = asked_to_stop()?;
         let running = listen(settings, rand::random()).await?;
-        asked_to_stop().await?;
+        asked.await;
         tracing::info!("stopping");
         running.stop().await;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Waits for SIGTERM or Ctrl-C.
+/// From now on SIGTERM and Ctrl-C end nothing by themselves; the future waits for either.
 ///
 /// # Errors
 /// The system does not let us wait for signals.
-pub async fn asked_to_stop() -> Result<(), Problem> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(Problem::io("signals"))?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        pressed = tokio::signal::ctrl_c() => pressed.map_err(Problem::io("signals")),
-    }
+pub fn asked_to_stop() -> Result<impl Future<Output = ()>, Problem> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Problem::io("signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Problem::io("signals"))?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Brings the database's schema up to date.
@@ -436,4 +458,3 @@ pub fn check_config(settings: Settings) -> Result<ExitCode, Problem> {
     println!("the settings hold; concentrators dial in at {}", settings.listen.qgdw376);
     Ok(ExitCode::SUCCESS)
 }
-

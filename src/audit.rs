@@ -1,22 +1,23 @@
 //! `wattgate audit`: replays every balance from readings and postings, and tells every difference.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use domain::{
     charge::{self, Usage},
     energy::Energy,
     ids::{MeterId, SiteId, TransactionId},
-    ledger::{LedgerAccount, TransactionKind, balance_of},
+    ledger::{self, LedgerAccount, TransactionKind, balance_of},
     money::{Carry, Money},
     relay::order::State,
     tariff::Tariff,
 };
 use jiff::civil::Date;
-use store::{Conn, account::Account, settled_day::SettledDay, transaction::Transaction};
+use store::{
+    Conn,
+    account::Account,
+    settled_day::SettledDay,
+    transaction::{Entry, Transaction},
+};
 
 use crate::{
     app::{self, Problem},
@@ -91,6 +92,7 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
         let Some(last) = sites.last().map(|site| site.id) else { return Ok(audit) };
         site = Some(last);
         for site in sites {
+            let sums = sums(conn, site.id, rows)?;
             let mut after = None;
             loop {
                 let accounts = store::account::page(conn, site.id, after, rows)?;
@@ -98,11 +100,31 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
                 after = Some(last);
                 for account in accounts {
                     audit.accounts += 1;
+                    let sum = sums.get(&LedgerAccount::Balance(account.id)).copied().unwrap_or_default();
+                    if sum != account.posted {
+                        let differs = format!("balance is {}, its postings sum to {sum}", account.posted);
+                        audit.differences.push(format!("account {}: {differs}", account.id));
+                    }
                     let tariff = books::tariff(conn, account.tariff_id, &site)?;
                     Replay::new(&account, &tariff).run(conn, rows, &mut audit)?;
                 }
             }
             orders(conn, site.id, rows, &mut audit)?;
+        }
+    }
+}
+
+/// What each ledger account of a site has, by all its postings.
+fn sums(conn: &mut Conn, site: SiteId, rows: i64) -> Result<BTreeMap<LedgerAccount, Money>, Error> {
+    let mut sums: BTreeMap<LedgerAccount, Money> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = store::transaction::postings_page(conn, site, after, rows)?;
+        let Some(last) = page.last().map(|entry| (entry.transaction_id, entry.line)) else { return Ok(sums) };
+        after = Some(last);
+        for (account, amount) in ledger::balances(&page.iter().map(Entry::posting).collect::<Vec<_>>()) {
+            let sum = sums.entry(account).or_default();
+            *sum = *sum + amount;
         }
     }
 }
@@ -253,7 +275,10 @@ fn orders(conn: &mut Conn, site: SiteId, rows: i64, audit: &mut Audit) -> Result
             differ(lines.last().is_some_and(|line| line.state == row.state), "its last line says another state");
             differ(row.state.is_end() == row.ended_at.is_some(), "its end has no time, or its time no end");
             differ(lines.iter().filter(|line| line.state.is_end()).count() <= 1, "it ended more than once");
-            differ(row.state != State::Confirmed || row.read_at.is_some(), "it is confirmed and the relay was not read");
+            differ(
+                row.state != State::Confirmed || row.read_at.is_some(),
+                "it is confirmed and the relay was not read",
+            );
         }
     }
 }

@@ -73,7 +73,11 @@ where
         let (mut rows, mut urgent) = (first.rows, first.urgent);
         let mut batch = vec![first];
         while rows < settings.rows {
-            let next = if urgent { waiting.try_recv().ok() } else { timeout_at(deadline, waiting.recv()).await.ok().flatten() };
+            let next = if urgent {
+                waiting.try_recv().ok()
+            } else {
+                timeout_at(deadline, waiting.recv()).await.ok().flatten()
+            };
             let Some(next) = next else { break };
             rows += next.rows;
             urgent |= next.urgent;

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use domain::{
-    calendar::{day_before, day_of},
+    calendar::{day_before, day_of, midnight},
     ids::AccountId,
 };
 
@@ -50,7 +50,10 @@ pub async fn decide_due(app: &App) -> Result<usize, Error> {
     let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
     let due = app.db.read(move |conn| Ok::<_, Error>(store::account::due(conn, now, rows)?)).await?;
     for account in &due {
-        decide_relay::review(app, *account).await?;
+        // One account that cannot be decided over must not keep the others waiting.
+        if let Err(error) = decide_relay::review(app, *account).await {
+            tracing::warn!(%account, %error, "supply was not decided");
+        }
     }
     Ok(due.len())
 }
@@ -69,8 +72,9 @@ pub async fn settle_open(app: &App) -> Result<usize, Error> {
         let Some(last) = sites.last().map(|site| site.id) else { return Ok(settled) };
         site = Some(last);
         for site in sites {
-            let midnight = domain::calendar::midnight(day_of(now, &books::zone(&site)?), &books::zone(&site)?);
-            let yesterday = day_before(day_of(now, &books::zone(&site)?));
+            let zone = books::zone(&site)?;
+            let today = day_of(now, &zone);
+            let (yesterday, midnight) = (day_before(today), midnight(today, &zone));
             let mut after: Option<AccountId> = None;
             loop {
                 let behind = move |conn: &mut store::Conn| {
@@ -80,7 +84,10 @@ pub async fn settle_open(app: &App) -> Result<usize, Error> {
                 let Some(last) = open.last().copied() else { break };
                 after = Some(last);
                 for account in open {
-                    settled += settle::settle(app, account, None).await?;
+                    match settle::settle(app, account, None).await {
+                        Ok(days) => settled += days,
+                        Err(error) => tracing::warn!(%account, %error, "an account was not settled"),
+                    }
                 }
             }
         }

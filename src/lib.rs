@@ -10,6 +10,7 @@ pub mod hot;
 pub mod http;
 pub mod jobs;
 pub mod keys;
+pub mod metrics;
 pub mod operations;
 pub mod port;
 pub mod settings;

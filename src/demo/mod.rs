@@ -45,20 +45,23 @@ pub fn run(options: &Options) -> Result<ExitCode, Problem> {
     let mut settings = settings::read(Some(settings::DEMO), None)?;
     settings.database.url = format!("sqlite:{}", folder.join("wattgate.db").display());
     actix::System::new().block_on(async {
+        let mut asked = std::pin::pin!(app::asked_to_stop()?);
         app::open(&settings)?.migrate().await?;
         let (head_end, entered, simulated) = start(settings, options.seed).await?;
         let key = keys::make(&head_end.app.db, "demo", Role::Admin, None, Timestamp::now()).await?;
         let story = Story::new(&head_end, &entered, &key)?;
-        let told = tokio::select! {
-            told = tokio::time::timeout(STORY_LIMIT, story.tell()) => told.unwrap_or(Ok(false))?,
-            stopped = app::asked_to_stop() => stopped.map(|()| false)?,
+        let (told, stopped) = tokio::select! {
+            told = tokio::time::timeout(STORY_LIMIT, story.tell()) => (told.unwrap_or(Ok(false))?, false),
+            () = &mut asked => (false, true),
         };
         if told && !options.once {
             story.invite();
             tokio::select! {
-                stopped = app::asked_to_stop() => stopped?,
+                () = asked => {}
                 () = story.go_on() => {}
             }
+        }
+        if !options.once {
             println!("\nstopping");
         }
         simulated.stop().await;
@@ -68,7 +71,9 @@ pub fn run(options: &Options) -> Result<ExitCode, Problem> {
         if options.once {
             println!("{}", story::counted(&app, entered.site).await?);
         }
-        Ok(if told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        // Whoever watches may leave before the end; whoever asked for one whole story has not got it.
+        let ended_well = told || (stopped && !options.once);
+        Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
@@ -80,8 +85,8 @@ async fn start(
     let zone = TimeZone::get(site::ZONE).map_err(|bad| Problem::Other(bad.to_string()))?;
     let password = settings.meter_profile(site::METER_PROFILE)?.wire.relay_password;
     let spec = simulator::site::SiteSpec::small(seed, zone, password);
-    let simulated = simulator::site::Site::new(&spec, Arc::new(Timestamp::now))
-        .map_err(|bad| Problem::Other(bad.to_string()))?;
+    let simulated =
+        simulator::site::Site::new(&spec, Arc::new(Timestamp::now)).map_err(|bad| Problem::Other(bad.to_string()))?;
     let head_end = app::listen(settings, seed).await?;
     let entered = site::enter(&head_end.app, &simulated).await?;
     let running = simulated.run(head_end.concentrators);

@@ -147,7 +147,8 @@ impl<'a> Story<'a> {
         let rows = i64::try_from(all).unwrap_or(i64::MAX);
         let mut before = usize::MAX;
         loop {
-            let meters = self.app.db.read(move |conn| Ok::<_, Error>(store::meter::page(conn, site, None, rows)?)).await?;
+            let meters =
+                self.app.db.read(move |conn| Ok::<_, Error>(store::meter::page(conn, site, None, rows)?)).await?;
             let read = meters.iter().filter(|meter| meter.last_good_as_of.is_some()).count();
             if read != before {
                 before = read;

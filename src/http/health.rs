@@ -1,6 +1,6 @@
 //! Whether the process lives, whether it can do its work, and its figures for Prometheus.
 
-use std::{convert::Infallible, fmt::Display, future::Future, time::Duration};
+use std::{fmt::Display, future::Future, time::Duration};
 
 use actix_web::{HttpResponse, get, web};
 use domain::ids::{AccountId, SiteId};
@@ -68,7 +68,7 @@ async fn readyz(app: web::Data<App>) -> HttpResponse {
         Err(_) => Check { ready: false, detail: None },
     };
     let fleet = match app.fleet() {
-        Some(fleet) => check("fleet", limit, async { Ok::<_, Infallible>(fleet.links().await) }).await,
+        Some(fleet) => check("fleet", limit, async { fleet.concentrators().await.ok_or("does not answer") }).await,
         None => Check { ready: false, detail: Some("is not running") },
     };
     let ready = database.ready && hot.ready && fleet.ready;

@@ -111,9 +111,9 @@ impl From<store::meter::Meter> for Meter {
 struct MeterAndCauses {
     #[serde(flatten)]
     meter: Meter,
-    /// Why supply is not wanted, parted by commas; empty where it is: `credit`, `operator`, `customer`, `schedule`,
+    /// Why supply is not wanted; empty where it is: `credit`, `operator`, `customer`, `schedule`,
     /// `safety`, `account_closed`, `unknown`.
-    #[schema(value_type = String)]
+    #[schema(value_type = Vec<String>)]
     causes: Causes,
 }
 

@@ -54,7 +54,7 @@ pub struct Supply {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub relay_read_at: Option<Timestamp>,
     /// Why supply is not wanted; empty where it is.
-    #[schema(value_type = String)]
+    #[schema(value_type = Vec<String>)]
     pub causes: Causes,
 }
 
@@ -99,6 +99,7 @@ pub async fn put(app: &App, update: Update) -> Result<Money, Error> {
     let account = update.account;
     match app.hot.put(update).await {
         Ok(snapshot) => {
+            app.hot_answered();
             if let Some(part) = &snapshot.account {
                 let tariff = app.tariff(part.tariff).await?;
                 if let Some(available) = snapshot.available(&tariff)? {

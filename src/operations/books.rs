@@ -172,7 +172,8 @@ impl MeterBooks {
         tariff: &Tariff,
         zone: &TimeZone,
     ) -> Result<Self, Error> {
-        let last = store::settled_day::last(conn, installation.account_id, installation.meter_id)?.map(|row| row.settled());
+        let last =
+            store::settled_day::last(conn, installation.account_id, installation.meter_id)?.map(|row| row.settled());
         let from = last.as_ref().map_or(installation.start_at, |last| boundary(last.day, zone));
         let readings = known(&store::reading::good_between(conn, installation.meter_id, from, Timestamp::MAX)?);
         let settled: Vec<SettledDay> = last.clone().into_iter().collect();

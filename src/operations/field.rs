@@ -55,7 +55,13 @@ fn reachable_now(
     if let Ok(transition) = apply(&before, Event::Reachable, at, &settings.policy.relay)
         && transition.order != before
     {
-        store::relay_order::transition(conn, &row.with(&transition.order), before.state, at, "it can be reached again")?;
+        store::relay_order::transition(
+            conn,
+            &row.with(&transition.order),
+            before.state,
+            at,
+            "it can be reached again",
+        )?;
     }
     Ok(())
 }

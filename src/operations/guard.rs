@@ -2,7 +2,7 @@
 
 use domain::ids::{AccountId, MeterId};
 
-use super::{Error, decide_relay};
+use super::{Error, decide_relay, label};
 use crate::app::App;
 
 /// What a guard stands over.
@@ -19,22 +19,23 @@ pub enum Target {
 /// # Errors
 /// The target does not exist; a guard without a reason is refused.
 pub async fn set(app: &App, target: Target, guarded: bool, reason: Option<String>) -> Result<(), Error> {
-    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    if guarded && reason.is_none() {
-        return Err(Error::field("reason_missing", "reason", "a guard needs a reason"));
-    }
+    let reason = match reason.filter(|_| guarded) {
+        Some(reason) => Some(label("reason", &reason)?),
+        None if guarded => return Err(Error::field("reason_missing", "reason", "a guard needs a reason")),
+        None => None,
+    };
     let account = app
         .db
         .write(move |conn| match target {
             Target::Meter(id) => {
                 let mut meter = store::meter::by_id(conn, id)?;
-                (meter.guarded, meter.guard_reason) = (guarded, reason.clone().filter(|_| guarded));
+                (meter.guarded, meter.guard_reason) = (guarded, reason.clone());
                 store::meter::save(conn, &meter)?;
                 Ok::<_, Error>(store::account::by_meter(conn, id)?.map(|account| account.id))
             }
             Target::Account(id) => {
                 let mut account = store::account::lock(conn, id)?;
-                (account.guarded, account.guard_reason) = (guarded, reason.clone().filter(|_| guarded));
+                (account.guarded, account.guard_reason) = (guarded, reason.clone());
                 store::account::save(conn, &account)?;
                 Ok(Some(id))
             }

@@ -143,7 +143,9 @@ impl Batch<'_> {
             quality,
             duplicate,
         });
-        if quality == Quality::Good && let Some(installation) = installation.filter(|one| one.end_at.is_none()) {
+        if quality == Quality::Good
+            && let Some(installation) = installation.filter(|one| one.end_at.is_none())
+        {
             let account = installation.account_id;
             if !stored.hot.iter().any(|(_, meter, _)| *meter == new.meter) {
                 let nothing = MeterPart { position: 0, as_of: new.as_of, unsettled: domain::charge::Usage::none() };
@@ -257,4 +259,3 @@ fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
     stored.settle = to_settle;
     Ok(())
 }
-

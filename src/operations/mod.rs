@@ -100,3 +100,18 @@ impl From<domain::charge::ChargeError> for Error {
         Self::refused("tariff", error.to_string())
     }
 }
+
+/// A text for people: neither empty nor long, without control characters.
+///
+/// # Errors
+/// Names the field that is otherwise.
+pub fn label(field: &'static str, text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > LABEL_MAX || text.chars().any(char::is_control) {
+        return Err(Error::field("label", field, format!("must be 1 to {LABEL_MAX} printable characters")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Longest name, number or phone number, in characters.
+const LABEL_MAX: usize = 120;

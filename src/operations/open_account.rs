@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use store::{Conn, account::Account, installation::Installation, reading::Reading, transaction::Transaction};
 use utoipa::ToSchema;
 
-use super::{Error, balance, books::Books, decide_relay, notices, once, read_now};
+use super::{Error, balance, books::Books, decide_relay, label, notices, once, read_now};
 use crate::app::{App, Changed};
 
 /// What an account is opened with.
@@ -139,7 +139,10 @@ fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::Concentra
         return Err(Error::conflict("meter_in_use", "the meter belongs to an account already"));
     }
     if row.relay_local_prepay == Some(true) {
-        return Err(Error::refused("local_prepay_meter", "the meter sells electricity itself (status word 3 bits 8-9)"));
+        return Err(Error::refused(
+            "local_prepay_meter",
+            "the meter sells electricity itself (status word 3 bits 8-9)",
+        ));
     }
     Ok(row.concentrator_id)
 }
@@ -150,10 +153,10 @@ fn first_reading(conn: &mut Conn, new: &OpenAccount, first: First, now: Timestam
         First::Live(id) => return Ok(store::reading::by_id(conn, id)?),
         First::Entered(total) => total,
     };
-    let reason = new.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-    let Some(reason) = reason else {
+    let Some(reason) = new.reason.as_deref() else {
         return Err(Error::field("reason_missing", "reason", "a reading entered by hand needs a reason"));
     };
+    let reason = label("reason", reason)?;
     if total < Energy::ZERO {
         return Err(Error::field("initial_reading", "initial_reading", "must not be negative"));
     }
@@ -175,7 +178,7 @@ fn first_reading(conn: &mut Conn, new: &OpenAccount, first: First, now: Timestam
         received_at: now,
         copied_at: None,
         resolution: Energy::new(1),
-        reason: Some(reason.to_owned()),
+        reason: Some(reason),
     };
     store::reading::insert_batch(conn, std::slice::from_ref(&row))?;
     Ok(row)

@@ -14,7 +14,7 @@ use super::{
     Error,
     books::Books,
     decide_relay::{self, Asked},
-    once,
+    label, once,
 };
 use crate::app::{App, Changed};
 
@@ -35,9 +35,7 @@ pub struct OrderRelay {
 /// # Errors
 /// A conflict where the key was used with other content; a refusal by the rule that stands against it.
 pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str) -> Result<RelayOrder, Error> {
-    if new.reason.trim().is_empty() {
-        return Err(Error::field("reason_missing", "reason", "an operator's order needs a reason"));
-    }
+    let why = label("reason", &new.reason)?;
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
     let asked = once::Asked::new(id.site(), key, &("order_relay", id, &new))?;
     let order = app
@@ -76,8 +74,7 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
             let wish =
                 Wish { action: new.action, cause: Cause::Operator, permit: decide_relay::permit(&settings, &meter) };
             let account = locked.as_ref().map(|books| books.account.id);
-            let order_asked =
-                Asked { account, vend: None, by: Some(by.clone()), why: new.reason.trim().to_owned() };
+            let order_asked = Asked { account, vend: None, by: Some(by.clone()), why: why.clone() };
             let order = decide_relay::place(conn, &meter, wish, order_asked, &settings.policy.relay, now)?;
             if let Some(books) = &locked {
                 store::account::save(conn, &books.account)?;

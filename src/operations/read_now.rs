@@ -42,12 +42,7 @@ pub async fn request(app: &App, meter: MeterId, by: &str) -> Result<ReadRequest,
     Ok(row)
 }
 
-async fn carry_out(
-    app: &App,
-    id: ReadRequestId,
-    concentrator: ConcentratorId,
-    meter: MeterId,
-) -> Result<(), Error> {
+async fn carry_out(app: &App, id: ReadRequestId, concentrator: ConcentratorId, meter: MeterId) -> Result<(), Error> {
     let answer = match app.fleet() {
         Some(fleet) => fleet.read_now(concentrator, meter).await.map_err(|error| error.to_string()),
         None => Err("the fleet is not running".to_owned()),

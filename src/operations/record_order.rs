@@ -3,7 +3,7 @@
 use domain::{
     ids::{AccountId, OrderId},
     relay::{
-        Action, RelayReading,
+        RelayReading,
         order::{self, Event, Order, Refusal},
     },
 };
@@ -201,14 +201,14 @@ fn found(
     use domain::relay::found::{Expected, Found, found};
     let row = store::meter::by_id(conn, meter)?;
     let causes = store::meter::causes(conn, meter)?;
-    let newest = store::relay_order::last_sent(conn, meter)?.map(|row| row.order());
-    let unread = newest.filter(|order| order.action == Action::Disconnect && order.state != order::State::Confirmed);
+    // A confirmed one was read; one that was overtaken may still take effect late, and then it is known whose it is.
+    let unread = store::relay_order::last_disconnect(conn, meter)?.filter(|row| row.state != order::State::Confirmed);
     let live = store::relay_order::live_of(conn, meter)?.map(|row| row.action);
     let expected = Expected {
         before: row.relay_reading().map(|(reading, _)| reading),
         causes: causes.clone(),
         live_order: live,
-        unread_disconnect: unread.map(|order| order.cause),
+        unread_disconnect: unread.map(|row| row.cause),
     };
     let (what, now_causes) = found(&reading, &expected);
     decide_relay::save_causes(conn, meter, &causes, &now_causes)?;

@@ -24,7 +24,7 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{Error, books};
+use super::{Error, books, label};
 use crate::app::App;
 
 /// A site to be entered.
@@ -383,15 +383,3 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
         })
         .await
 }
-
-/// A text for people: neither empty nor long, without control characters.
-fn label(field: &'static str, text: &str) -> Result<String, Error> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > LABEL_MAX || text.chars().any(char::is_control) {
-        return Err(Error::field("label", field, format!("must be 1 to {LABEL_MAX} printable characters")));
-    }
-    Ok(text.to_owned())
-}
-
-/// Longest name, number or phone number, in characters.
-const LABEL_MAX: usize = 120;

@@ -58,11 +58,8 @@ fn meter(
     let tariff = books::tariff(conn, account.tariff_id, &site)?;
     let from = load_from(conn, installation, since, &zone)?;
     let rows = store::settled_day::current(conn, account.id, from)?;
-    let mut stored: BTreeMap<Date, store::settled_day::SettledDay> = rows
-        .into_iter()
-        .filter(|row| row.meter_id == installation.meter_id)
-        .map(|row| (row.day, row))
-        .collect();
+    let mut stored: BTreeMap<Date, store::settled_day::SettledDay> =
+        rows.into_iter().filter(|row| row.meter_id == installation.meter_id).map(|row| (row.day, row)).collect();
     let settled: Vec<SettledDay> = stored.values().map(store::settled_day::SettledDay::settled).collect();
     let first_day = day_of(installation.start_at, &zone);
     let first_boundary = settled
@@ -158,8 +155,7 @@ impl Change<'_> {
         days: Vec<SettledDay>,
         transaction_id: domain::ids::TransactionId,
     ) -> Result<Vec<store::settled_day::SettledDay>, Error> {
-        let mut all: BTreeMap<Date, SettledDay> =
-            stored.iter().map(|(day, row)| (*day, row.settled())).collect();
+        let mut all: BTreeMap<Date, SettledDay> = stored.iter().map(|(day, row)| (*day, row.settled())).collect();
         all.extend(days.into_iter().map(|day| (day.day, day)));
         let mut before = None;
         let mut rows = Vec::new();
@@ -170,7 +166,8 @@ impl Change<'_> {
             let from_start = || (day == self.first_day).then_some(self.installation.start_value);
             let Some(start) = start.or_else(from_start) else { continue };
             let energy = Energy::new((settled.end_value - start).get() * i64::from(self.installation.multiplier));
-            let unchanged = |old: &&store::settled_day::SettledDay| old.end_value == settled.end_value && old.energy == energy;
+            let unchanged =
+                |old: &&store::settled_day::SettledDay| old.end_value == settled.end_value && old.energy == energy;
             if old.filter(unchanged).is_some() {
                 continue;
             }
@@ -193,4 +190,3 @@ impl Change<'_> {
         Ok(rows)
     }
 }
-

@@ -2,9 +2,7 @@
 
 mod plan;
 
-use actors::ports::{
-    Ack, Answer, Authorization, ConcentratorPlan, DueOrder, Port, PortError, Report, SessionEvent,
-};
+use actors::ports::{Ack, Answer, Authorization, ConcentratorPlan, DueOrder, Port, PortError, Report, SessionEvent};
 use domain::{
     ids::{ConcentratorId, OrderId},
     reading::Observation,

@@ -86,7 +86,7 @@ pub struct HttpSettings {
     pub ready_ms: u64,
     /// Connections served at once.
     pub connections: usize,
-    /// Longest time a request's head may take to arrive, in seconds.
+    /// Longest time a request's head, and then its body, may take to arrive, in seconds.
     pub request_s: u64,
     /// Longest wait for requests under way at a stop, in seconds.
     pub stop_s: u64,
@@ -120,7 +120,10 @@ impl Settings {
     /// # Errors
     /// A row names a profile that the settings do not have any more.
     pub fn meter_profile(&self, name: &str) -> Result<&MeterProfile, Error> {
-        self.profiles.meter.get(name).ok_or_else(|| books::corrupt(format!("the settings have no meter profile {name}")))
+        self.profiles
+            .meter
+            .get(name)
+            .ok_or_else(|| books::corrupt(format!("the settings have no meter profile {name}")))
     }
 
     /// The concentrator profile with this name.

@@ -115,10 +115,7 @@ impl TryFrom<MeterKeys> for MeterProfile {
             permit: keys.reconnect == Reconnect::Permit,
             rate: keys.rate,
             line: LineSettings(line),
-            limits: MeterLimits {
-                maximum_power_w: keys.maximum_power_w,
-                register_modulus: keys.register_modulus,
-            },
+            limits: MeterLimits { maximum_power_w: keys.maximum_power_w, register_modulus: keys.register_modulus },
         })
     }
 }

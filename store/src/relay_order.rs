@@ -306,14 +306,15 @@ pub fn page(
         .load(c))
 }
 
-/// A meter's order that was sent last.
+/// The disconnect that was sent last to a meter, whatever became of it.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn last_sent(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
+pub fn last_disconnect(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
     on!(conn, |c| relay_orders::table
         .filter(relay_orders::site_id.eq(val(meter.site())))
         .filter(relay_orders::meter_id.eq(val(meter)))
+        .filter(relay_orders::action.eq(val(Action::Disconnect)))
         .filter(relay_orders::sent_at.is_not_null())
         .order((relay_orders::sent_at.desc(), relay_orders::id.desc()))
         .select(RelayOrder::as_select())

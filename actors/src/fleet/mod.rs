@@ -235,11 +235,16 @@ impl Fleet {
 
     /// All concentrators that dialled in since this process started.
     pub async fn links(&self) -> Vec<LinkState> {
-        let (reply, answer) = oneshot::channel();
-        let asked = timeout(self.patience(), self.actor.send(ToFleet::List(reply))).await;
-        let ids = if asked.is_ok() { answer.await.unwrap_or_default() } else { Vec::new() };
+        let ids = self.concentrators().await.unwrap_or_default();
         let states = futures_util::future::join_all(ids.into_iter().map(|id| self.link(id))).await;
         states.into_iter().flatten().collect()
+    }
+
+    /// The concentrators that have an actor; none where the fleet itself does not answer.
+    pub async fn concentrators(&self) -> Option<Vec<ConcentratorId>> {
+        let (reply, answer) = oneshot::channel();
+        timeout(self.patience(), self.actor.send(ToFleet::List(reply))).await.ok()?.ok()?;
+        answer.await.ok()
     }
 
     async fn tell(&self, concentrator: ConcentratorId, message: ToConcentrator) -> Option<()> {

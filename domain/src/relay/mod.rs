@@ -1,10 +1,8 @@
 //! Relays: what they are found to be, who wants them so, and the orders that change them.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
-
-use crate::UnknownWord;
 
 pub mod decide;
 pub mod found;
@@ -85,8 +83,9 @@ words! {
     }
 }
 
-/// A meter's set of causes. Text and JSON: the words in order, parted by commas; empty where supply is wanted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+/// A meter's set of causes; empty where supply is wanted. Text: the words in order, parted by commas. JSON: a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Causes(BTreeSet<Cause>);
 
 impl Causes {
@@ -142,24 +141,5 @@ impl fmt::Display for Causes {
             write!(f, "{}{cause}", if index == 0 { "" } else { "," })?;
         }
         Ok(())
-    }
-}
-
-impl FromStr for Causes {
-    type Err = UnknownWord;
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        text.split(',').filter(|word| !word.is_empty()).map(str::parse).collect()
-    }
-}
-
-impl Serialize for Causes {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Causes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -52,13 +52,13 @@ on_both! {
             relay_order::insert(conn, &new)?;
             assert_eq!(relay_order::by_id(conn, new.id)?, new);
             assert_eq!(relay_order::live_of(conn, town.meter)?, Some(new.clone()));
-            assert_eq!(relay_order::last_sent(conn, town.meter)?, None);
+            assert_eq!(relay_order::last_disconnect(conn, town.meter)?, None);
 
             let order = Order { state: State::Sent, sent_at: Some(at(1)), attempts: 1, ..new.order() };
             let sent = new.with(&order);
             assert!(relay_order::transition(conn, &sent, State::Ordered, at(1), "AFN10 F1")?);
             assert_eq!(relay_order::by_id(conn, new.id)?, sent);
-            assert_eq!(relay_order::last_sent(conn, town.meter)?, Some(sent.clone()));
+            assert_eq!(relay_order::last_disconnect(conn, town.meter)?, Some(sent.clone()));
             let done = moved(&sent, State::Confirmed, 2);
             assert!(relay_order::transition(conn, &done, State::Sent, at(2), "read back")?);
             assert_eq!(relay_order::live_of(conn, town.meter)?, None);

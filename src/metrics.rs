@@ -1,0 +1,50 @@
+//! What the business counts for Prometheus; the fleet counts its own.
+
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::app::Changed;
+
+/// Counters since the start.
+pub struct Metrics {
+    /// Hot balances that did not answer.
+    pub hot_failures: IntCounter,
+    readings: IntCounterVec,
+    vends: IntCounter,
+    notices: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers the counters.
+    ///
+    /// # Errors
+    /// A name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let readings = Opts::new("wattgate_readings_total", "Readings taken in, by what they were found to be");
+        let notices = Opts::new("wattgate_notices_total", "Notices handed to their channel or given up, by kind");
+        let metrics = Self {
+            hot_failures: IntCounter::new("wattgate_hot_failures_total", "Hot balances that did not answer")?,
+            readings: IntCounterVec::new(readings, &["quality"])?,
+            vends: IntCounter::new("wattgate_vends_total", "Vends made")?,
+            notices: IntCounterVec::new(notices, &["kind"])?,
+        };
+        registry.register(Box::new(metrics.hot_failures.clone()))?;
+        registry.register(Box::new(metrics.readings.clone()))?;
+        registry.register(Box::new(metrics.vends.clone()))?;
+        registry.register(Box::new(metrics.notices.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Counts what changed.
+    pub fn count(&self, change: &Changed) {
+        match change {
+            Changed::Reading { duplicate: true, .. } => self.readings.with_label_values(&["duplicate"]).inc(),
+            Changed::Reading { quality, .. } => self.readings.with_label_values(&[quality.as_str()]).inc(),
+            Changed::Vend { .. } => self.vends.inc(),
+            Changed::Notice { kind, .. } => self.notices.with_label_values(&[kind.as_str()]).inc(),
+            Changed::Order { .. }
+            | Changed::Account { .. }
+            | Changed::ReadRequest { .. }
+            | Changed::Concentrator { .. } => {}
+        }
+    }
+}
