@@ -14,9 +14,8 @@ use std::{
 use actix_web::web;
 use actors::{Clock, Fleet, Seams, SystemClock};
 use domain::{
-    ids::{AccountId, ConcentratorId, MeterId, NoticeId, OrderId, ReadRequestId, TariffId, VendId},
-    notice,
-    reading::{Observation, Quality},
+    ids::{ConcentratorId, MeterId, TariffId},
+    reading::Observation,
     tariff::Tariff,
 };
 use prometheus::Registry;
@@ -24,11 +23,11 @@ use store::Db;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::broadcast,
-    time::Instant,
 };
 
 use crate::{
     batch::Batcher,
+    changes::{Changed, Changes},
     hot::{self, HotBalances, HotError},
     http, jobs,
     metrics::Metrics,
@@ -39,83 +38,6 @@ use crate::{
     port,
     settings::{Settings, SettingsError},
 };
-
-/// Something changed, after its commit. A hint: whoever misses some reads the rows again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changed {
-    /// A reading came in.
-    Reading {
-        /// Of which meter.
-        meter: MeterId,
-        /// What it was found to be.
-        quality: Quality,
-        /// Whether it was there already.
-        duplicate: bool,
-    },
-    /// An order was written or moved on.
-    Order {
-        /// Which.
-        order: OrderId,
-    },
-    /// A notice was handed to its channel, or given up.
-    Notice {
-        /// Which.
-        notice: NoticeId,
-        /// To whom.
-        account: AccountId,
-        /// What it is about.
-        kind: notice::Kind,
-    },
-    /// A vend was made.
-    Vend {
-        /// Which.
-        vend: VendId,
-        /// For whom.
-        account: AccountId,
-    },
-    /// An account was opened.
-    Account {
-        /// Which.
-        account: AccountId,
-    },
-    /// A read-now request ended.
-    ReadRequest {
-        /// Which.
-        request: ReadRequestId,
-    },
-    /// A concentrator's session changed.
-    Concentrator {
-        /// Which.
-        concentrator: ConcentratorId,
-    },
-}
-
-/// What happened since somebody began to look.
-pub struct Changes(broadcast::Receiver<Changed>);
-
-impl Changes {
-    /// Waits for a change that `wanted` wants, or one that was missed; `false` when the deadline comes first.
-    pub async fn until(&mut self, deadline: Instant, wanted: impl Fn(&Changed) -> bool) -> bool {
-        loop {
-            match tokio::time::timeout_at(deadline, self.0.recv()).await {
-                Ok(Ok(change)) if !wanted(&change) => {}
-                Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => return true,
-                Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return false,
-            }
-        }
-    }
-
-    /// The next change; `None` once there will be none.
-    pub async fn next(&mut self) -> Option<Changed> {
-        loop {
-            match self.0.recv().await {
-                Ok(change) => return Some(change),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
-    }
-}
 
 /// Changes that a slow listener may be behind; one that is further behind misses some.
 const CHANGES_KEPT: usize = 4096;

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod audit;
 pub mod batch;
+pub mod changes;
 pub mod demo;
 pub mod hot;
 pub mod http;

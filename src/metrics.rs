@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
-use crate::app::Changed;
+use crate::changes::Changed;
 
 /// Counters since the start.
 pub struct Metrics {

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod hot;
 mod http;
 mod openapi;
 mod process;

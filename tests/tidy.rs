@@ -144,9 +144,12 @@ fn files_and_functions_stay_short() {
         if lines > FILE_LINES && !path.ends_with("schema.rs") {
             long.push(format!("{}: {lines} lines", path.display()));
         }
-        long.extend(functions(&text).into_iter().filter(|(_, length)| *length > FUNCTION_LINES).map(
-            |(name, length)| format!("{}: `{name}` has {length} lines", path.display()),
-        ));
+        long.extend(
+            functions(&text)
+                .into_iter()
+                .filter(|(_, length)| *length > FUNCTION_LINES)
+                .map(|(name, length)| format!("{}: `{name}` has {length} lines", path.display())),
+        );
     }
     assert!(long.is_empty(), "{long:#?}");
 }
@@ -162,7 +165,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
             .any(|opening| code.starts_with(opening));
         if is_function {
             let close = format!("{}}}", " ".repeat(line.len() - code.len()));
-            let end = lines.iter().skip(start).position(|line| *line == close || line.ends_with(';') && line.starts_with(&close));
+            let end = lines
+                .iter()
+                .skip(start)
+                .position(|line| *line == close || line.ends_with(';') && line.starts_with(&close));
             let name = code.split('(').next().unwrap_or(code).to_owned();
             found.push((name, end.map_or(1, |end| end + 1)));
         }

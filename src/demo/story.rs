@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::site::{self, Entered};
 use crate::{
-    app::{App, Changed, Problem, Running},
+    app::{App, Problem, Running},
+    changes::Changed,
     operations::{Error, balance},
 };
 
@@ -136,7 +137,7 @@ impl<'a> Story<'a> {
     }
 
     /// The next change, or none when it is time to look by itself.
-    async fn next(&self, changes: &mut crate::app::Changes, look: Instant) -> Option<Changed> {
+    async fn next(&self, changes: &mut crate::changes::Changes, look: Instant) -> Option<Changed> {
         tokio::time::timeout_at(look, changes.next()).await.ok().flatten()
     }
 

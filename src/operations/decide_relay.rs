@@ -17,11 +17,7 @@ use jiff::Timestamp;
 use store::{Conn, meter::Meter, relay_order::RelayOrder};
 
 use super::{Error, balance, books, books::Books, notices};
-use crate::{
-    app::{App, Changed},
-    hot::Update,
-    settings::Settings,
-};
+use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
 /// What a review changed outside the account's own row.
 #[derive(Debug, Default)]

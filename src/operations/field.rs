@@ -8,7 +8,7 @@ use domain::{
 use jiff::Timestamp;
 
 use super::Error;
-use crate::app::{App, Changed};
+use crate::{app::App, changes::Changed};
 
 /// A session began, is alive, or ended. At a login the live orders behind the concentrator need not wait any longer.
 ///

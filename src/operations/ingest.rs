@@ -15,7 +15,8 @@ use store::{Conn, installation::Installation, meter::Meter, reading::Reading};
 
 use super::{Error, books, books::Books, decide_relay, settle};
 use crate::{
-    app::{App, Changed},
+    app::App,
+    changes::Changed,
     hot::{MeterPart, Update},
     settings::Settings,
 };

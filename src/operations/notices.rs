@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use store::{Conn, account::Account, notice::Notice as Row};
 
 use super::{Error, decide_relay};
-use crate::app::{App, Changed};
+use crate::{app::App, changes::Changed};
 
 /// The channel that writes notices into the log.
 pub const LOG: &str = "log";

@@ -15,7 +15,7 @@ use store::{Conn, account::Account, installation::Installation, reading::Reading
 use utoipa::ToSchema;
 
 use super::{Error, balance, books::Books, decide_relay, label, notices, once, read_now};
-use crate::app::{App, Changed};
+use crate::{app::App, changes::Changed};
 
 /// What an account is opened with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -16,7 +16,7 @@ use super::{
     decide_relay::{self, Asked},
     label, once,
 };
-use crate::app::{App, Changed};
+use crate::{app::App, changes::Changed};
 
 /// An order to be given.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use domain::ids::{ConcentratorId, MeterId, ReadRequestId, ReadingId};
 use store::read_request::{ReadRequest, ReadState};
 
 use super::Error;
-use crate::app::{App, Changed};
+use crate::{app::App, changes::Changed};
 
 /// Stores a request to read a meter now and hands it to the fleet; the answer is written into the same row.
 ///

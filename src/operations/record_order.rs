@@ -16,10 +16,7 @@ use super::{
     decide_relay::{self, Authorized},
     notices,
 };
-use crate::{
-    app::{App, Changed},
-    settings::Settings,
-};
+use crate::{app::App, changes::Changed, settings::Settings};
 
 /// One line for the journal.
 #[derive(Debug, Clone, Copy)]

@@ -14,10 +14,7 @@ use store::{Conn, transaction::Transaction};
 use utoipa::ToSchema;
 
 use super::{Error, balance, books, books::Books, decide_relay, notices, once};
-use crate::{
-    app::{App, Changed},
-    settings::Settings,
-};
+use crate::{app::App, changes::Changed, settings::Settings};
 
 /// A vend to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

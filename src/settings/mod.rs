@@ -160,6 +160,14 @@ pub fn read(extra: Option<&str>, file: Option<&Path>) -> Result<Settings, Settin
 fn check(settings: &Settings) -> Result<(), SettingsError> {
     let value = |key: &str, reason: String| SettingsError::Value { key: key.to_owned(), reason };
     settings.policy.validate().map_err(|bad| value(&format!("policy.{}", bad.field), bad.problem.to_owned()))?;
+    let none = [
+        ("http.workers", settings.http.workers == 0),
+        ("http.page_rows", settings.http.page_rows < 1),
+        ("jobs.rows", settings.jobs.rows < 1),
+    ];
+    if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {
+        return Err(value(key, "must be at least 1".to_owned()));
+    }
     if settings.http.page_rows > settings.http.page_rows_max {
         return Err(value("http.page_rows", "is above http.page_rows_max".to_owned()));
     }

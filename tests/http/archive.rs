@@ -17,7 +17,7 @@ async fn what_is_entered_is_found_at_its_address() {
     assert_eq!(tariff["versions"][0]["blocks"], json!([{ "upto_kwh": null, "price": "0.588900" }]));
     assert_eq!((&tariff["currency"], &tariff["versions"][0]["minimum_vend"]), (&json!("CNY"), &json!(100)));
     let meter = api.get(&format!("/api/v1/meters/{}", street.meter)).await.ok();
-    assert_eq!((&meter["point"], &meter["causes"], &meter["identity"]), (&json!(1), &json!(""), &json!("unverified")));
+    assert_eq!((&meter["point"], &meter["causes"], &meter["identity"]), (&json!(1), &json!([]), &json!("unverified")));
     let link = api.get(&format!("/api/v1/concentrators/{}/link", street.concentrator)).await.ok();
     assert_eq!((&link["online"], &link["peer"]), (&json!(false), &Value::Null));
     api.stop().await;

@@ -1,6 +1,4 @@
-//! The real binary as a process: started, asked, stopped and killed as an operator or a power failure would.
-
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+//! The real binary as a process: started, asked, stopped and killed as an operator or a loss of power would.
 
 mod commands;
 mod concentrator;
@@ -9,14 +7,29 @@ mod durability;
 mod peer;
 mod program;
 mod refusing;
-mod rest;
 mod stopping;
+
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use self::rest::Rest;
+use crate::support::Rest;
 
-/// What a site needs before it can vend; entered over REST.
+/// Prints one JSON value: the first row of a question to an SQLite file, after statements that change it.
+const ASK_SQLITE: &str = "\
+import json, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.executescript(sys.argv[2])
+print(json.dumps(database.execute(sys.argv[3]).fetchone()))";
+
+/// Changes an SQLite file behind the program's back, then asks it.
+fn sqlite(file: &Path, change: &str, question: &str) -> Value {
+    let mut python = Command::new("python3");
+    let output = python.args(["-c", ASK_SQLITE]).arg(file).args([change, question]).output().unwrap();
+    serde_json::from_str(&program::text(&output, 0).0).unwrap()
+}
+
+/// What a site needs before it can vend, entered by REST.
 struct Shop {
     site: String,
     customer: String,
@@ -24,30 +37,38 @@ struct Shop {
 }
 
 impl Shop {
-    fn enter(rest: &Rest) -> Self {
-        let site = rest.id("/sites", &json!({ "name": "Garden Street", "time_zone": "Asia/Shanghai" }));
-        let customer = rest.id("/customers", &json!({ "site_id": site, "name": "Li Hua" }));
-        let tariff = rest.id("/tariffs", &json!({ "site_id": site, "name": "Shops", "blocks": [{ "price": "0.5" }] }));
+    async fn enter(rest: &Rest) -> Self {
+        let site = json!({ "name": "Garden Street", "time_zone": "Asia/Shanghai" });
+        let site = id(&rest.post("/sites", &site).await);
+        let customer = id(&rest.post("/customers", &json!({ "site_id": site, "name": "Li Hua" })).await);
+        let tariff = json!({ "site_id": site, "name": "Shops", "blocks": [{ "price": "0.5" }] });
+        let tariff = id(&rest.post("/tariffs", &tariff).await);
         Self { site, customer, tariff }
     }
 
-    /// A concentrator as the peer is one unless told otherwise: region 1101, terminal 17.
-    fn concentrator(&self, rest: &Rest) -> String {
-        let new = json!({ "site_id": self.site, "name": "C17", "region": "1101", "terminal": 17, "profile": "standard" });
-        rest.id("/concentrators", &new)
+    /// A concentrator with the address that the peer dials in with.
+    async fn concentrator(&self, rest: &Rest) -> String {
+        let new =
+            json!({ "site_id": self.site, "name": "C17", "region": "1101", "terminal": 17, "profile": "standard" });
+        id(&rest.post("/concentrators", &new).await)
     }
 
-    fn meter(&self, rest: &Rest, concentrator: &str, address: &str, profile: &str) -> String {
+    async fn meter(&self, rest: &Rest, concentrator: &str, address: &str, profile: &str) -> String {
         let new = json!({ "concentrator_id": concentrator, "name": address, "address": address, "profile": profile });
-        rest.id("/meters", &new)
+        id(&rest.post("/meters", &new).await)
     }
 
-    /// An account opened at a meter with what `opening` says beside the meter.
-    fn open(&self, rest: &Rest, meter: &str, mut opening: Value) -> String {
-        let account = rest.id("/accounts", &json!({ "customer_id": self.customer, "tariff_id": self.tariff }));
+    /// An account opened at a meter with what `opening` says.
+    async fn open(&self, rest: &Rest, meter: &str, mut opening: Value) -> String {
+        let account = json!({ "customer_id": self.customer, "tariff_id": self.tariff });
+        let account = id(&rest.post("/accounts", &account).await);
         opening["meter_id"] = meter.into();
-        let opened = rest.post_once(&format!("/accounts/{account}/open"), &format!("open-{account}"), &opening).ok();
-        assert_eq!(opened["state"], "active");
+        let opened = rest.post_once(&format!("/accounts/{account}/open"), &format!("open-{account}"), &opening).await;
+        assert_eq!(opened.ok()["state"], "active");
         account
     }
+}
+
+fn id(entered: &Value) -> String {
+    entered["id"].as_str().unwrap().to_owned()
 }

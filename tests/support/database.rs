@@ -132,7 +132,9 @@ fn postgres_url(name: &str) -> String {
 fn server(which: &str) -> String {
     let variable = format!("WATTGATE_TEST_{which}");
     env::var(&variable).unwrap_or_else(|_| {
-        panic!("{variable} is not set: run this by `scripts/test`, which starts the servers, or by `scripts/with-servers`")
+        panic!(
+            "{variable} is not set: run this by `scripts/test`, which starts the servers, or by `scripts/with-servers`"
+        )
     })
 }
 

@@ -1,14 +1,15 @@
 //! A head end in this process, on a thread of its own, that listens on free ports.
 
-use std::{net::SocketAddr, thread};
+use std::{io::Write, net::SocketAddr, thread};
 
-use domain::ids::SiteId;
 use jiff::Timestamp;
 use store::api_key::Role;
 use tokio::sync::oneshot;
 use wattgate::{
     app::{self, App},
-    keys, settings,
+    audit::{self, Audit},
+    keys,
+    settings::{self, Settings},
 };
 
 use super::{Database, Rest};
@@ -53,6 +54,7 @@ warning_lead = "1s"
 
 [policy.relay]
 read_back_interval = "200ms"
+read_back_window = "2s"
 customer_interval = "300ms"
 retry_first = "200ms"
 retry_cap = "1s"
@@ -73,6 +75,9 @@ maximum_power_w = 200000
 [profiles.meter.dlt645_permit]
 maximum_power_w = 200000
 "#;
+
+/// Rows the audit reads at once: few, so that it pages.
+const AUDIT_ROWS: i64 = 3;
 
 /// How a head end ends.
 enum End {
@@ -99,16 +104,86 @@ impl HeadEnd {
         Self::start_with(database, "").await
     }
 
-    /// Starts with further settings, which go over the fast ones; each table may stand in it once.
-    pub async fn start_with(database: &Database, extra: &str) -> Self {
-        let base = settings_file(&format!("{FAST}\n{}", database.toml()));
-        let more = settings_file(extra);
-        let both = config_of(&[base.as_str(), more.as_str()]);
+    /// Starts with further settings that go over the fast ones.
+    pub async fn start_with(database: &Database, further: &str) -> Self {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        file.write_all(further.as_bytes()).unwrap();
+        let settings = settings::read(Some(&format!("{FAST}\n{}", database.toml())), Some(file.path())).unwrap();
         let (started, listening) = oneshot::channel();
         let (end, ended) = oneshot::channel();
-        let thread = thread::spawn(move || run(both, started, ended));
-        let (app, rest, concentrators) = listening.await.expect("the head end did not start");
-        let key = keys::make(&app.db, "tests", Role::Admin, None, Timestamp::now()).await.unwrap();
-        Self { app, concentrators, rest: Rest::new(rest, key), running: Some((end, thread)) }
+        let thread = thread::spawn(move || run(settings, started, ended));
+        let listening: Listening = listening.await.expect("the head end did not start");
+        let key = keys::make(&listening.app.db, "tests", Role::Admin, None, Timestamp::now()).await.unwrap();
+        Self {
+            app: listening.app,
+            concentrators: listening.concentrators,
+            rest: Rest::new(listening.rest, key),
+            running: Some((end, thread)),
+        }
     }
+
+    /// A client of the REST side with a key of this role.
+    pub async fn client(&self, role: Role) -> Rest {
+        let key = keys::make(&self.app.db, "tests", role, None, Timestamp::now()).await.unwrap();
+        self.rest.with_key(key)
+    }
+
+    /// Replays every balance and every order; nothing may differ. Returns what was gone through.
+    pub async fn audited(&self) -> Audit {
+        let audit = self.app.db.read(|conn| audit::all(conn, AUDIT_ROWS)).await.unwrap();
+        assert!(audit.differences.is_empty(), "{:#?}", audit.differences);
+        audit
+    }
+
+    /// Ends it as SIGTERM does.
+    pub async fn stop(mut self) {
+        self.end(End::InOrder).await;
+    }
+
+    /// Ends it as a crash does, as far as that is possible inside a process: nothing that was under way goes on.
+    pub async fn crash(mut self) {
+        self.end(End::AtOnce).await;
+    }
+
+    async fn end(&mut self, how: End) {
+        let Some((end, thread)) = self.running.take() else { return };
+        // A head end that is gone already cannot be told.
+        let _ = end.send(how);
+        // Meters and concentrators go on meanwhile.
+        let joined = tokio::task::spawn_blocking(|| thread.join()).await.unwrap();
+        joined.expect("the head end panicked");
+    }
+}
+
+impl Drop for HeadEnd {
+    fn drop(&mut self) {
+        let Some((end, thread)) = self.running.take() else { return };
+        let _ = end.send(End::AtOnce);
+        let ended = thread.join();
+        // A second panic would hide the first.
+        assert!(ended.is_ok() || thread::panicking(), "the head end panicked");
+    }
+}
+
+/// What a head end tells once it listens.
+struct Listening {
+    app: App,
+    rest: SocketAddr,
+    concentrators: SocketAddr,
+}
+
+fn run(settings: Settings, started: oneshot::Sender<Listening>, ended: oneshot::Receiver<End>) {
+    let system = actix::System::new();
+    system.block_on(async {
+        let running = app::listen(settings, 1).await.unwrap();
+        let (app, rest, concentrators) = (running.app.clone(), running.http, running.concentrators);
+        let waits = started.send(Listening { app, rest, concentrators }).is_ok();
+        assert!(waits, "nobody waits for the head end");
+        if let Ok(End::InOrder) = ended.await {
+            running.stop().await;
+        }
+    });
+    // Ends every thread of the system: those of REST and of the fleet.
+    system.block_on(async { actix::System::current().stop() });
+    system.run().unwrap();
 }

@@ -1,17 +1,17 @@
 //! What whole-program tests are built from: a database, a head end in this process, a simulated site that dials in over
 //! TCP, and a client of the REST side.
 
-#[macro_use]
-mod scenario;
 mod court;
 mod database;
 mod head_end;
 mod rest;
+mod scenario;
 
+pub(crate) use self::scenario::on_both;
 pub use self::{
-    court::{Concentrator, Court, Supply},
+    court::{Court, Supply, time},
     database::Database,
     head_end::HeadEnd,
-    rest::{Answer, Rest},
+    rest::Rest,
     scenario::{SOON, eventually, play},
 };

@@ -1,0 +1,80 @@
+//! What stands before a cut, and what money does not lift.
+
+use domain::relay::RelayState;
+use serde_json::json;
+
+use crate::support::{Court, Database, HeadEnd, SOON, eventually, on_both};
+
+on_both!(
+    a_guarded_supply_is_not_cut_until_the_guard_is_lifted,
+    a_vend_does_not_lift_an_operators_disconnect,
+    a_site_that_only_reports_cuts_nobody,
+);
+
+async fn a_guarded_supply_is_not_cut_until_the_guard_is_lifted(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    let guard = format!("/meters/{}/guard", hero.meter);
+    rest.put(&guard, &json!({ "guarded": true, "reason": "life support" })).await;
+    hero.open(rest, 60).await;
+    eventually(SOON, "the credit is used up after a warning", async || {
+        let account = rest.get(&format!("/accounts/{}", hero.account)).await;
+        let used_up = hero.balance(rest).await["available"].as_i64()? < 0;
+        (used_up && !account["warning_served_at"].is_null()).then_some(())
+    })
+    .await;
+
+    // Six readings take longer than the second after which a held cut is decided again.
+    hero.polled(rest, 6).await;
+    assert!(hero.orders(rest).await.is_empty());
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+
+    rest.put(&guard, &json!({ "guarded": false })).await;
+    hero.confirmed(rest, "disconnect").await;
+    head_end.audited().await;
+}
+
+async fn a_vend_does_not_lift_an_operators_disconnect(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.open(rest, 100_000).await;
+    let orders = format!("/meters/{}/relay_orders", hero.meter);
+    let disconnect = json!({ "action": "disconnect", "reason": "works on the riser" });
+    rest.post_once(&orders, "works-1", &disconnect).await.ok();
+    hero.confirmed(rest, "disconnect").await;
+
+    let receipt = hero.vend(rest, "vend-1", 100_000).await;
+    hero.polled(rest, 6).await;
+    assert_eq!(receipt["restores"], true, "credit is no reason any more");
+    assert_eq!(hero.orders(rest).await.len(), 1);
+    assert_eq!(hero.truth.relay(), RelayState::Disconnected);
+    assert_eq!(hero.balance(rest).await["supply"][0]["causes"], json!(["operator"]));
+
+    rest.post_once(&orders, "works-2", &json!({ "action": "reconnect", "reason": "works are over" })).await.ok();
+    hero.confirmed(rest, "reconnect").await;
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+    head_end.audited().await;
+}
+
+async fn a_site_that_only_reports_cuts_nobody(database: Database) {
+    let report_only = "[policy.disconnection]\nautomatic = \"report_only\"\n";
+    let head_end = HeadEnd::start_with(&database, report_only).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.open(rest, 60).await;
+
+    let would_be = ("would_be_disconnected".to_owned(), format!("account:{}", hero.account));
+    eventually(SOON, "the cut is reported", async || court.alarms(rest).await.contains(&would_be).then_some(())).await;
+    hero.polled(rest, 3).await;
+    assert!(hero.orders(rest).await.is_empty());
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+    head_end.audited().await;
+}

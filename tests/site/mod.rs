@@ -1,0 +1,13 @@
+//! The main job over real sockets: simulated concentrators that dial in, a head end, and a database.
+
+mod durability;
+mod guards;
+mod hot;
+mod identity;
+mod links;
+mod outage;
+mod permit;
+mod settlement;
+mod story;
+mod supervision;
+mod vending;

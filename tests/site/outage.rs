@@ -1,0 +1,126 @@
+//! Meters, links and head ends that are away when they are needed.
+
+use domain::relay::RelayState;
+use jiff::SignedDuration;
+use serde_json::Value;
+use simulator::faults::FaultRates;
+
+use crate::support::{Court, Database, HeadEnd, Rest, SOON, Supply, eventually, on_both};
+
+on_both!(
+    a_meter_that_is_silent_when_its_customer_pays_is_restored_when_it_answers_again,
+    a_restart_between_vend_and_reconnect_still_restores_supply,
+    a_command_lost_with_its_link_is_sent_again_on_the_next,
+    a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back,
+);
+
+/// The order to restore supply, once it was tried in vain.
+async fn tried_in_vain(hero: &Supply, rest: &Rest) -> Value {
+    eventually(SOON, "a reconnect is tried", async || {
+        let newest = hero.orders(rest).await.pop()?;
+        (newest["action"] == "reconnect" && newest["attempts"].as_i64()? > 0).then_some(newest)
+    })
+    .await
+}
+
+async fn a_meter_that_is_silent_when_its_customer_pays_is_restored_when_it_answers_again(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 2).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.run_out(rest).await;
+
+    hero.truth.silence(true);
+    hero.vend(rest, "vend-1", 100_000).await;
+    let tried = tried_in_vain(hero, rest).await;
+    eventually(SOON, "the order waits for the meter", async || {
+        let lines = rest.get(&format!("/relay_orders/{}", tried["id"].as_str()?)).await;
+        (lines["lines"].as_array()?.len() >= 4).then_some(())
+    })
+    .await;
+    assert_eq!(hero.truth.relay(), RelayState::Disconnected);
+
+    hero.truth.silence(false);
+    let restored = hero.confirmed(rest, "reconnect").await;
+    assert_eq!(restored["id"], tried["id"], "the same order all along");
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+    head_end.audited().await;
+}
+
+async fn a_restart_between_vend_and_reconnect_still_restores_supply(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.run_out(rest).await;
+    hero.truth.silence(true);
+    let receipt = hero.vend(rest, "vend-1", 100_000).await;
+    let ordered = hero.orders(rest).await.pop().unwrap();
+    head_end.crash().await;
+
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    court.dial(&head_end);
+    hero.truth.silence(false);
+    let restored = hero.confirmed(rest, "reconnect").await;
+    assert_eq!((&restored["id"], &restored["vend_id"]), (&ordered["id"], &receipt["vend_id"]));
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+    assert_eq!(hero.vend(rest, "vend-1", 100_000).await, receipt, "the vend is known to the new head end");
+    assert_eq!(hero.orders(rest).await.len(), 2);
+    head_end.audited().await;
+}
+
+async fn a_command_lost_with_its_link_is_sent_again_on_the_next(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    // Slow enough that the link breaks while the command is still on its way.
+    let slow = SignedDuration::from_millis(800);
+    let court = Court::enter_with(&head_end, "dlt645_direct", |spec| spec.settings.meter_delay = slow).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.open(rest, 60).await;
+    eventually(SOON, "the cut is sent", async || {
+        let newest = hero.orders(rest).await.pop()?;
+        (newest["state"] == "sent").then_some(())
+    })
+    .await;
+    court.concentrators[0].fate.drop_link(SignedDuration::from_millis(300));
+
+    let cut = hero.confirmed(rest, "disconnect").await;
+    assert_eq!(cut["attempts"], 2, "the first command was lost with its link");
+    assert_eq!(hero.truth.relay(), RelayState::Disconnected);
+    assert_eq!(hero.orders(rest).await.len(), 1);
+    hero.vend(rest, "vend-1", 100_000).await;
+    hero.confirmed(rest, "reconnect").await;
+    head_end.audited().await;
+}
+
+async fn a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    let fate = &court.concentrators[0].fate;
+    rest.put(&format!("/meters/{}/guard", hero.meter), &serde_json::json!({ "guarded": true })).await;
+    hero.open(rest, 60).await;
+    eventually(SOON, "the credit is used up", async || {
+        (hero.balance(rest).await["available"].as_i64()? < 0).then_some(())
+    })
+    .await;
+
+    // From here on each request is carried out, and the link drops in place of its answer.
+    let reconnect_after = SignedDuration::from_millis(50);
+    fate.set_faults(FaultRates { reconnect: 1000, reconnect_after, ..FaultRates::NONE });
+    rest.put(&format!("/meters/{}/guard", hero.meter), &serde_json::json!({ "guarded": false })).await;
+    eventually(SOON, "the relay moves", async || (hero.truth.relay() == RelayState::Disconnected).then_some(())).await;
+    fate.set_faults(FaultRates::NONE);
+
+    let cut = hero.confirmed(rest, "disconnect").await;
+    assert_eq!(cut["attempts"], 1, "what was read as done is not sent again");
+    assert_eq!(cut["acknowledged_at"], Value::Null, "the meter's answer never came");
+    assert_eq!(hero.orders(rest).await.len(), 1);
+    head_end.audited().await;
+}

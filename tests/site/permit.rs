@@ -1,0 +1,34 @@
+//! Homes, where supply comes back only when the customer presses the meter's button.
+
+use domain::relay::RelayState;
+
+use crate::support::{Court, Database, HeadEnd, SOON, eventually, on_both};
+
+on_both!(supply_that_was_permitted_waits_for_the_customer_to_press_the_button);
+
+async fn supply_that_was_permitted_waits_for_the_customer_to_press_the_button(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter_with(&head_end, "dlt645_permit", |_| ()).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.run_out(rest).await;
+    hero.vend(rest, "vend-1", 100_000).await;
+
+    let waiting = eventually(SOON, "the order waits for the customer", async || {
+        let newest = hero.orders(rest).await.pop()?;
+        (newest["state"] == "awaiting_customer").then_some(newest)
+    })
+    .await;
+    assert_eq!(waiting["permit"], true);
+    assert_eq!((hero.truth.relay(), hero.truth.command()), (RelayState::Disconnected, RelayState::Connected));
+    let notices = rest.get(&format!("/accounts/{}/notices", hero.account)).await;
+    let told = notices["items"].as_array().unwrap().iter().filter(|notice| notice["kind"] == "press_button").count();
+    assert_eq!(told, 1, "the customer is told to press it");
+
+    assert!(hero.truth.press());
+    let restored = hero.confirmed(rest, "reconnect").await;
+    assert_eq!((&restored["id"], &restored["attempts"]), (&waiting["id"], &1.into()));
+    assert_eq!(hero.shown(rest).await["relay"], "connected");
+    head_end.audited().await;
+}

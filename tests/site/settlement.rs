@@ -1,0 +1,235 @@
+//! Days that end: settled by the reading at their midnight, by interpolation where it is missing, and corrected when it
+//! comes late. Days pass by a clock that is set by hand; the operations and the databases are the real ones.
+
+use std::sync::{Arc, Mutex};
+
+use actors::Clock;
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId},
+    ledger::TransactionKind,
+    money::{Money, Price},
+    reading::{Kind, Observation, Quality, Registers, TimeSource},
+};
+use jiff::Timestamp;
+use store::Db;
+use wattgate::{
+    app::App,
+    audit, jobs,
+    operations::{
+        balance, ingest,
+        open_account::{self, OpenAccount},
+        register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
+    },
+    settings,
+};
+
+use crate::support::{Database, on_both};
+
+on_both!(
+    a_freeze_at_midnight_settles_its_day,
+    a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_one,
+    readings_in_any_order_and_number_come_to_the_same_balance,
+);
+
+/// A clock that stands until it is set.
+#[derive(Clone)]
+struct SetByHand(Arc<Mutex<Timestamp>>);
+
+impl Clock for SetByHand {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// What the account brings along, in fen.
+const CREDIT: i64 = 100_000;
+
+/// One meter and its account at 1 CNY per kWh, opened on 4 May at 8 o'clock with 1000 kWh on the register.
+struct Home {
+    app: App,
+    clock: SetByHand,
+    meter: MeterId,
+    account: AccountId,
+}
+
+/// An instant in May 2026 in Shanghai: `04 08:00`.
+fn may(day_and_time: &str) -> Timestamp {
+    let (day, time) = day_and_time.split_once(' ').unwrap();
+    format!("2026-05-{day}T{time}:00+08:00").parse().unwrap()
+}
+
+fn kwh(text: &str) -> Energy {
+    text.parse().unwrap()
+}
+
+impl Home {
+    async fn open(database: &Database) -> Self {
+        let settings = settings::read(Some(&database.toml()), None).unwrap();
+        let clock = SetByHand(Arc::new(Mutex::new(may("04 08:00"))));
+        let db = Db::open(&settings.database).unwrap();
+        let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
+        app.start(1).await.unwrap();
+        let site = NewSite {
+            name: "Garden".to_owned(),
+            time_zone: "Asia/Shanghai".to_owned(),
+            currency: None,
+            currency_exponent: None,
+        };
+        let site_id = register::site(&app, site).await.unwrap().id;
+        let concentrator = NewConcentrator {
+            site_id,
+            name: "C1".to_owned(),
+            region: "1101".to_owned(),
+            terminal: 1,
+            profile: "standard".to_owned(),
+        };
+        let concentrator_id = register::concentrator(&app, concentrator).await.unwrap().id;
+        let meter = NewMeter {
+            concentrator_id,
+            name: "Home".to_owned(),
+            address: "202600000001".to_owned(),
+            point: None,
+            port: None,
+            profile: "dlt645_direct".to_owned(),
+        };
+        let meter_id = register::meter(&app, meter).await.unwrap().id;
+        let tariff = NewTariff {
+            site_id,
+            name: "1 CNY".to_owned(),
+            valid_from: None,
+            blocks: vec![NewBlock { upto_kwh: None, price: Price::new(1_000_000) }],
+            window_start_day: None,
+            tax_rate_ppm: None,
+            minimum_vend: None,
+        };
+        let tariff_id = register::tariff(&app, tariff).await.unwrap().0.id;
+        let customer = NewCustomer { site_id, name: "Li Hua".to_owned(), phone: None, language: None };
+        let customer_id = register::customer(&app, customer).await.unwrap().id;
+        let account = NewAccount { customer_id, tariff_id, number: None };
+        let account = register::account(&app, account).await.unwrap().id;
+        let opening = OpenAccount {
+            meter_id,
+            multiplier: None,
+            initial_reading: Some(kwh("1000")),
+            reason: Some("read on site".to_owned()),
+            opening_credit: Some(Money::new(CREDIT)),
+        };
+        open_account::open(&app, account, opening, "open-1", "tests").await.unwrap();
+        Self { app, clock, meter: meter_id, account }
+    }
+
+    fn at(&self, now: &str) {
+        *self.clock.0.lock().unwrap() = may(now);
+    }
+
+    /// The register stood so then.
+    fn reading(&self, kind: Kind, as_of: &str, total: &str) -> Observation {
+        Observation {
+            meter: self.meter,
+            as_of: may(as_of),
+            time_source: TimeSource::Concentrator,
+            received_at: self.clock.now(),
+            copied_at: None,
+            kind,
+            registers: Registers { total: kwh(total), periods: [None; 5], reverse: None },
+            resolution: Energy::new(1),
+            identity_verified: true,
+        }
+    }
+
+    /// Readings that arrive now; whether each was there already. None of them may be doubted.
+    async fn arrives(&self, readings: &[Observation]) -> Vec<bool> {
+        let acks = ingest::ingest(&self.app, readings.to_vec(), true).await.unwrap();
+        assert!(acks.iter().all(|ack| ack.quality == Quality::Good), "{acks:?}");
+        acks.iter().map(|ack| ack.duplicate).collect()
+    }
+
+    /// Posted and accrued, in fen used since the opening.
+    async fn used(&self) -> (i64, i64) {
+        let balance = balance::get(&self.app, self.account).await.unwrap();
+        assert_eq!(balance.available, balance.posted - balance.accrued);
+        (CREDIT - balance.posted.get(), balance.accrued.get())
+    }
+
+    /// Kinds and balances of what was posted after the opening.
+    async fn posted(&self) -> Vec<(TransactionKind, i64)> {
+        let account = self.account;
+        let rows = self.app.db.read(move |conn| store::transaction::of_account(conn, account, 0, 100)).await.unwrap();
+        rows.iter().skip(1).map(|row| (row.kind, CREDIT - row.balance_after.get())).collect()
+    }
+
+    async fn audited(self) -> audit::Audit {
+        let audit = self.app.db.read(|conn| audit::all(conn, 3)).await.unwrap();
+        assert!(audit.differences.is_empty(), "{:#?}", audit.differences);
+        self.app.stop().await;
+        audit
+    }
+}
+
+async fn a_freeze_at_midnight_settles_its_day(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("04 20:00");
+    home.arrives(&[home.reading(Kind::Instant, "04 20:00", "1006")]).await;
+    assert_eq!(home.used().await, (0, 600), "used, not posted");
+
+    home.at("05 00:10");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1008.5")]).await;
+    assert_eq!(home.used().await, (850, 0), "posted, not accrued any more");
+    assert_eq!(home.posted().await, [(TransactionKind::Charge, 850)]);
+
+    home.at("05 09:00");
+    home.arrives(&[home.reading(Kind::Instant, "05 09:00", "1010")]).await;
+    assert_eq!(home.used().await, (850, 150));
+    let again = home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1008.5")]).await;
+    assert_eq!(again, [true], "the freeze is known already");
+    assert_eq!(home.used().await, (850, 150));
+    assert_eq!(home.audited().await.settled_days, 1);
+}
+
+async fn a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_one(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("04 22:00");
+    home.arrives(&[home.reading(Kind::Instant, "04 22:00", "1008")]).await;
+    home.at("05 02:00");
+    home.arrives(&[home.reading(Kind::Instant, "05 02:00", "1012")]).await;
+    assert_eq!(home.used().await, (0, 1200));
+
+    home.at("05 11:59");
+    assert_eq!(jobs::settle_open(&home.app).await.unwrap(), 0, "its freeze may still come");
+    home.at("05 12:00");
+    assert_eq!(jobs::settle_open(&home.app).await.unwrap(), 1);
+    assert_eq!(home.used().await, (1000, 200), "half way between the readings around midnight");
+
+    home.at("05 13:00");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1011")]).await;
+    assert_eq!(home.used().await, (1100, 100), "the freeze is right");
+
+    home.at("06 00:10");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "06 00:00", "1020")]).await;
+    assert_eq!(home.used().await, (2000, 0));
+    let wanted =
+        [(TransactionKind::Charge, 1000), (TransactionKind::Correction, 1100), (TransactionKind::Charge, 2000)];
+    assert_eq!(home.posted().await, wanted);
+    assert_eq!(home.audited().await.settled_days, 3, "one of them settled twice");
+}
+
+async fn readings_in_any_order_and_number_come_to_the_same_balance(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("07 00:30");
+    let backfill = [
+        home.reading(Kind::DailyFreeze, "07 00:00", "1030"),
+        home.reading(Kind::DailyFreeze, "05 00:00", "1008"),
+        home.reading(Kind::Instant, "06 18:00", "1026"),
+        home.reading(Kind::DailyFreeze, "06 00:00", "1020"),
+        home.reading(Kind::Instant, "05 18:00", "1016"),
+    ];
+    for reading in &backfill {
+        home.arrives(std::slice::from_ref(reading)).await;
+    }
+    jobs::settle_open(&home.app).await.unwrap();
+    assert_eq!(home.used().await, (3000, 0));
+    assert_eq!(home.arrives(&backfill).await, [true; 5]);
+    assert_eq!(home.used().await, (3000, 0));
+    assert_eq!(home.audited().await.settled_days, 3);
+}
