@@ -295,6 +295,7 @@ pub async fn listen(settings: Settings, seed: u64) -> Result<Running, Problem> {
     if !durability.is_full() {
         return Err(Problem::Other(format!("the database would lose acknowledged vends: {durability:?}")));
     }
+    check_profiles(&db, &settings).await?;
     let (http_bind, dial_in) = (settings.http.bind, settings.listen.qgdw376);
     let app = App::new(settings, db, Arc::new(SystemClock))?;
     app.start(seed).await?;
@@ -311,6 +312,22 @@ pub async fn listen(settings: Settings, seed: u64) -> Result<Running, Problem> {
     actix::spawn(server);
     tracing::info!(rest = %rest_at, concentrators = %dial_in, "listening");
     Ok(Running { app, http: rest_at, concentrators: dial_in, server: handle })
+}
+
+/// Every profile that a row names must be among the settings: else meters could neither be read nor judged.
+async fn check_profiles(db: &Db, settings: &Settings) -> Result<(), Problem> {
+    let (meters, concentrators) =
+        db.read(|conn| Ok::<_, Error>((store::meter::profiles(conn)?, store::concentrator::profiles(conn)?))).await?;
+    let missing = |kind: &str, name: &String| {
+        Problem::Other(format!("settings: profiles.{kind}.{name} is missing, and the database names it"))
+    };
+    let meter = meters.iter().find(|name| !settings.profiles.meter.contains_key(*name));
+    let concentrator = concentrators.iter().find(|name| !settings.profiles.concentrator.contains_key(*name));
+    match (meter, concentrator) {
+        (Some(name), _) => Err(missing("meter", name)),
+        (None, Some(name)) => Err(missing("concentrator", name)),
+        (None, None) => Ok(()),
+    }
 }
 
 impl Running {

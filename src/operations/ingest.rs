@@ -26,6 +26,8 @@ use crate::{
 pub struct Stored {
     /// One for each observation, in order.
     pub acks: Vec<Ack>,
+    /// Accounts and their meters with new good readings.
+    touched: BTreeSet<(AccountId, MeterId)>,
     hot: Vec<(AccountId, MeterId, MeterPart)>,
     settle: BTreeMap<AccountId, Timestamp>,
 }
@@ -72,7 +74,7 @@ async fn follow(app: &App, stored: &Stored) {
 /// Stores one batch in one transaction: what [`crate::batch`] calls.
 ///
 /// # Errors
-/// The database fails; then nothing of the batch is stored. An observation of an unknown meter refuses only its own item.
+/// The database fails; then nothing of the batch is stored. What is wrong with one observation refuses its own item.
 pub fn write(
     conn: &mut Conn,
     settings: &Settings,
@@ -86,8 +88,8 @@ pub fn write(
         for observation in observations {
             match batch.take(conn, observation, &mut stored) {
                 Ok(()) => {}
-                Err(Error::NotFound(what)) => failed = Some(Error::NotFound(what)),
-                Err(error) => return Err(error),
+                Err(error) if error.is_of_the_database() => return Err(error),
+                Err(error) => failed = Some(error),
             }
         }
         results.push(failed.map_or(Ok(stored), Err));
@@ -148,10 +150,7 @@ impl Batch<'_> {
             && let Some(installation) = installation.filter(|one| one.end_at.is_none())
         {
             let account = installation.account_id;
-            if !stored.hot.iter().any(|(_, meter, _)| *meter == new.meter) {
-                let nothing = MeterPart { position: 0, as_of: new.as_of, unsettled: domain::charge::Usage::none() };
-                stored.hot.push((account, new.meter, nothing));
-            }
+            stored.touched.insert((account, new.meter));
             let since = stored.settle.entry(account).or_insert(new.as_of);
             *since = new.as_of.min(*since);
         }
@@ -242,14 +241,22 @@ fn row(conn: &mut Conn, new: &Observation, judged: &Judged, quality: Quality) ->
 /// Reads, in the same transaction, what the new readings mean for their accounts.
 fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
     let mut to_settle = BTreeMap::new();
-    for (account, meter, part) in &mut stored.hot {
+    for (account, meter) in &stored.touched {
         let row = store::account::by_id(conn, *account)?;
         if row.state != State::Active {
             continue;
         }
-        let books = Books::load(conn, row)?;
+        let books = match Books::load(conn, row) {
+            Err(error) if error.is_of_the_database() => return Err(error),
+            // The readings stand; the account is told of, and looked at again with its next reading.
+            Err(error) => {
+                tracing::error!(%account, %error, "an account's books cannot be read");
+                continue;
+            }
+            Ok(books) => books,
+        };
         let Some(of_meter) = books.meters.iter().find(|one| one.installation.meter_id == *meter) else { continue };
-        *part = books.hot_meter(of_meter);
+        stored.hot.push((*account, *meter, books.hot_meter(of_meter)));
         // Only a reading at or before the newest midnight, or the first after an open one, can settle or correct a day.
         let settled_to = of_meter.settled_to(&books.zone);
         let open = domain::calendar::midnight(domain::calendar::day_of(of_meter.as_of, &books.zone), &books.zone);

@@ -68,6 +68,12 @@ impl Error {
         Self::Refused { code, detail: detail.into(), field: Some(field) }
     }
 
+    /// Whether the database failed as a whole: then a batch cannot go on. Everything else is about one item of it.
+    #[must_use]
+    pub fn is_of_the_database(&self) -> bool {
+        matches!(self, Self::Busy | Self::Store(store::Error::Database(_) | store::Error::Open { .. }))
+    }
+
     /// A row that would stand twice.
     fn taken(constraint: &str) -> Self {
         let code = match constraint {

@@ -2,6 +2,7 @@
 
 use domain::{
     account::State,
+    calendar::day_of,
     energy::Energy,
     ids::{AccountId, MeterId, ReadingId},
     ledger::{self, TransactionKind},
@@ -116,6 +117,9 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
             (account.state, account.opened_at, account.posted) = (State::Active, Some(now), credit);
             post_opening(conn, &account, credit, now)?;
             let mut books = Books::load(conn, account)?;
+            if books.tariff.at(day_of(reading.as_of, &books.zone)).is_none() {
+                return Err(Error::refused("tariff_not_valid", "the account's tariff is not valid yet"));
+            }
             let told = Notice::AccountOpened { balance: credit };
             notices::write(conn, &books.account, &books.tariff.currency, &told, now)?;
             once::store(conn, &asked, &id, now)?;

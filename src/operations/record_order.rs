@@ -86,12 +86,13 @@ pub fn write(
 ) -> Result<Vec<Result<Written, Error>>, Error> {
     let mut results = Vec::with_capacity(entries.len());
     for entry in entries {
-        let written = match *entry {
+        // A savepoint each: what one order cannot do must not undo, or half do, the others.
+        let written = conn.transaction(|conn| match *entry {
             Entry::Authorize(id) => decide_relay::authorize(conn, settings, id, now).map(Written::Authorized),
             Entry::Record(id, event) => one(conn, settings, id, event, now),
-        };
+        });
         results.push(match written {
-            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) if error.is_of_the_database() => return Err(error),
             other => other,
         });
     }

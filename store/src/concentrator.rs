@@ -159,3 +159,11 @@ pub fn record_identity(conn: &mut Conn, id: ConcentratorId, at: Timestamp) -> Re
 fn touched(rows: usize) -> Result<()> {
     found("concentrator", (rows > 0).then_some(()))
 }
+
+/// The profiles that rows name, of all sites.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn profiles(conn: &mut Conn) -> Result<Vec<String>> {
+    on!(conn, |c| concentrators::table.select(concentrators::profile).distinct().load(c))
+}

@@ -311,3 +311,11 @@ pub fn remove_cause(conn: &mut Conn, id: MeterId, cause: Cause) -> Result<bool> 
         on!(conn, |c| diesel::delete(meter_causes::table.find((val(id.site()), val(id), val(cause)))).execute(c))?;
     Ok(rows > 0)
 }
+
+/// The profiles that rows name, of all sites.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn profiles(conn: &mut Conn) -> Result<Vec<String>> {
+    on!(conn, |c| meters::table.select(meters::profile).distinct().load(c))
+}

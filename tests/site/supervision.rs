@@ -30,7 +30,7 @@ fn restarts(head_end: &HeadEnd) -> f64 {
     let restarts = families.iter().filter(|family| family.name() == "wattgate_actor_restarts_total");
     let counters = restarts.flat_map(|family| family.get_metric());
     let of_meters = counters.filter(|counter| counter.get_label().iter().any(|label| label.value() == "meter"));
-    of_meters.map(|counter| counter.get_counter().value()).sum()
+    of_meters.map(|counter| counter.get_counter().get_value()).sum()
 }
 
 async fn street(head_end: &HeadEnd) -> Court {
