@@ -224,15 +224,17 @@ pub async fn meter(app: &App, new: NewMeter) -> Result<Meter, Error> {
     if !(1..=CARRIER_PORT).contains(&port) {
         return Err(Error::field("port", "port", "must be 1 to 31"));
     }
-    let concentrator = new.concentrator_id;
+    let (concentrator, settings) = (new.concentrator_id, app.settings.clone());
     let meter = app
         .db
         .write(move |conn| {
-            store::concentrator::by_id(conn, new.concentrator_id)?;
-            let point = match new.point {
-                Some(point) => point,
-                None => free_point(&store::meter::of_concentrator(conn, new.concentrator_id)?),
-            };
+            let behind = store::concentrator::by_id(conn, new.concentrator_id)?;
+            let others = store::meter::of_concentrator(conn, new.concentrator_id)?;
+            let round = settings.concentrator_profile(&behind.profile)?.round(others.len() + 1);
+            round
+                .check(&settings.policy.polling)
+                .map_err(|slow| Error::field("round_too_long", "concentrator_id", slow.to_string()))?;
+            let point = new.point.unwrap_or_else(|| free_point(&others));
             if !(1..=POINT_MAX).contains(&point) {
                 return Err(Error::field("point", "point", "must be 1 to 2040, and one must be free"));
             }

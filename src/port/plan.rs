@@ -55,7 +55,7 @@ fn build(conn: &mut Conn, settings: &Settings, id: ConcentratorId, now: Timestam
         id,
         terminal: TerminalAddress { region, terminal: row.terminal },
         policy: Arc::new(decide_relay::policy_of(settings, &site)),
-        profile: settings.concentrator_profile(&row.profile)?.0.clone(),
+        profile: settings.concentrator_profile(&row.profile)?.wire.clone(),
         zone,
         meters,
     })

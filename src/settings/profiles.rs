@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use actors::ports;
-use domain::{energy::Energy, reading::MeterLimits, relay::RelayControl};
+use domain::{energy::Energy, polling::Round, reading::MeterLimits, relay::RelayControl};
+use jiff::SignedDuration;
 use protocols::{Secret, dlt645::Password, qgdw376::LineSettings};
 use serde::Deserialize;
 
@@ -20,7 +21,27 @@ pub struct Profiles {
 /// A kind of concentrator.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "ConcentratorKeys")]
-pub struct ConcentratorProfile(pub ports::ConcentratorProfile);
+pub struct ConcentratorProfile {
+    /// How it is talked to.
+    pub wire: ports::ConcentratorProfile,
+    /// What one request and its answer take, whatever it asks for.
+    pub per_request: SignedDuration,
+    /// What each measuring point of a request adds.
+    pub per_point: SignedDuration,
+}
+
+impl ConcentratorProfile {
+    /// A round over so many meters behind it.
+    #[must_use]
+    pub fn round(&self, meters: usize) -> Round {
+        Round {
+            meters: u32::try_from(meters).unwrap_or(u32::MAX),
+            points_per_request: self.wire.points_per_request,
+            per_request: self.per_request,
+            per_point: self.per_point,
+        }
+    }
+}
 
 /// A kind of meter: how it is driven, and what it can plausibly show.
 #[derive(Debug, Clone, Deserialize)]
@@ -48,6 +69,8 @@ struct ConcentratorKeys {
     order_forward_timeout_s: u8,
     poll_forward_timeout_s: u8,
     byte_timeout_ms: u16,
+    answer_ms: u32,
+    point_ms: u32,
 }
 
 /// The keys of a meter profile; see `config/profiles.toml`.
@@ -81,7 +104,7 @@ impl TryFrom<ConcentratorKeys> for ConcentratorProfile {
         within("master", keys.master, 0, 127)?;
         within("order_forward_timeout_s", keys.order_forward_timeout_s, 1, 127)?;
         within("poll_forward_timeout_s", keys.poll_forward_timeout_s, 1, 127)?;
-        Ok(Self(ports::ConcentratorProfile {
+        let wire = ports::ConcentratorProfile {
             points_per_request: keys.points_per_request,
             password: Secret::new(hex("password", &keys.password)?),
             msa: keys.master,
@@ -89,7 +112,13 @@ impl TryFrom<ConcentratorKeys> for ConcentratorProfile {
             poll_forward_timeout_s: keys.poll_forward_timeout_s,
             byte_timeout_10ms: u8::try_from(keys.byte_timeout_ms / 10)
                 .map_err(|_| "byte_timeout_ms: must be at most 2550".to_owned())?,
-        }))
+        };
+        let (per_request, per_point) = (keys.answer_ms.into(), keys.point_ms.into());
+        Ok(Self {
+            wire,
+            per_request: SignedDuration::from_millis(per_request),
+            per_point: SignedDuration::from_millis(per_point),
+        })
     }
 }
 
