@@ -1,5 +1,7 @@
 //! The real binary as a process: started, asked, stopped and killed as an operator or a loss of power would.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
 mod commands;
 mod concentrator;
 mod demo;

@@ -2,7 +2,7 @@
 
 use domain::relay::RelayState;
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::faults::FaultRates;
 
 use crate::support::{Court, Database, HeadEnd, Rest, SOON, Supply, eventually, on_both};
@@ -73,10 +73,11 @@ async fn a_restart_between_vend_and_reconnect_still_restores_supply(database: Da
 }
 
 async fn a_command_lost_with_its_link_is_sent_again_on_the_next(database: Database) {
-    let head_end = HeadEnd::start(&database).await;
+    let patient = "[profiles.concentrator.standard]\norder_forward_timeout_s = 5\n";
+    let head_end = HeadEnd::start_with(&database, patient).await;
     let rest = &head_end.rest;
     // Slow enough that the link breaks while the command is still on its way.
-    let slow = SignedDuration::from_millis(800);
+    let slow = SignedDuration::from_millis(1500);
     let court = Court::enter_with(&head_end, "dlt645_direct", |spec| spec.settings.meter_delay = slow).await;
     court.read(rest).await;
     let hero = &court.supplies[0];
@@ -92,8 +93,6 @@ async fn a_command_lost_with_its_link_is_sent_again_on_the_next(database: Databa
     assert_eq!(cut["attempts"], 2, "the first command was lost with its link");
     assert_eq!(hero.truth.relay(), RelayState::Disconnected);
     assert_eq!(hero.orders(rest).await.len(), 1);
-    hero.vend(rest, "vend-1", 100_000).await;
-    hero.confirmed(rest, "reconnect").await;
     head_end.audited().await;
 }
 
@@ -104,7 +103,8 @@ async fn a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back
     court.read(rest).await;
     let hero = &court.supplies[0];
     let fate = &court.concentrators[0].fate;
-    rest.put(&format!("/meters/{}/guard", hero.meter), &serde_json::json!({ "guarded": true })).await;
+    let guard = format!("/meters/{}/guard", hero.meter);
+    rest.put(&guard, &json!({ "guarded": true, "reason": "until all links drop" })).await;
     hero.open(rest, 60).await;
     eventually(SOON, "the credit is used up", async || {
         (hero.balance(rest).await["available"].as_i64()? < 0).then_some(())
@@ -113,8 +113,9 @@ async fn a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back
 
     // From here on each request is carried out, and the link drops in place of its answer.
     let reconnect_after = SignedDuration::from_millis(50);
+    let DBG=std::time::Instant::now();
     fate.set_faults(FaultRates { reconnect: 1000, reconnect_after, ..FaultRates::NONE });
-    rest.put(&format!("/meters/{}/guard", hero.meter), &serde_json::json!({ "guarded": false })).await;
+    rest.put(&guard, &json!({ "guarded": false })).await;
     eventually(SOON, "the relay moves", async || (hero.truth.relay() == RelayState::Disconnected).then_some(())).await;
     fate.set_faults(FaultRates::NONE);
 

@@ -47,6 +47,7 @@ async fn who_runs_out_is_warned_and_cut_and_who_pays_is_restored(database: Datab
         sent.then(|| notices.iter().rev().map(|notice| notice["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
     })
     .await;
-    assert_eq!(kinds, ["x"]);
+    let told = ["account_opened", "low_balance_1", "low_balance_2", "disconnect_warning", "disconnected"];
+    assert_eq!(kinds, [&told[..], &["vend_receipt", "restored"]].concat());
     head_end.audited().await;
 }

@@ -8,17 +8,17 @@ use std::{
 
 use domain::ids::{AccountId, ConcentratorId, MeterId, SiteId};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use protocols::qgdw376::TerminalAddress;
 use serde_json::{Value, json};
 use simulator::site::{ConcentratorHandle, MeterHandle, Running, Site, SiteSpec};
 use tokio::net::TcpStream;
 
 use super::{HeadEnd, Rest, SOON, eventually};
 
-/// 10 CNY per kWh: with the load below about 18 fen a second.
-const PRICE: &str = "10";
+/// 40 CNY per kWh: with the load below about 70 fen a second.
+pub const FEN_PER_KWH: i64 = 4000;
 /// Nominal load of each meter in W.
 const LOAD_W: u16 = 60_000;
+
 /// Where it is 1 p.m. now, and so far from midnight: no test sees a day end unless it means to.
 fn zone() -> (String, TimeZone) {
     let hours_ahead = 13 - Timestamp::now().to_zoned(TimeZone::UTC).hour();
@@ -32,8 +32,6 @@ fn zone() -> (String, TimeZone) {
 pub struct Concentrator {
     /// As the head end knows it.
     pub id: ConcentratorId,
-    /// What it calls itself.
-    pub address: TerminalAddress,
     /// Its fate.
     pub fate: ConcentratorHandle,
 }
@@ -206,7 +204,7 @@ async fn register(
 ) -> (SiteId, Vec<Concentrator>, Vec<Supply>) {
     let id = |entered: Value| entered["id"].as_str().unwrap().to_owned();
     let site = id(rest.post("/sites", &json!({ "name": "Test Court", "time_zone": zone })).await);
-    let tariff = json!({ "site_id": site, "name": "dear", "blocks": [{ "price": PRICE }] });
+    let tariff = json!({ "site_id": site, "name": "dear", "blocks": [{ "price": format!("{}", FEN_PER_KWH / 100) }] });
     let tariff = id(rest.post("/tariffs", &tariff).await);
     let (mut concentrators, mut supplies) = (Vec::new(), Vec::new());
     for listing in simulated.concentrators() {
@@ -249,7 +247,6 @@ async fn register(
         }
         concentrators.push(Concentrator {
             id: concentrator.parse().unwrap(),
-            address: listing.address,
             fate: simulated.concentrator(listing.address).unwrap(),
         });
     }

@@ -64,33 +64,24 @@ impl Database {
         format!("[database]\nurl = \"{}\"\nacquire_timeout_ms = 10000\n\n[hot]\n{hot}\n", self.url)
     }
 
-    /// Opens it beside the program.
-    pub fn open(&self) -> Db {
-        open(&self.url, 4)
-    }
-
     /// Empties the hot balances in Redis, as a restart without a dump does; `false` where they are not in Redis.
     pub fn flush_redis(&self) -> bool {
         self.redis.as_ref().map(RedisDatabase::flush).is_some()
     }
 }
 
-fn open(url: &str, pool_size: u32) -> Db {
-    let settings = DbSettings {
-        url: url.to_owned(),
-        pool_size,
-        acquire_timeout_ms: 10_000,
-        busy_timeout_ms: 10_000,
-        write_retries: 3,
-    };
-    Db::open(&settings).unwrap()
-}
-
 /// Brings the schema up on a thread of its own, since the caller may be inside a runtime already.
 fn migrate(url: &str) {
+    let settings = DbSettings {
+        url: url.to_owned(),
+        pool_size: 1,
+        acquire_timeout_ms: 10_000,
+        busy_timeout_ms: 10_000,
+        write_retries: 0,
+    };
     let migrating = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { open(url, 1).migrate().await.unwrap() });
+        runtime.block_on(async { Db::open(&settings).unwrap().migrate().await.unwrap() });
     };
     thread::scope(|scope| scope.spawn(migrating).join().unwrap());
 }

@@ -7,7 +7,7 @@ use store::api_key::Role;
 use tokio::sync::oneshot;
 use wattgate::{
     app::{self, App},
-    audit::{self, Audit},
+    audit,
     keys,
     settings::{self, Settings},
 };
@@ -79,14 +79,6 @@ maximum_power_w = 200000
 /// Rows the audit reads at once: few, so that it pages.
 const AUDIT_ROWS: i64 = 3;
 
-/// How a head end ends.
-enum End {
-    /// As SIGTERM ends it.
-    InOrder,
-    /// As a crash: what is under way is dropped where it stands.
-    AtOnce,
-}
-
 /// A head end that listens. Dropped, it crashes.
 pub struct HeadEnd {
     /// The program.
@@ -95,7 +87,7 @@ pub struct HeadEnd {
     pub concentrators: SocketAddr,
     /// Its REST side, by an administrator's key.
     pub rest: Rest,
-    running: Option<(oneshot::Sender<End>, thread::JoinHandle<()>)>,
+    running: Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
 }
 
 impl HeadEnd {
@@ -122,33 +114,17 @@ impl HeadEnd {
         }
     }
 
-    /// A client of the REST side with a key of this role.
-    pub async fn client(&self, role: Role) -> Rest {
-        let key = keys::make(&self.app.db, "tests", role, None, Timestamp::now()).await.unwrap();
-        self.rest.with_key(key)
-    }
-
-    /// Replays every balance and every order; nothing may differ. Returns what was gone through.
-    pub async fn audited(&self) -> Audit {
+    /// Replays every balance and every order; nothing may differ.
+    pub async fn audited(&self) {
         let audit = self.app.db.read(|conn| audit::all(conn, AUDIT_ROWS)).await.unwrap();
         assert!(audit.differences.is_empty(), "{:#?}", audit.differences);
-        audit
-    }
-
-    /// Ends it as SIGTERM does.
-    pub async fn stop(mut self) {
-        self.end(End::InOrder).await;
+        assert!(audit.accounts > 0);
     }
 
     /// Ends it as a crash does, as far as that is possible inside a process: nothing that was under way goes on.
     pub async fn crash(mut self) {
-        self.end(End::AtOnce).await;
-    }
-
-    async fn end(&mut self, how: End) {
         let Some((end, thread)) = self.running.take() else { return };
-        // A head end that is gone already cannot be told.
-        let _ = end.send(how);
+        drop(end);
         // Meters and concentrators go on meanwhile.
         let joined = tokio::task::spawn_blocking(|| thread.join()).await.unwrap();
         joined.expect("the head end panicked");
@@ -158,7 +134,7 @@ impl HeadEnd {
 impl Drop for HeadEnd {
     fn drop(&mut self) {
         let Some((end, thread)) = self.running.take() else { return };
-        let _ = end.send(End::AtOnce);
+        drop(end);
         let ended = thread.join();
         // A second panic would hide the first.
         assert!(ended.is_ok() || thread::panicking(), "the head end panicked");
@@ -172,16 +148,15 @@ struct Listening {
     concentrators: SocketAddr,
 }
 
-fn run(settings: Settings, started: oneshot::Sender<Listening>, ended: oneshot::Receiver<End>) {
+fn run(settings: Settings, started: oneshot::Sender<Listening>, ended: oneshot::Receiver<()>) {
     let system = actix::System::new();
     system.block_on(async {
         let running = app::listen(settings, 1).await.unwrap();
         let (app, rest, concentrators) = (running.app.clone(), running.http, running.concentrators);
         let waits = started.send(Listening { app, rest, concentrators }).is_ok();
         assert!(waits, "nobody waits for the head end");
-        if let Ok(End::InOrder) = ended.await {
-            running.stop().await;
-        }
+        // Its sender is only ever dropped.
+        let _ = ended.await;
     });
     // Ends every thread of the system: those of REST and of the fleet.
     system.block_on(async { actix::System::current().stop() });

@@ -9,7 +9,7 @@ mod scenario;
 
 pub(crate) use self::scenario::on_both;
 pub use self::{
-    court::{Court, Supply, time},
+    court::{Court, FEN_PER_KWH, Supply, time},
     database::Database,
     head_end::HeadEnd,
     rest::Rest,

@@ -47,11 +47,6 @@ impl Rest {
         Self { base: format!("http://{at}/api/v1"), key, client }
     }
 
-    /// The same client with another key.
-    pub fn with_key(&self, key: String) -> Self {
-        Self { key, ..self.clone() }
-    }
-
     /// Asks; `path` is below `/api/v1`.
     pub async fn ask(&self, method: Method, path: &str, idempotency_key: Option<&str>, body: Option<&Value>) -> Answer {
         let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
