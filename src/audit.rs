@@ -49,7 +49,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Problem> {
         let db = app::open(&settings)?;
         db.check_schema().await?;
         let rows = settings.jobs.rows;
-        let audit = db.read(move |conn| all(conn, rows)).await?;
+        let audit = db.snapshot(move |conn| all(conn, rows)).await?;
         for difference in &audit.differences {
             println!("{difference}");
         }

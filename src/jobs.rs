@@ -1,11 +1,12 @@
 //! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use domain::{
     calendar::{day_before, day_of, midnight},
     ids::AccountId,
 };
+use futures_util::FutureExt;
 
 use crate::{
     app::App,
@@ -33,10 +34,12 @@ where
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match work(app.clone()).await {
-                Ok(0) => {}
-                Ok(done) => tracing::debug!(job = name, done, "done"),
-                Err(error) => tracing::warn!(job = name, %error, "tried again with the next run"),
+            // A panic in one run must not end the job for good.
+            match AssertUnwindSafe(work(app.clone())).catch_unwind().await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(done)) => tracing::debug!(job = name, done, "done"),
+                Ok(Err(error)) => tracing::warn!(job = name, %error, "tried again with the next run"),
+                Err(_panic) => tracing::error!(job = name, "panicked; tried again with the next run"),
             }
         }
     });
@@ -53,6 +56,9 @@ pub async fn decide_due(app: &App) -> Result<usize, Error> {
         // One account that cannot be decided over must not keep the others waiting.
         if let Err(error) = decide_relay::review(app, *account).await {
             tracing::warn!(%account, %error, "supply was not decided");
+            if let Err(error) = decide_relay::postpone(app, *account).await {
+                tracing::warn!(%account, %error, "its next look was not put off");
+            }
         }
     }
     Ok(due.len())
@@ -72,7 +78,10 @@ pub async fn settle_open(app: &App) -> Result<usize, Error> {
         let Some(last) = sites.last().map(|site| site.id) else { return Ok(settled) };
         site = Some(last);
         for site in sites {
-            let zone = books::zone(&site)?;
+            let Ok(zone) = books::zone(&site) else {
+                tracing::error!(site = %site.id, zone = site.time_zone, "no such time zone");
+                continue;
+            };
             let today = day_of(now, &zone);
             let (yesterday, midnight) = (day_before(today), midnight(today, &zone));
             let mut after: Option<AccountId> = None;

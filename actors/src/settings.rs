@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::supervise::RestartPolicy;
@@ -107,6 +108,13 @@ impl FleetSettings {
     /// How long a link may stay silent.
     pub(crate) fn idle_deadline(&self) -> Duration {
         Duration::from_millis(self.heartbeat_interval_ms).saturating_mul(self.missed_heartbeats.saturating_add(1))
+    }
+
+    /// A terminal that is online was reported as heard within this time.
+    #[must_use]
+    pub fn silence_limit(&self) -> SignedDuration {
+        let millis = self.idle_deadline().saturating_add(Duration::from_millis(self.heartbeat_report_ms)).as_millis();
+        SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
     /// The pause before attempt `attempt` (the second is 2), without jitter.

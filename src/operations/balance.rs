@@ -64,7 +64,7 @@ pub struct Supply {
 /// It does not exist, or a row does not parse.
 pub async fn get(app: &App, account: AccountId) -> Result<Balance, Error> {
     app.db
-        .read(move |conn| {
+        .snapshot(move |conn| {
             let row = store::account::by_id(conn, account)?;
             let books = Books::load(conn, row)?;
             let mut supply = Vec::new();
@@ -119,7 +119,7 @@ pub async fn put(app: &App, update: Update) -> Result<Money, Error> {
 pub async fn refresh(app: &App, account: AccountId) -> Result<Money, Error> {
     let (available, update) = app
         .db
-        .read(move |conn| {
+        .snapshot(move |conn| {
             let row = store::account::by_id(conn, account)?;
             let books = Books::load(conn, row)?;
             Ok::<_, Error>((books.available()?, books.hot()))
@@ -149,11 +149,19 @@ pub async fn rebuild(app: &App, rows: i64) -> Result<usize, Error> {
                 let Some(last) = accounts.last().map(|account| account.id) else { break };
                 after = Some(last);
                 for account in accounts {
+                    // Where they cannot even forget, nothing is read from them either until they answer; what they hold
+                    // then is older than the rows, and gives way to the next update.
                     if let Err(error) = app.hot.forget(account.id).await {
                         app.hot_failed(&error);
+                        return Ok(filled);
                     }
-                    refresh(app, account.id).await?;
-                    filled += 1;
+                    match refresh(app, account.id).await {
+                        Ok(_) => filled += 1,
+                        Err(error) if error.is_of_the_database() => return Err(error),
+                        Err(error) => {
+                            tracing::error!(account = %account.id, %error, "an account's books cannot be read")
+                        }
+                    }
                 }
             }
         }

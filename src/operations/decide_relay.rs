@@ -68,6 +68,21 @@ pub async fn review(app: &App, account: AccountId) -> Result<(), Error> {
     Ok(())
 }
 
+/// Puts off the next look at an account that cannot be decided over, so that it does not keep others from their turn.
+///
+/// # Errors
+/// The database fails.
+pub async fn postpone(app: &App, account: AccountId) -> Result<(), Error> {
+    let until = shift(app.clock.now(), app.settings.policy.disconnection.held_recheck);
+    app.db
+        .write(move |conn| {
+            let mut row = store::account::lock(conn, account)?;
+            row.decide_at = row.decide_at.map(|_| until);
+            Ok::<_, Error>(store::account::save(conn, &row)?)
+        })
+        .await
+}
+
 /// Hints after the commit: who has something to do.
 pub fn follow(app: &App, reviewed: Reviewed) {
     for order in reviewed.orders {
@@ -186,9 +201,12 @@ pub fn account_facts(books: &Books) -> Result<AccountFacts, Error> {
 /// A row does not parse, or names a profile that the settings do not have.
 pub fn meter_facts(conn: &mut Conn, settings: &Settings, meter: &Meter) -> Result<MeterFacts, Error> {
     let concentrator = store::concentrator::by_id(conn, meter.concentrator_id)?;
+    // A look at the relay that is older than the newest disconnect sent says nothing of what that did.
+    let cut_sent_at = store::relay_order::last_disconnect(conn, meter.id)?.and_then(|row| row.sent_at);
+    let seen = meter.relay_reading().filter(|(_, at)| cut_sent_at.is_none_or(|sent| sent <= *at));
     Ok(MeterFacts {
         causes: store::meter::causes(conn, meter.id)?,
-        relay: meter.relay_reading().map(|(reading, _)| reading),
+        relay: seen.map(|(reading, _)| reading),
         order: store::relay_order::live_of(conn, meter.id)?.map(|row| row.order()),
         relay_control: settings.meter_profile(&meter.profile)?.wire.relay_control,
         blocked: meter.relay_blocked,

@@ -50,7 +50,13 @@ fn reachable_now(
     meter: MeterId,
     at: Timestamp,
 ) -> Result<(), Error> {
-    let Some(row) = store::relay_order::live_of(conn, meter)? else { return Ok(()) };
+    let Some(found) = store::relay_order::live_of(conn, meter)? else { return Ok(()) };
+    // Whatever else happens to the order happens under its account's lock too.
+    if let Some(account) = found.account_id {
+        let locked = store::account::lock(conn, account)?;
+        store::account::save(conn, &locked)?;
+    }
+    let row = store::relay_order::by_id(conn, found.id)?;
     let before = row.order();
     if let Ok(transition) = apply(&before, Event::Reachable, at, &settings.policy.relay)
         && transition.order != before

@@ -242,18 +242,16 @@ fn row(conn: &mut Conn, new: &Observation, judged: &Judged, quality: Quality) ->
 fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
     let mut to_settle = BTreeMap::new();
     for (account, meter) in &stored.touched {
-        let row = store::account::by_id(conn, *account)?;
-        if row.state != State::Active {
-            continue;
-        }
-        let books = match Books::load(conn, row) {
+        let loaded = store::account::by_id(conn, *account).map_err(Error::from);
+        let books = match loaded.and_then(|row| Books::load(conn, row)) {
             Err(error) if error.is_of_the_database() => return Err(error),
             // The readings stand; the account is told of, and looked at again with its next reading.
             Err(error) => {
                 tracing::error!(%account, %error, "an account's books cannot be read");
                 continue;
             }
-            Ok(books) => books,
+            Ok(books) if books.account.state == State::Active => books,
+            Ok(_) => continue,
         };
         let Some(of_meter) = books.meters.iter().find(|one| one.installation.meter_id == *meter) else { continue };
         stored.hot.push((*account, *meter, books.hot_meter(of_meter)));
@@ -261,7 +259,11 @@ fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
         let settled_to = of_meter.settled_to(&books.zone);
         let open = domain::calendar::midnight(domain::calendar::day_of(of_meter.as_of, &books.zone), &books.zone);
         if let Some(since) = stored.settle.get(account).filter(|since| **since <= settled_to || settled_to < open) {
-            to_settle.insert(*account, *since);
+            // Kept with the readings: a crash before the days are looked into again must not lose a correction.
+            let installation = &of_meter.installation;
+            let since = installation.resettle_since.map_or(*since, |noted| noted.min(*since));
+            store::installation::set_resettle(conn, installation.id, Some(since))?;
+            to_settle.insert(*account, since);
         }
     }
     stored.settle = to_settle;

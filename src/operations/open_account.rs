@@ -16,7 +16,7 @@ use store::{Conn, account::Account, installation::Installation, reading::Reading
 use utoipa::ToSchema;
 
 use super::{Error, balance, books::Books, decide_relay, label, notices, once, read_now};
-use crate::{app::App, changes::Changed};
+use crate::{app::App, changes::Changed, settings::Settings};
 
 /// What an account is opened with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -100,7 +100,7 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
                 return Err(Error::conflict("account_not_pending", "the account is open already"));
             }
             let concentrator = check_meter(conn, meter)?;
-            let reading = first_reading(conn, &new, first, now)?;
+            let reading = first_reading(conn, &settings, &new, first, now)?;
             let installation = Installation {
                 id: store::ids::next(conn, id.site())?,
                 account_id: id,
@@ -112,6 +112,7 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
                 end_at: None,
                 end_value: None,
                 end_reading_id: None,
+                resettle_since: None,
             };
             store::installation::insert(conn, &installation)?;
             (account.state, account.opened_at, account.posted) = (State::Active, Some(now), credit);
@@ -152,7 +153,13 @@ fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::Concentra
 }
 
 /// The reading that opens the installation; one entered by hand is stored, with its reason.
-fn first_reading(conn: &mut Conn, new: &OpenAccount, first: First, now: Timestamp) -> Result<Reading, Error> {
+fn first_reading(
+    conn: &mut Conn,
+    settings: &Settings,
+    new: &OpenAccount,
+    first: First,
+    now: Timestamp,
+) -> Result<Reading, Error> {
     let total = match first {
         First::Live(id) => return Ok(store::reading::by_id(conn, id)?),
         First::Entered(total) => total,
@@ -161,8 +168,11 @@ fn first_reading(conn: &mut Conn, new: &OpenAccount, first: First, now: Timestam
         return Err(Error::field("reason_missing", "reason", "a reading entered by hand needs a reason"));
     };
     let reason = label("reason", reason)?;
-    if total < Energy::ZERO {
-        return Err(Error::field("initial_reading", "initial_reading", "must not be negative"));
+    let profile = store::meter::by_id(conn, new.meter_id)?.profile;
+    let modulus = settings.meter_profile(&profile)?.limits.register_modulus;
+    if total < Energy::ZERO || total >= modulus {
+        let detail = format!("must be at least 0 and below {modulus}, where the register begins anew");
+        return Err(Error::field("initial_reading", "initial_reading", detail));
     }
     let row = Reading {
         id: store::ids::next(conn, new.meter_id.site())?,

@@ -48,6 +48,10 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
                 Some(account) => Some(Books::lock(conn, account.id)?),
                 None => None,
             };
+            // Whoever used the key meanwhile held the lock; look again now that it is ours.
+            if let Some(earlier) = once::find::<OrderId>(conn, &asked)? {
+                return Ok(earlier);
+            }
             let meter = store::meter::by_id(conn, id)?;
             let account = locked.as_ref().map(decide_relay::account_facts).transpose()?;
             let facts = decide_relay::meter_facts(conn, &settings, &meter)?;

@@ -31,14 +31,21 @@ pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> 
             let mut row = store::account::lock(conn, account)?;
             let mut days = 0;
             for installation in store::installation::of_account(conn, account)? {
+                let since = since.into_iter().chain(installation.resettle_since).min();
                 days += meter(conn, &mut row, &installation, since, now, &settings.policy)?;
+                if installation.resettle_since.is_some() {
+                    store::installation::set_resettle(conn, installation.id, None)?;
+                }
             }
             store::account::save(conn, &row)?;
             Ok::<_, Error>(days)
         })
         .await?;
     if days > 0 {
-        balance::refresh(app, account).await?;
+        // The days are posted; what follows is done again by the next reading and the next review.
+        if let Err(error) = balance::refresh(app, account).await {
+            tracing::warn!(%account, %error, "a hot balance was not brought up to a settlement");
+        }
         decide_relay::review(app, account).await?;
     }
     Ok(days)

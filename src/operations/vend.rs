@@ -145,7 +145,7 @@ pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt
 pub async fn trial(app: &App, vend: Vend, by: &str) -> Result<Trial, Error> {
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
     app.db
-        .read(move |conn| {
+        .snapshot(move |conn| {
             let row = store::account::by_id(conn, vend.account_id)?;
             let books = Books::load(conn, row)?;
             let split = check(conn, &settings, &books, &vend, &by, now)?;

@@ -4,6 +4,7 @@ mod plan;
 
 use actors::ports::{Ack, Answer, Authorization, ConcentratorPlan, DueOrder, Port, PortError, Report, SessionEvent};
 use domain::{
+    calendar::shift,
     ids::{ConcentratorId, OrderId},
     reading::Observation,
     relay::order::{Event, Order},
@@ -80,7 +81,10 @@ impl Port for Door {
     fn due(&self, of: Option<ConcentratorId>) -> Answer<Vec<DueOrder>> {
         self.answer(|app| async move {
             let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
-            let due = app.db.read(move |conn| Ok::<_, Error>(store::relay_order::due(conn, now, of, rows)?)).await?;
+            // All of them: only where somebody was heard lately; an order for the others waits for their login.
+            let heard_since = of.is_none().then(|| shift(now, -app.settings.fleet.silence_limit()));
+            let read = move |conn: &mut store::Conn| store::relay_order::due(conn, now, of, heard_since, rows);
+            let due = app.db.read(read).await.map_err(Error::from)?;
             Ok(due.into_iter().map(|(row, concentrator)| DueOrder { concentrator, order: row.order() }).collect())
         })
     }

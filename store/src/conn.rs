@@ -81,6 +81,27 @@ impl Conn {
     /// Those of `work`, and of the database at begin and commit.
     pub fn transaction<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         self.begin()?;
+        self.finish(work)
+    }
+
+    /// Runs queries that all see the rows of one moment.
+    ///
+    /// # Errors
+    /// Those of `work`, or whatever the database answers.
+    pub(crate) fn snapshot<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let outcome = match &mut self.raw {
+            Raw::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN DEFERRED"),
+            Raw::Pg(c) => {
+                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
+        };
+        self.checked(outcome)?;
+        self.depth += 1;
+        self.finish(work)
+    }
+
+    /// Runs `work` inside the transaction that was begun, and ends it.
+    fn finish<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         match work(self) {
             Ok(value) => {
                 self.depth -= 1;

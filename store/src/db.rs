@@ -124,6 +124,22 @@ impl Db {
         }
     }
 
+    /// Runs queries that all see the rows of one moment: for what is put together of several rows.
+    ///
+    /// # Errors
+    /// See [`Db::read`].
+    pub async fn snapshot<T, E>(&self, work: impl FnOnce(&mut Conn) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match self.doors.as_ref() {
+            // One connection and one thread: nobody else writes meanwhile.
+            Doors::Inline(conn) => inline(conn, work),
+            Doors::Pooled { reader, .. } => reader.run(|conn| conn.snapshot(work)).await,
+        }
+    }
+
     /// Runs queries and changes in one transaction, committed and durable before this returns `Ok`, and undone where
     /// `work` gives `Err`. After a deadlock `work` runs again from its beginning.
     ///

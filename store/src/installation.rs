@@ -38,6 +38,8 @@ row! {
         pub end_value: Option<Energy>,
         /// The reading that says so.
         pub end_reading_id: Option<ReadingId>,
+        /// Readings from here on may change settled days, which was not looked into yet.
+        pub resettle_since: Option<Timestamp>,
     }
 }
 
@@ -135,8 +137,19 @@ pub fn live_page(
         .load(c))
 }
 
+/// Notes from when on readings may change what is settled, or that this was looked into.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn set_resettle(conn: &mut Conn, id: InstallationId, since: Option<Timestamp>) -> Result<()> {
+    on!(conn, |c| diesel::update(installations::table.find((val(id.site()), val(id))))
+        .set(installations::resettle_since.eq(val(since)))
+        .execute(c))
+    .map(drop)
+}
+
 /// At most `limit` of a site's accounts after one, with a meter whose `day` is not settled though a good reading at or
-/// after the midnight that ends it is known.
+/// after the midnight that ends it is known, or whose settled days may have changed.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -160,9 +173,12 @@ pub fn behind(
         .filter(installations::site_id.eq(val(site)))
         .filter(installations::account_id.gt(val(after)))
         .filter(installations::end_at.is_null())
-        .filter(installations::start_at.lt(val(midnight)))
-        .filter(meters::last_good_as_of.ge(val(Some(midnight))))
-        .filter(diesel::dsl::not(diesel::dsl::exists(settled)))
+        .filter(
+            installations::resettle_since.is_not_null().or(installations::start_at
+                .lt(val(midnight))
+                .and(meters::last_good_as_of.ge(val(Some(midnight))).assume_not_null())
+                .and(diesel::dsl::not(diesel::dsl::exists(settled)))),
+        )
         .order(installations::account_id)
         .limit(limit)
         .select(installations::account_id)

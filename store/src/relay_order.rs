@@ -16,7 +16,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Result, found},
-    schema::{meters, relay_order_lines, relay_orders},
+    schema::{concentrators, meters, relay_order_lines, relay_orders},
 };
 
 row! {
@@ -214,8 +214,9 @@ pub fn live_of(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
         .optional())
 }
 
-/// At most `limit` live orders to be worked on at `now`, of one concentrator or of all, with their concentrators; those
-/// that have waited longest for their next attempt first, and new ones before those.
+/// At most `limit` live orders to be worked on at `now`, with their concentrators; those that have waited longest for
+/// their next attempt first, and new ones before those. `of`: of this concentrator only. `heard_since`: only where the
+/// concentrator was heard since then, so that those nobody can reach do not keep others from their turn.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -223,25 +224,35 @@ pub fn due(
     conn: &mut Conn,
     now: Timestamp,
     of: Option<ConcentratorId>,
+    heard_since: Option<Timestamp>,
     limit: i64,
 ) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
     let same_meter = relay_orders::site_id.eq(meters::site_id).and(relay_orders::meter_id.eq(meters::id));
-    // One query for both wishes: a range of concentrators that is one of them, or all.
-    let (first, last) = of.map_or((0, i64::MAX), |id| (id.get(), id.get()));
-    on!(conn, |c| relay_orders::table
-        .inner_join(meters::table.on(same_meter))
-        .filter(relay_orders::ended_at.is_null())
-        .filter(relay_orders::next_attempt_at.is_null().or(relay_orders::next_attempt_at.le(val(Some(now)))))
-        .filter(meters::concentrator_id.between(val(first), val(last)))
-        .order((
-            relay_orders::next_attempt_at.is_not_null(),
-            relay_orders::next_attempt_at,
-            relay_orders::created_at,
-            relay_orders::id,
-        ))
-        .limit(limit)
-        .select((RelayOrder::as_select(), meters::concentrator_id))
-        .load(c))
+    let same_concentrator =
+        meters::site_id.eq(concentrators::site_id).and(meters::concentrator_id.eq(concentrators::id));
+    on!(conn, |c| {
+        let mut query = relay_orders::table
+            .inner_join(meters::table.on(same_meter))
+            .inner_join(concentrators::table.on(same_concentrator))
+            .filter(relay_orders::ended_at.is_null())
+            .filter(relay_orders::next_attempt_at.is_null().or(relay_orders::next_attempt_at.le(val(Some(now)))))
+            .order((
+                relay_orders::next_attempt_at.is_not_null(),
+                relay_orders::next_attempt_at,
+                relay_orders::created_at,
+                relay_orders::id,
+            ))
+            .limit(limit)
+            .select((RelayOrder::as_select(), meters::concentrator_id))
+            .into_boxed();
+        if let Some(of) = of {
+            query = query.filter(meters::site_id.eq(val(of.site()))).filter(meters::concentrator_id.eq(val(of)));
+        }
+        if let Some(heard_since) = heard_since {
+            query = query.filter(concentrators::last_seen_at.ge(val(Some(heard_since))));
+        }
+        query.load(c)
+    })
 }
 
 /// What happened to an order, in its order.

@@ -206,6 +206,7 @@ tables! {
         end_at -> Nullable<Instant>,
         end_value -> Nullable<Number>,
         end_reading_id -> Nullable<Number>,
+        resettle_since -> Nullable<Instant>,
     }
 
     transactions (site_id, id) {

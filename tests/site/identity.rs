@@ -6,10 +6,7 @@ use serde_json::json;
 
 use crate::support::{Court, Database, FEN_PER_KWH, HeadEnd, Rest, SOON, Supply, eventually, on_both};
 
-on_both!(
-    an_archive_swapped_while_the_link_was_down_bills_nobody,
-    an_archive_swapped_under_a_live_session_bills_nobody,
-);
+on_both!(an_archive_swapped_while_the_link_was_down_bills_nobody, an_archive_swapped_under_a_live_session_bills_nobody,);
 
 /// What each customer brings along, in fen.
 const CREDIT: i64 = 1_000_000;
@@ -74,7 +71,7 @@ async fn an_archive_swapped_while_the_link_was_down_bills_nobody(database: Datab
     let before = [available(first, rest).await, available(second, rest).await, available(bystander, rest).await];
     for supply in [first, second] {
         let readings = supply.polled(rest, 3).await;
-        assert!(readings.iter().all(|reading| reading["quality"] == "suspect"), "{readings:?}");
+        assert!(readings.iter().all(|reading| reading["quality"] != "good"), "{readings:?}");
     }
     let after = [available(first, rest).await, available(second, rest).await, available(bystander, rest).await];
     assert_eq!(before[..2], after[..2], "nobody pays for a reading that may be another's");

@@ -1,11 +1,13 @@
 //! Meters, links and head ends that are away when they are needed.
 
+use std::time::Duration;
+
 use domain::relay::RelayState;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use simulator::faults::FaultRates;
 
-use crate::support::{Court, Database, HeadEnd, Rest, SOON, Supply, eventually, on_both};
+use crate::support::{Court, Database, HeadEnd, Rest, SOON, Supply, eventually, on_both, time};
 
 on_both!(
     a_meter_that_is_silent_when_its_customer_pays_is_restored_when_it_answers_again,
@@ -97,23 +99,28 @@ async fn a_command_lost_with_its_link_is_sent_again_on_the_next(database: Databa
 }
 
 async fn a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back(database: Database) {
-    let head_end = HeadEnd::start(&database).await;
+    // No poll comes between, so that the command is the one request whose answer is lost.
+    let seldom = "[policy.polling]\nslot = \"1h\"\nsilent_cap = \"1h\"\n";
+    let head_end = HeadEnd::start_with(&database, seldom).await;
     let rest = &head_end.rest;
     let court = Court::enter(&head_end, 1).await;
-    court.read(rest).await;
+    court.verified(rest).await;
     let hero = &court.supplies[0];
     let fate = &court.concentrators[0].fate;
     let guard = format!("/meters/{}/guard", hero.meter);
-    rest.put(&guard, &json!({ "guarded": true, "reason": "until all links drop" })).await;
+    rest.put(&guard, &json!({ "guarded": true, "reason": "until answers are lost" })).await;
     hero.open(rest, 60).await;
-    eventually(SOON, "the credit is used up", async || {
-        (hero.balance(rest).await["available"].as_i64()? < 0).then_some(())
+    eventually(SOON, "the credit is used up after a warning", async || {
+        rest.post(&format!("/meters/{}/read_now?wait=10s", hero.meter), &json!({})).await;
+        let account = rest.get(&format!("/accounts/{}", hero.account)).await;
+        let used_up = hero.balance(rest).await["available"].as_i64()? < 0;
+        let served = time(account.get("warning_served_at").filter(|at| !at.is_null())?);
+        (used_up && served + Duration::from_secs(1) < Timestamp::now()).then_some(())
     })
     .await;
 
-    // From here on each request is carried out, and the link drops in place of its answer.
+    // From here on a request is carried out, and the link drops in place of its answer.
     let reconnect_after = SignedDuration::from_millis(50);
-    let DBG=std::time::Instant::now();
     fate.set_faults(FaultRates { reconnect: 1000, reconnect_after, ..FaultRates::NONE });
     rest.put(&guard, &json!({ "guarded": false })).await;
     eventually(SOON, "the relay moves", async || (hero.truth.relay() == RelayState::Disconnected).then_some(())).await;

@@ -51,7 +51,7 @@ async fn a_meter_actor_that_panics_is_started_again(database: Database) {
     neighbours_were_on_time(&court, hero, rest, from).await;
     assert_eq!(rest.get(&link).await["online_since"], online_since, "its session went on");
     assert_eq!(restarts(&head_end, "concentrator"), 0.0);
-    assert!(court.alarms(rest).await.is_empty());
+    assert_eq!(court.alarms(rest).await, [], "nothing is worth an alarm");
     // It still does its main job.
     hero.run_out(rest).await;
     head_end.audited().await;

@@ -102,12 +102,22 @@ impl Court {
         alarms.iter().map(|alarm| (text(&alarm["kind"]), text(&alarm["object"]))).collect()
     }
 
-    /// Waits until each meter was proved to be the one we mean, and read.
-    pub async fn read(&self, rest: &Rest) {
+    /// Waits until each meter was proved to be the one we mean.
+    pub async fn verified(&self, rest: &Rest) {
         for supply in &self.supplies {
-            eventually(SOON, "the meter is read", async || {
-                let meter = supply.shown(rest).await;
-                (meter["identity"] == "verified" && !meter["last_good_as_of"].is_null()).then_some(())
+            eventually(SOON, "the meter is the one we mean", async || {
+                (supply.shown(rest).await["identity"] == "verified").then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Waits until each meter was proved to be the one we mean, and polled.
+    pub async fn read(&self, rest: &Rest) {
+        self.verified(rest).await;
+        for supply in &self.supplies {
+            eventually(SOON, "the meter is polled", async || {
+                (!supply.shown(rest).await["last_good_as_of"].is_null()).then_some(())
             })
             .await;
         }

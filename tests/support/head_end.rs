@@ -7,8 +7,7 @@ use store::api_key::Role;
 use tokio::sync::oneshot;
 use wattgate::{
     app::{self, App},
-    audit,
-    keys,
+    audit, keys,
     settings::{self, Settings},
 };
 
@@ -52,6 +51,9 @@ held_recheck = "1s"
 [policy.credit]
 warning_lead = "1s"
 
+[policy.reading]
+overload_percent = 1000
+
 [policy.relay]
 read_back_interval = "200ms"
 read_back_window = "2s"
@@ -68,12 +70,13 @@ silent_cap = "1s"
 order_forward_timeout_s = 1
 poll_forward_timeout_s = 1
 
-# The simulated meters pass more than any home's.
+# The simulated meters pass more than any home's, and of two readings half a second apart a busy machine may take the
+# first for hundreds of milliseconds younger than it is.
 [profiles.meter.dlt645_direct]
-maximum_power_w = 200000
+maximum_power_w = 1000000
 
 [profiles.meter.dlt645_permit]
-maximum_power_w = 200000
+maximum_power_w = 1000000
 "#;
 
 /// Rows the audit reads at once: few, so that it pages.

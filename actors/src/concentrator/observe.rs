@@ -18,6 +18,8 @@ const FORMAT_14: Energy = Energy::new(1);
 const DLT645: Energy = Energy::new(100);
 /// The concentrator's times have minutes only.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+/// The drift is known no better than this, since clocks are read to the second.
+const DRIFT_ERROR: SignedDuration = SignedDuration::from_secs(1);
 
 /// When an answer was asked for and came, and how the concentrator's clock stood to ours.
 #[derive(Debug, Clone)]
@@ -52,7 +54,8 @@ pub(crate) fn instant(meter: MeterId, answer: &PointEnergy, of: &Circumstances<'
 /// our question and its answer, the meter was read just then, and our own clock says more exactly when; otherwise the
 /// value comes from the concentrator's memory and its time is all there is.
 fn instant_as_of(read_at: Timestamp, of: &Circumstances<'_>) -> (Timestamp, TimeSource) {
-    let minute = read_at.checked_sub(of.drift).and_then(|begin| Ok((begin, begin.checked_add(MINUTE)?)));
+    let earliest = read_at.checked_sub(of.drift).and_then(|begin| begin.checked_sub(DRIFT_ERROR));
+    let minute = earliest.and_then(|begin| Ok((begin, begin.checked_add(MINUTE + DRIFT_ERROR + DRIFT_ERROR)?)));
     match minute {
         Ok((begin, end)) if begin <= of.received && of.sent < end => (of.received.min(end), TimeSource::HeadEnd),
         _ => (read_at, TimeSource::Concentrator),
@@ -145,7 +148,7 @@ mod tests {
     fn a_value_of_the_present_minute_was_read_now() {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let seen = instant(meter(), &point(date(2026, 3, 1).at(12, 0, 0, 0)), &circumstances(&zone)).unwrap();
-        assert_eq!((seen.as_of, seen.time_source), (at("2026-03-01T04:01:00Z"), TimeSource::HeadEnd));
+        assert_eq!((seen.as_of, seen.time_source), (at("2026-03-01T04:01:01Z"), TimeSource::HeadEnd));
         let seen = instant(meter(), &point(date(2026, 3, 1).at(12, 1, 0, 0)), &circumstances(&zone)).unwrap();
         assert_eq!((seen.as_of, seen.time_source), (at("2026-03-01T04:01:02Z"), TimeSource::HeadEnd));
     }
@@ -175,15 +178,20 @@ mod tests {
     }
 
     proptest! {
-        /// Values read live never go back in time, whatever the concentrator's (known) drift.
+        /// Values read live never go back in time, whatever the concentrator's drift, known to about a second.
         #[test]
-        fn live_reads_keep_their_order(drift in -3_000_i64..3_000, gaps in prop::collection::vec(1_i64..90, 2..20)) {
+        fn live_reads_keep_their_order(
+            drift in -3_000_i64..3_000,
+            error_ms in -1_000_i64..1_000,
+            gaps in prop::collection::vec(1_i64..90, 2..20),
+        ) {
             let zone = TimeZone::UTC;
             let drift = SignedDuration::from_secs(drift);
+            let error = SignedDuration::from_millis(error_ms);
             let (mut now, mut last) = (at("2026-03-01T04:00:00Z"), Timestamp::MIN);
             for gap in gaps {
                 now += SignedDuration::from_secs(gap);
-                let theirs = (now + drift).to_zoned(TimeZone::UTC).datetime();
+                let theirs = (now + drift + error).to_zoned(TimeZone::UTC).datetime();
                 let minute = theirs.with().second(0).build().unwrap();
                 let received = now + SignedDuration::from_millis(500);
                 let of = Circumstances { sent: now, received, drift, ..circumstances(&zone) };

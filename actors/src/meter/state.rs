@@ -10,6 +10,7 @@ use std::{
 use domain::{
     ids::OrderId,
     polling,
+    reading::Quality,
     relay::{
         RelayControl,
         order::{Event as OrderEvent, Order},
@@ -254,7 +255,8 @@ impl State {
 
     fn freeze_asked(&mut self, day: Date, outcome: &Outcome, now: Timestamp) {
         match outcome {
-            Outcome::Stored(_) => {
+            // A suspect one may yet come as a good one, once the archive is proved.
+            Outcome::Stored(ack) if ack.quality != Quality::Suspect => {
                 self.plan.freezes_held.insert(day);
                 self.freezes_asked.remove(&day);
             }

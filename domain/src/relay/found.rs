@@ -32,7 +32,8 @@ pub enum Found {
 #[must_use]
 pub fn found(reading: &RelayReading, expected: &Expected) -> (Found, Causes) {
     let was_cut = expected.before.is_some_and(|before| before.relay == RelayState::Disconnected);
-    let found = if reading.is_disconnected() && expected.causes.is_empty() && expected.live_order.is_none() {
+    let found = if reading.is_disconnected() && !was_cut && expected.causes.is_empty() && expected.live_order.is_none()
+    {
         expected.unread_disconnect.map_or(Found::DisconnectedUnknown, Found::DisconnectedBy)
     } else if reading.relay == RelayState::Connected
         && was_cut

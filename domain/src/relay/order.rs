@@ -284,7 +284,12 @@ pub fn apply(order: &Order, event: Event, now: Timestamp, policy: &RelayPolicy) 
         (Sent | Acknowledged | AwaitingCustomer, Event::Refused(refusal)) => {
             block_meter = refusal == Refusal::Password;
             reconnect_refused = order.action == Action::Reconnect;
-            if block_meter || order.action == Action::Disconnect {
+            // A refused command is given up after as many attempts as one without effect; a refused look at the relay says
+            // nothing of the command, which may well have been carried out.
+            let given_up = order.state == Sent
+                && order.action == Action::Disconnect
+                && order.attempts >= policy.disconnect_attempts;
+            if block_meter || given_up {
                 end(&mut next, State::Failed, now);
             } else {
                 fail_once(&mut next, now, policy);

@@ -81,6 +81,7 @@ CREATE TABLE installations (
     end_at INTEGER, -- null: still there
     end_value INTEGER, -- register at end_at, unwrapped, 0.1 Wh
     end_reading_id INTEGER,
+    resettle_since INTEGER, -- readings from here on may change settled days, which was not looked into yet
     PRIMARY KEY (site_id, id),
     FOREIGN KEY (site_id, account_id) REFERENCES accounts (site_id, id),
     FOREIGN KEY (site_id, meter_id) REFERENCES meters (site_id, id)

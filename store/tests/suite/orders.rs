@@ -133,7 +133,7 @@ on_both! {
             }
             let [first, second, third] = towns.map(|town| town.concentrator);
             let due = |conn: &mut Conn, second, of, limit| {
-                let rows = relay_order::due(conn, at(second), of, limit)?;
+                let rows = relay_order::due(conn, at(second), of, None, limit)?;
                 Ok::<_, Error>(rows.into_iter().map(|(_, concentrator)| concentrator).collect::<Vec<_>>())
             };
             assert_eq!(due(conn, 0, None, 9)?, [second], "a new one at once");

@@ -321,6 +321,7 @@ pub fn found_town(conn: &mut Conn, number: i64) -> Result<Town, Error> {
         end_at: None,
         end_value: None,
         end_reading_id: None,
+        resettle_since: None,
     };
     installation::insert(conn, &installation)?;
     Ok(town)

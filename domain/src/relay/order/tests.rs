@@ -216,12 +216,28 @@ fn a_wrong_password_fails_the_order_and_blocks_the_meter() {
 }
 
 #[test]
-fn another_refusal_fails_a_disconnect_and_is_retried_for_a_reconnect() {
+fn another_refusal_is_retried_and_fails_a_disconnect_only_after_its_last_attempt() {
     let sent = |action| Story::of(action, false).then(0, Event::Authorized, State::Sent).order;
-    let refuse = |action| apply(&sent(action), Event::Refused(Refusal::Other), after(1), &policy().relay).unwrap();
-    let (cut, restore) = (refuse(Action::Disconnect), refuse(Action::Reconnect));
-    assert_eq!((cut.order.state, cut.block_meter, cut.reconnect_refused), (State::Failed, false, false));
+    let refuse = |order: &Order| apply(order, Event::Refused(Refusal::Other), after(1), &policy().relay).unwrap();
+    let (cut, restore) = (refuse(&sent(Action::Disconnect)), refuse(&sent(Action::Reconnect)));
+    assert_eq!((cut.order.state, cut.block_meter, cut.reconnect_refused), (State::Sent, false, false));
     assert_eq!((restore.order.state, restore.block_meter, restore.reconnect_refused), (State::Sent, false, true));
+    let attempts = policy().relay.disconnect_attempts;
+    let (last_cut, last_restore) = (
+        refuse(&Order { attempts, ..sent(Action::Disconnect) }),
+        refuse(&Order { attempts, ..sent(Action::Reconnect) }),
+    );
+    assert_eq!((last_cut.order.state, last_restore.order.state), (State::Failed, State::Sent));
+}
+
+#[test]
+fn a_refused_look_at_the_relay_does_not_end_an_order_whose_command_was_taken() {
+    let policy = policy().relay;
+    let taken = Story::of(Action::Disconnect, false).then(0, Event::Authorized, State::Sent);
+    let taken = taken.then(1, Event::Acknowledged, State::Acknowledged).order;
+    let taken = Order { attempts: policy.disconnect_attempts, ..taken };
+    let refused = apply(&taken, Event::Refused(Refusal::Other), after(2), &policy).unwrap();
+    assert_eq!(refused.order.state, State::Acknowledged);
 }
 
 #[test]
