@@ -29,6 +29,7 @@ use crate::support::{Database, on_both};
 on_both!(
     a_freeze_at_midnight_settles_its_day,
     a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_one,
+    a_correction_survives_a_crash_right_after_its_reading_was_committed,
     readings_in_any_order_and_number_come_to_the_same_balance,
 );
 
@@ -212,6 +213,33 @@ async fn a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_
         [(TransactionKind::Charge, 1000), (TransactionKind::Correction, 1100), (TransactionKind::Charge, 2000)];
     assert_eq!(home.posted().await, wanted);
     assert_eq!(home.audited().await.settled_days, 3, "one of them settled twice");
+}
+
+async fn a_correction_survives_a_crash_right_after_its_reading_was_committed(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("05 02:00");
+    home.arrives(&[home.reading(Kind::Instant, "04 22:00", "1008")]).await;
+    home.arrives(&[home.reading(Kind::Instant, "05 02:00", "1012")]).await;
+    home.at("05 12:00");
+    assert_eq!(jobs::settle_open(&home.app).await.unwrap(), 1);
+    home.at("06 00:10");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "06 00:00", "1020")]).await;
+    assert_eq!(home.used().await, (2000, 0));
+
+    // What the batch writer does, and nothing of what follows a commit.
+    let late = vec![vec![home.reading(Kind::DailyFreeze, "05 00:00", "1011")]];
+    let settings = home.app.settings.clone();
+    let written = home.app.db.write(move |conn| ingest::write(conn, &settings, &late)).await.unwrap();
+    assert!(written.iter().all(Result::is_ok));
+    assert_eq!(home.posted().await.len(), 2, "not corrected yet");
+
+    assert_eq!(jobs::settle_open(&home.app).await.unwrap(), 2, "the day and the one after it");
+    assert_eq!(home.used().await, (2000, 0), "the total stands, its days have moved");
+    assert_eq!(jobs::settle_open(&home.app).await.unwrap(), 0, "once");
+    let account = home.account;
+    let days = home.app.db.read(move |conn| store::settled_day::current(conn, account, None)).await.unwrap();
+    assert_eq!(days.iter().map(|day| day.energy).collect::<Vec<_>>(), [kwh("11"), kwh("9")]);
+    home.audited().await;
 }
 
 async fn readings_in_any_order_and_number_come_to_the_same_balance(database: Database) {

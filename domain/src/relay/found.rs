@@ -93,6 +93,12 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_that_is_still_cut_after_a_failed_reconnect_is_no_news() {
+        let still_cut = expected(&[], DISCONNECTED, None);
+        assert_eq!(found(&DISCONNECTED, &still_cut), (Found::AsExpected, Causes::none()));
+    }
+
+    #[test]
     fn a_reconnection_without_an_order_is_noticed_once() {
         let cut = expected(&[Cause::Credit], DISCONNECTED, None);
         assert_eq!(found(&CONNECTED, &cut), (Found::ReconnectedWithoutOrder, cut.causes.clone()));

@@ -10,7 +10,7 @@ use domain::{
     },
 };
 use jiff::SignedDuration;
-use store::{Conn, Error, ids, relay_order, story, transaction, vend};
+use store::{Conn, Error, ids, concentrator, relay_order, story, transaction, vend};
 
 use crate::support::{Town, at, found_town};
 
@@ -122,6 +122,23 @@ on_both! {
             }).await;
             assert!(matches!(refused, Err(Error::Database(_))), "{refused:?}");
         }
+    }
+
+    async fn orders_nobody_can_reach_do_not_keep_others_from_their_turn(base) {
+        base.run(|conn| {
+            let towns = [found_town(conn, 1)?, found_town(conn, 2)?, found_town(conn, 3)?];
+            for town in towns {
+                let new = new_order(conn, town, Action::Reconnect, 0)?;
+                relay_order::insert(conn, &new)?;
+            }
+            let [never, long_ago, lately] = towns.map(|town| town.concentrator);
+            concentrator::record_login(conn, long_ago, at(10))?;
+            concentrator::record_login(conn, lately, at(90))?;
+            let online = relay_order::due(conn, at(100), None, Some(at(60)), 1)?;
+            assert_eq!(online.iter().map(|(_, of)| *of).collect::<Vec<_>>(), [lately]);
+            assert_eq!(relay_order::due(conn, at(100), Some(never), None, 9)?.len(), 1, "asked for by name");
+            Ok(())
+        }).await.unwrap();
     }
 
     async fn orders_are_due_at_their_time_with_their_concentrator(base) {

@@ -116,8 +116,9 @@ on_both! {
                 add(conn, town, second, kind, quality)?;
             }
             add(conn, other, 200, Kind::DailyFreeze, Quality::Good)?;
+            add(conn, town, 500, Kind::DailyFreeze, Quality::Good)?;
             let all = reading::freezes_since(conn, town.concentrator, at(0))?;
-            assert_eq!(all, [(town.meter, at(100)), (town.meter, at(200))]);
+            assert_eq!(all, [(town.meter, at(100)), (town.meter, at(500))], "a suspect one is asked for again");
             assert_eq!(reading::freezes_since(conn, town.concentrator, at(101))?.len(), 1);
             Ok(())
         }).await.unwrap();
