@@ -297,13 +297,14 @@ pub async fn listen(settings: Settings, seed: u64) -> Result<Running, Problem> {
     }
     check_profiles(&db, &settings).await?;
     let (http_bind, dial_in) = (settings.http.bind, settings.listen.qgdw376);
-    let app = App::new(settings, db, Arc::new(SystemClock))?;
-    app.start(seed).await?;
+    // Both ports first: where one is taken, nothing has begun yet that would have to be undone.
     let concentrators =
         tokio::net::TcpListener::bind(dial_in).await.map_err(Problem::io(format!("listen.qgdw376 = {dial_in}")))?;
     let dial_in = concentrators.local_addr().map_err(Problem::io("listen.qgdw376"))?;
     let rest = std::net::TcpListener::bind(http_bind).map_err(Problem::io(format!("http.bind = {http_bind}")))?;
     let rest_at = rest.local_addr().map_err(Problem::io("http.bind"))?;
+    let app = App::new(settings, db, Arc::new(SystemClock))?;
+    app.start(seed).await?;
     if let Some(fleet) = app.fleet().cloned() {
         actix::spawn(async move { fleet.serve(concentrators).await });
     }
@@ -375,17 +376,22 @@ pub fn asked_to_stop() -> Result<impl Future<Output = ()>, Problem> {
 /// The database fails, or holds a schema that this program does not know.
 pub fn migrate(settings: Settings) -> Result<ExitCode, Problem> {
     actix::System::new().block_on(async {
-        open(&settings)?.migrate().await?;
+        Db::open(&settings.database)?.migrate().await?;
         println!("the schema is up to date");
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Opens the database that the settings name.
+/// Opens the database that the settings name; one that is not there is not made by a slip of the pen.
 ///
 /// # Errors
-/// It cannot be reached.
+/// It is not there, or cannot be reached.
 pub fn open(settings: &Settings) -> Result<Db, Problem> {
+    if let Some(file) = settings.database.url.strip_prefix("sqlite:")
+        && !std::path::Path::new(file).exists()
+    {
+        return Err(Problem::Other(format!("there is no database {file} yet: `wattgate migrate` makes it")));
+    }
     Ok(Db::open(&settings.database)?)
 }
 
@@ -394,6 +400,6 @@ pub fn open(settings: &Settings) -> Result<Db, Problem> {
 /// # Errors
 /// None of its own.
 pub fn check_config(settings: Settings) -> Result<ExitCode, Problem> {
-    println!("the settings hold; concentrators dial in at {}", settings.listen.qgdw376);
+    println!("the settings hold: REST at {}, concentrators at {}", settings.http.bind, settings.listen.qgdw376);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::shift,
     money::{Currency, Money},
+    relay::Cause,
     site::{NoticePolicy, back_off},
 };
 
@@ -84,6 +85,8 @@ pub enum Notice {
     Disconnected {
         /// Balance less accrued.
         available: Money,
+        /// Why: only what was cut for credit comes back by itself after a vend.
+        cause: Cause,
     },
     /// See [`Kind::Restored`].
     #[serde(rename = "restored")]
@@ -152,8 +155,11 @@ impl Notice {
                     span_zh(*lead)
                 )
             }
-            Self::Disconnected { available } => {
+            Self::Disconnected { available, cause: Cause::Credit } => {
                 format!("因欠费已停电，可用余额{}，购电后自动恢复供电。", show(available))
+            }
+            Self::Disconnected { available, .. } => {
+                format!("已停电，非欠费原因，可用余额{}，详情请咨询供电单位。", show(available))
             }
             Self::Restored { available } => format!("已恢复供电，可用余额{}。", show(available)),
             Self::PressButton { meter } => format!("电表{meter}已允许合闸，请按电表按钮恢复供电。"),
@@ -175,8 +181,12 @@ impl Notice {
                 show(available),
                 span_en(*lead)
             ),
-            Self::Disconnected { available } => format!(
+            Self::Disconnected { available, cause: Cause::Credit } => format!(
                 "supply was disconnected, {} available. It comes back by itself after a top-up.",
+                show(available)
+            ),
+            Self::Disconnected { available, .. } => format!(
+                "supply was disconnected, not for the balance ({} available). Please ask your supplier.",
                 show(available)
             ),
             Self::Restored { available } => format!("supply is back, {} available.", show(available)),
@@ -238,7 +248,7 @@ mod tests {
             Notice::LowBalance1 { available },
             Notice::LowBalance2 { available },
             Notice::DisconnectWarning { available, lead: hours(1) },
-            Notice::Disconnected { available },
+            Notice::Disconnected { available, cause: Cause::Credit },
             Notice::Restored { available },
             Notice::PressButton { meter: "000000000001".to_owned() },
             Notice::VendReceipt { receipt: "A-1".to_owned(), amount: available, balance: available },
@@ -250,6 +260,17 @@ mod tests {
                 all.iter().map(|notice| notice.text(*language, "1", &cny())).collect();
             assert_eq!(texts.len(), Kind::ALL.len());
         }
+    }
+
+    #[test]
+    fn a_top_up_is_promised_to_help_only_where_it_does() {
+        let text =
+            |cause, language| Notice::Disconnected { available: Money::new(1), cause }.text(language, "1", &cny());
+        assert!(
+            text(Cause::Credit, Language::En).contains("top-up") && text(Cause::Credit, Language::Zh).contains("购电")
+        );
+        assert!(!text(Cause::Operator, Language::En).contains("top-up"));
+        assert!(!text(Cause::Operator, Language::Zh).contains("购电"));
     }
 
     #[test]

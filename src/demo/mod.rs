@@ -9,7 +9,7 @@ mod story;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
-use store::api_key::Role;
+use store::{Db, api_key::Role};
 
 use self::story::Story;
 use crate::{
@@ -43,10 +43,14 @@ pub fn run(options: &Options) -> Result<ExitCode, Problem> {
     let folder = options.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder).map_err(Problem::io(folder.display().to_string()))?;
     let mut settings = settings::read(Some(settings::DEMO), None)?;
-    settings.database.url = format!("sqlite:{}", folder.join("wattgate.db").display());
+    let file = folder.join("wattgate.db");
+    if file.exists() {
+        return Err(Problem::Other(format!("{} is there already; choose another directory", file.display())));
+    }
+    settings.database.url = format!("sqlite:{}", file.display());
     actix::System::new().block_on(async {
         let mut asked = std::pin::pin!(app::asked_to_stop()?);
-        app::open(&settings)?.migrate().await?;
+        Db::open(&settings.database)?.migrate().await?;
         let (head_end, entered, simulated) = start(settings, options.seed).await?;
         let key = keys::make(&head_end.app.db, "demo", Role::Admin, None, Timestamp::now()).await?;
         let story = Story::new(&head_end, &entered, &key)?;
@@ -54,7 +58,10 @@ pub fn run(options: &Options) -> Result<ExitCode, Problem> {
             told = tokio::time::timeout(STORY_LIMIT, story.tell()) => (told.unwrap_or(Ok(false))?, false),
             () = &mut asked => (false, true),
         };
-        if told && !options.once {
+        if !told && !stopped {
+            println!("the story has not come to its end within {} s", STORY_LIMIT.as_secs());
+        }
+        if !stopped && !options.once {
             story.invite();
             tokio::select! {
                 () = asked => {}
@@ -72,7 +79,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Problem> {
             println!("{}", story::counted(&app, entered.site).await?);
         }
         // Whoever watches may leave before the end; whoever asked for one whole story has not got it.
-        let ended_well = told || (stopped && !options.once);
+        let ended_well = told || !options.once;
         Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

@@ -32,6 +32,8 @@ pub struct Story<'a> {
     entered: &'a Entered,
     hero: AccountId,
     meter: MeterId,
+    /// Whom the watcher may sell to without changing the story.
+    other: AccountId,
     key: &'a str,
     url: String,
     began: Instant,
@@ -42,8 +44,9 @@ impl<'a> Story<'a> {
     pub fn new(head_end: &'a Running, entered: &'a Entered, key: &'a str) -> Result<Self, Problem> {
         let none = || Problem::Other("the simulated site has no meters".to_owned());
         let (hero, meter) = entered.accounts.first().copied().ok_or_else(none)?;
+        let (other, _) = entered.accounts.last().copied().ok_or_else(none)?;
         let url = format!("http://{}", head_end.http);
-        Ok(Self { app: &head_end.app, entered, hero, meter, key, url, began: Instant::now() })
+        Ok(Self { app: &head_end.app, entered, hero, meter, other, key, url, began: Instant::now() })
     }
 
     /// Tells it; `true` once supply is back.
@@ -113,7 +116,7 @@ impl<'a> Story<'a> {
         println!(
             "  curl -s {bearer} -H 'Idempotency-Key: my-first-vend' -H 'Content-Type: application/json' \\\n    \
              -d '{}' {url}/api/v1/vends\n",
-            self.vend_body("counter-2")
+            Self::vend_body(self.other, "counter-2")
         );
     }
 
@@ -168,9 +171,9 @@ impl<'a> Story<'a> {
         Ok((row.account_id == Some(self.hero)).then_some((row.action, row.state)))
     }
 
-    fn vend_body(&self, terminal: &str) -> Value {
+    fn vend_body(account: AccountId, terminal: &str) -> Value {
         json!({
-            "account_id": self.hero,
+            "account_id": account,
             "amount": VEND,
             "currency": "CNY",
             "tender": "cash",
@@ -187,7 +190,8 @@ impl<'a> Story<'a> {
             .timeout(REST_LIMIT)
             .insert_header(("Authorization", format!("Bearer {}", self.key)))
             .insert_header(("Idempotency-Key", format!("demo-{}", self.hero)));
-        let mut response = request.send_json(&self.vend_body("counter-1")).await.map_err(|bad| failed(&bad))?;
+        let mut response =
+            request.send_json(&Self::vend_body(self.hero, "counter-1")).await.map_err(|bad| failed(&bad))?;
         let receipt: Value = response.json().await.map_err(|bad| failed(&bad))?;
         if !response.status().is_success() {
             return Err(failed(&receipt));

@@ -356,7 +356,7 @@ fn withdraw_credit(conn: &mut Conn, order: &Order, seen: &MeterFacts) -> Result<
 #[must_use]
 pub fn notice_of(order: &Order, available: domain::money::Money, address: &str) -> Option<Notice> {
     match (order.action, order.state) {
-        (Action::Disconnect, order::State::Confirmed) => Some(Notice::Disconnected { available }),
+        (Action::Disconnect, order::State::Confirmed) => Some(Notice::Disconnected { available, cause: order.cause }),
         (Action::Reconnect, order::State::Confirmed) => Some(Notice::Restored { available }),
         (Action::Reconnect, order::State::AwaitingCustomer) => Some(Notice::PressButton { meter: address.to_owned() }),
         _ => None,

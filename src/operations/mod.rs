@@ -76,11 +76,18 @@ impl Error {
 
     /// A row that would stand twice.
     fn taken(constraint: &str) -> Self {
-        let code = match constraint {
-            "vends_key" | "idempotency_keys_key" => "idempotency_key_reused",
-            _ => "already_exists",
+        let what = match constraint {
+            "vends_key" | "idempotency_keys_key" => {
+                return Self::conflict("idempotency_key_reused", "the key was used with other content");
+            }
+            "concentrators_region_terminal" => "a concentrator with this region and terminal",
+            "meters_address" => "a meter with this address",
+            "meters_concentrator_id_point" | "meters_concentrator_id_serial" => "a meter at this point",
+            "accounts_number" => "an account with this number",
+            "installations_meter_id" => "an account with this meter",
+            other => other,
         };
-        Self::conflict(code, format!("{constraint} is taken"))
+        Self::conflict("already_exists", format!("{what} exists already"))
     }
 
     /// A conflict with the state of things.

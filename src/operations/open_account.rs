@@ -52,6 +52,12 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
     let asked = once::Asked::new(id.site(), key, &("open_account", id, &new))?;
     let earlier = asked.clone();
     if app.db.read(move |conn| once::find::<AccountId>(conn, &earlier)).await?.is_none() {
+        let meter = new.meter_id;
+        let ready = move |conn: &mut Conn| {
+            pending(&store::account::by_id(conn, id)?)?;
+            check_meter(conn, meter).map(drop)
+        };
+        app.db.read(ready).await?;
         let first = match new.initial_reading {
             Some(total) => First::Entered(total),
             None => First::Live(live(app, new.meter_id, by).await?),
@@ -96,9 +102,7 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
             if once::find::<AccountId>(conn, &asked)?.is_some() {
                 return Ok((decide_relay::Reviewed::default(), None));
             }
-            if account.state != State::Pending {
-                return Err(Error::conflict("account_not_pending", "the account is open already"));
-            }
+            pending(&account)?;
             let concentrator = check_meter(conn, meter)?;
             let reading = first_reading(conn, &settings, &new, first, now)?;
             let installation = Installation {
@@ -136,6 +140,14 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
         app.announce(Changed::Account { account: id });
     }
     Ok(())
+}
+
+fn pending(account: &Account) -> Result<(), Error> {
+    if account.state == State::Pending {
+        Ok(())
+    } else {
+        Err(Error::conflict("account_not_pending", "the account is open already"))
+    }
 }
 
 fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::ConcentratorId, Error> {

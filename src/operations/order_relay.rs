@@ -72,7 +72,12 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
                 }
             };
             if new.action == Action::Reconnect && !causes.is_empty() {
-                return Err(Error::refused("supply_not_wanted", format!("supply stays cut for: {causes}")));
+                let detail = if causes.contains(Cause::Credit) {
+                    format!("supply stays cut for {causes}: vend until the headroom reaches the restore margin, then order again")
+                } else {
+                    format!("supply stays cut for {causes}")
+                };
+                return Err(Error::refused("supply_not_wanted", detail));
             }
             decide_relay::save_causes(conn, id, &facts.causes, &causes)?;
             let wish =

@@ -6,7 +6,8 @@ use domain::{
     ledger::{self, Tender, TransactionKind},
     money::Money,
     notice::Notice,
-    vending::{self, Facts, Split},
+    relay::Cause,
+    vending::{self, Facts, Refused, Split},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,7 @@ pub struct Receipt {
     /// Posted less accrued, after.
     #[schema(value_type = i64)]
     pub available_after: Money,
-    /// Whether that is enough for supply.
+    /// Whether supply comes back, or stays, with it: there is enough, and nothing but credit keeps it cut.
     pub restores: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -97,7 +98,7 @@ pub struct Trial {
     /// Posted less accrued, after.
     #[schema(value_type = i64)]
     pub available_after: Money,
-    /// Whether that would be enough for supply.
+    /// Whether supply would come back, or stay, with it.
     pub restores: bool,
 }
 
@@ -199,8 +200,17 @@ fn check(
         available: books.available()?,
         cashier_sold_today: store::vend::sold_by(conn, vend.account_id.site(), by, since)?,
     };
-    vending::split(vend.amount, &facts, &books.account.limits(), version, &settings.policy.vending)
-        .map_err(|refused| Error::refused(refused.code(), refused.to_string()))
+    let mut split = vending::split(vend.amount, &facts, &books.account.limits(), version, &settings.policy.vending)
+        .map_err(|refused| match refused {
+            Refused::AmountNotPositive | Refused::BelowMinimum { .. } | Refused::AboveMaximum { .. } => {
+                Error::field(refused.code(), "amount", refused.to_string())
+            }
+            _ => Error::refused(refused.code(), refused.to_string()),
+        })?;
+    // Money lifts nothing but credit: what an operator cut stays cut.
+    let causes = store::meter::causes_of_account(conn, books.account.id)?;
+    split.restores &= causes.values().all(|causes| causes.without(Cause::Credit).is_empty());
+    Ok(split)
 }
 
 /// Longest terminal name, in characters.

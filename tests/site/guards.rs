@@ -51,7 +51,7 @@ async fn a_vend_does_not_lift_an_operators_disconnect(database: Database) {
 
     let receipt = hero.vend(rest, "vend-1", 100_000).await;
     hero.polled(rest, 6).await;
-    assert_eq!(receipt["restores"], true, "credit is no reason any more");
+    assert_eq!(receipt["restores"], false, "the cashier must not promise what an operator holds back");
     assert_eq!(hero.orders(rest).await.len(), 1);
     assert_eq!(hero.truth.relay(), RelayState::Disconnected);
     assert_eq!(hero.balance(rest).await["supply"][0]["causes"], json!(["operator"]));

@@ -10,7 +10,7 @@ use domain::{
     },
 };
 use jiff::SignedDuration;
-use store::{Conn, Error, ids, concentrator, relay_order, story, transaction, vend};
+use store::{Conn, Error, concentrator, ids, relay_order, story, transaction, vend};
 
 use crate::support::{Town, at, found_town};
 
