@@ -9,6 +9,7 @@ use domain::{
     money::{Carry, Money},
     notice::Notice,
     reading::{Kind, Quality, TimeSource},
+    settlement::MULTIPLIER_MAX,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,9 +67,6 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
     }
     app.db.read(move |conn| Ok(store::account::by_id(conn, id)?)).await
 }
-
-/// Largest multiplier.
-const MULTIPLIER_MAX: u32 = 1_000_000;
 
 /// Where the first reading comes from.
 #[derive(Debug, Clone, Copy)]
