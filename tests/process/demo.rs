@@ -27,10 +27,21 @@ fn a_kept_demo_its_json_and_its_audit_agree() {
     assert!(counts["restore_seconds"].as_f64() > Some(0.0), "{counts}");
 
     let file = folder.path().join("wattgate.db");
-    let rows = "SELECT (SELECT count(*) FROM readings), (SELECT count(*) FROM vends), \
-                (SELECT count(*) FROM relay_orders WHERE state = 'confirmed' AND action = 'disconnect')";
+    let rows = "SELECT (SELECT count(*) FROM readings), \
+                (SELECT count(*) FROM notices WHERE state IN ('sent', 'delivered')), \
+                (SELECT count(*) FROM relay_orders WHERE state = 'confirmed' AND action = 'disconnect'), \
+                (SELECT count(*) FROM vends), \
+                (SELECT count(*) FROM relay_orders WHERE state = 'confirmed' AND action = 'reconnect'), \
+                (SELECT (ended_at - vends.created_at) / 1000 FROM relay_orders JOIN vends ON vends.id = vend_id \
+                 WHERE relay_orders.state = 'confirmed' AND action = 'reconnect')";
+    let milliseconds = counts["restore_seconds"].as_f64().map(|seconds| (seconds * 1000.0).round());
+    let told = ["readings", "notices", "disconnects_confirmed", "vends", "reconnects_confirmed"]
+        .map(|name| counts[name].as_f64())
+        .into_iter()
+        .chain([milliseconds]);
     let counted = sqlite(&file, "", rows);
-    assert_eq!(counted, serde_json::json!([counts["readings"], counts["vends"], counts["disconnects_confirmed"]]));
+    let counted = counted.as_array().unwrap().iter().map(Value::as_f64);
+    assert!(told.eq(counted.clone()), "{counts} is told, {:?} is counted", counted.collect::<Vec<_>>());
     assert!(audit(&file, 0).ends_with(" 0 differences\n"));
 
     let moved = "DROP TRIGGER IF EXISTS postings_refuse_update; UPDATE postings SET amount = amount";
