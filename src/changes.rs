@@ -4,6 +4,7 @@ use domain::{
     ids::{AccountId, ConcentratorId, MeterId, NoticeId, OrderId, ReadRequestId, VendId},
     notice,
     reading::Quality,
+    relay::decide::Guard,
 };
 use tokio::{sync::broadcast, time::Instant};
 
@@ -23,6 +24,13 @@ pub enum Changed {
     Order {
         /// Which.
         order: OrderId,
+    },
+    /// A cut or a reconnect is due and held.
+    Held {
+        /// Of which meter.
+        meter: MeterId,
+        /// By what.
+        guards: Vec<Guard>,
     },
     /// A notice was handed to its channel, or given up.
     Notice {

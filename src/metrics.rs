@@ -11,6 +11,7 @@ pub struct Metrics {
     readings: IntCounterVec,
     vends: IntCounter,
     notices: IntCounterVec,
+    holds: IntCounterVec,
 }
 
 impl Metrics {
@@ -21,16 +22,19 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let readings = Opts::new("wattgate_readings_total", "Readings taken in, by what they were found to be");
         let notices = Opts::new("wattgate_notices_total", "Notices handed to their channel or given up, by kind");
+        let holds = Opts::new("wattgate_holds_total", "Looks at a due cut or reconnect that found it held, by guard");
         let metrics = Self {
             hot_failures: IntCounter::new("wattgate_hot_failures_total", "Hot balances that did not answer")?,
             readings: IntCounterVec::new(readings, &["quality"])?,
             vends: IntCounter::new("wattgate_vends_total", "Vends made")?,
             notices: IntCounterVec::new(notices, &["kind"])?,
+            holds: IntCounterVec::new(holds, &["guard"])?,
         };
         registry.register(Box::new(metrics.hot_failures.clone()))?;
         registry.register(Box::new(metrics.readings.clone()))?;
         registry.register(Box::new(metrics.vends.clone()))?;
         registry.register(Box::new(metrics.notices.clone()))?;
+        registry.register(Box::new(metrics.holds.clone()))?;
         Ok(metrics)
     }
 
@@ -41,6 +45,9 @@ impl Metrics {
             Changed::Reading { quality, .. } => self.readings.with_label_values(&[quality.as_str()]).inc(),
             Changed::Vend { .. } => self.vends.inc(),
             Changed::Notice { kind, .. } => self.notices.with_label_values(&[kind.as_str()]).inc(),
+            Changed::Held { guards, .. } => {
+                guards.iter().for_each(|guard| self.holds.with_label_values(&[guard.as_str()]).inc());
+            }
             Changed::Order { .. }
             | Changed::Account { .. }
             | Changed::ReadRequest { .. }

@@ -56,7 +56,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn all_sources() -> Vec<(PathBuf, String)> {
-    ["domain/src", "protocols/src", "store/src", "actors/src", "simulator/src", "src"]
+    ["domain/src", "protocols/src", "store/src", "actors/src", "simulator/src", "simulation/src", "src"]
         .into_iter()
         .flat_map(sources)
         .collect()
@@ -118,7 +118,7 @@ fn actors_know_no_database_and_no_page() {
 #[test]
 fn store_is_the_only_one_that_knows_diesel() {
     never_names("store/src", &["actix", "actix_web", "actors", "redis", "protocols", "wattgate"]);
-    for folder in ["src", "actors/src", "simulator/src", "protocols/src", "domain/src"] {
+    for folder in ["src", "actors/src", "simulator/src", "simulation/src", "protocols/src", "domain/src"] {
         never_names(folder, &["diesel"]);
     }
 }
@@ -127,6 +127,51 @@ fn store_is_the_only_one_that_knows_diesel() {
 fn operations_know_no_page_and_http_knows_no_bytes() {
     never_names("src/operations", &["actix_web", "diesel", "protocols", "redis"]);
     never_names("src/http", &["diesel", "protocols", "redis"]);
+}
+
+#[test]
+fn the_auditor_shares_no_rule_with_the_program() {
+    let auditor = "simulation/src/auditor";
+    never_names(auditor, &["wattgate", "store", "actors", "protocols", "simulator"]);
+    let named: BTreeSet<String> = sources(auditor).iter().flat_map(|(_, text)| modules_of_domain(text)).collect();
+    assert_eq!(named, ["energy", "ids", "money"].map(str::to_owned).into(), "units and names, and nothing else");
+    never_names("simulator/src", &["wattgate", "store", "actors", "simulation"]);
+}
+
+/// The modules of `domain` that a text names, one by one or in a list.
+fn modules_of_domain(text: &str) -> BTreeSet<String> {
+    let first_word =
+        |path: &str| path.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    let mut modules = BTreeSet::new();
+    for (at, opening) in text.match_indices("domain::") {
+        let rest = &text[at + opening.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            modules.insert(first_word(rest));
+            continue;
+        };
+        let (mut depth, mut item) = (0, String::new());
+        for letter in list.chars() {
+            match letter {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => drop(modules.insert(first_word(&std::mem::take(&mut item)))),
+                letter if depth == 0 => item.push(letter),
+                _ => {}
+            }
+        }
+        modules.insert(first_word(&item));
+    }
+    modules.remove("");
+    modules
+}
+
+#[test]
+fn the_modules_that_are_named_are_found_in_lists_too() {
+    let found = modules_of_domain(
+        "use domain::{\n    energy::Energy,\n    ids::{AccountId, MeterId},\n};\nuse domain::money::{Money, Price};\nlet x = domain::charge::settle();",
+    );
+    assert_eq!(found, ["charge", "energy", "ids", "money"].map(str::to_owned).into());
 }
 
 #[test]

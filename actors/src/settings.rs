@@ -81,7 +81,11 @@ pub struct FleetSettings {
     pub clock_check_s: u64,
     /// Interval of reading a relay without an order, in seconds; 0: never.
     pub relay_check_s: u64,
-    /// Pause before a check of archive, clock or relay that failed is tried again, in seconds.
+    /// How long after an order's end, or after we began to look, its command or that of an order before it may still take
+    /// effect, in seconds: then the relay is read once more.
+    pub relay_doubt_s: u64,
+    /// Pause before a check of archive, clock or relay that failed is tried again, and between looks at a clock that is
+    /// off, in seconds.
     pub check_retry_s: u64,
 
     /// Pause before a failed actor's first restart, in ms; doubled for each further one.

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bug::{Bug, is_planted},
     energy::Energy,
     money::{Carry, Exact, Money, Price},
     tariff::{Block, Tariff, TariffVersion, window_start},
@@ -156,7 +157,8 @@ fn window_slices(window: Date, version: &TariffVersion, from: Energy, to: Energy
     let lower = std::iter::once(None).chain(bounds);
     version.blocks.iter().zip(lower).enumerate().filter_map(move |(index, (block, lower))| {
         let energy = inside(block, lower, to) - inside(block, lower, from);
-        let cost = Exact::cost(energy, block.price);
+        let first = version.blocks.first().filter(|_| is_planted(Bug::IgnoreBlocks));
+        let cost = Exact::cost(energy, first.unwrap_or(block).price);
         let slice = Slice { window, version: version.version, block: index + 1, price: block.price, energy, cost };
         (energy != Energy::ZERO).then_some(slice)
     })
@@ -183,6 +185,7 @@ pub fn exact_cost(usage: &Usage, tariff: &Tariff) -> Result<Exact, ChargeError> 
 /// # Errors
 /// See [`ChargeError`].
 pub fn settle(before: &Usage, after: &Usage, carry: Carry, tariff: &Tariff) -> Result<(Money, Carry), ChargeError> {
+    let carry = if is_planted(Bug::SkipCarry) { Carry::ZERO } else { carry };
     let change = exact_cost(after, tariff)? - exact_cost(before, tariff)? + Exact::new(i128::from(carry.get()));
     change.split(&tariff.currency).ok_or(ChargeError::TooLarge)
 }

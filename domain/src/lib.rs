@@ -9,6 +9,7 @@
 mod text;
 
 pub mod account;
+pub mod bug;
 pub mod calendar;
 pub mod charge;
 pub mod energy;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bug::{Bug, is_planted},
     energy::Energy,
     ids::{MeterId, ReadingId},
     site::ReadingPolicy,
@@ -221,7 +222,7 @@ pub fn judge(
             reasons.push(reason);
         }
     };
-    also(!observation.identity_verified, Reason::IdentityUnverified);
+    also(!observation.identity_verified && !is_planted(Bug::TrustForeignArchive), Reason::IdentityUnverified);
     let early_by = observation.as_of.duration_since(observation.received_at);
     also(early_by > policy.future_tolerance, Reason::InTheFuture);
     also(observation.as_of < installed_at, Reason::BeforeInstallation);
@@ -269,7 +270,7 @@ impl Bounds {
         let near = neighbours.before.or(neighbours.after).map_or(Energy::ZERO, |neighbour| neighbour.total);
         let turns = near.get().div_euclid(modulus.get().max(1));
         (turns - 1..=turns + 1)
-            .filter(|turns| *turns >= 0)
+            .filter(|turns| *turns >= 0 && !is_planted(Bug::IgnoreRollover))
             .map(|turns| shown + Energy::new(turns * modulus.get()))
             .min_by_key(|total| self.distance(*total))
             .unwrap_or(shown)

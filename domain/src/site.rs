@@ -140,6 +140,14 @@ pub struct DisconnectionPolicy {
     pub held_recheck: SignedDuration,
 }
 
+impl DisconnectionPolicy {
+    /// Whether a clock that is ahead or behind by this is off: what it stamped is no evidence for a cut.
+    #[must_use]
+    pub fn is_off(&self, offset: SignedDuration) -> bool {
+        offset.abs() > self.clock_tolerance
+    }
+}
+
 /// Local hours, from `from` up to but not including `to`; they wrap over midnight where `from` is not before `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -85,6 +85,17 @@ impl Bus {
         }
     }
 
+    /// Its clock is this far ahead of the true time from now on.
+    pub fn set_clock_offset(&mut self, offset: SignedDuration) {
+        self.settings.clock_offset = offset;
+    }
+
+    /// Answers come from there from now on; rounds begin with the next [`Self::round`].
+    pub fn set_cache(&mut self, cache: Cache) {
+        self.settings.cache = cache;
+        self.next_round = None;
+    }
+
     /// What the concentrator's clock shows: local time.
     #[must_use]
     pub fn clock(&self, now: Timestamp) -> DateTime {
@@ -108,6 +119,17 @@ impl Bus {
     /// The archive's records, by serial number.
     pub fn archive(&self) -> impl Iterator<Item = &ArchiveRecord> {
         self.archive.values()
+    }
+
+    /// Exchanges the meter addresses of the first two records, as a careless technician does; false if there are fewer.
+    pub fn swap_archive(&mut self) -> bool {
+        let mut records = self.archive.values_mut();
+        let pair = records.next().zip(records.next());
+        let there = pair.is_some();
+        if let Some((first, second)) = pair {
+            std::mem::swap(&mut first.meter, &mut second.meter);
+        }
+        there
     }
 
     /// Writes records into the archive; one with point 0 is deleted. Returns false, and changes nothing, when a number
@@ -169,6 +191,14 @@ impl Bus {
         answer.encode().ok()
     }
 
+    /// Carries a frame to the meter it names, where it comes no earlier than `at`, and loses the answer.
+    pub fn forward_late(&self, bytes: &[u8], at: Timestamp) {
+        let frame = dlt645::Frame::decode(bytes).ok();
+        if let Some((meter, frame)) = frame.and_then(|frame| Some((self.meters.get(&frame.address)?, frame))) {
+            lock(meter).receive_late(frame, at);
+        }
+    }
+
     /// Whether the meter that a frame names is there and not silent.
     #[must_use]
     pub fn reaches(&self, bytes: &[u8]) -> bool {
@@ -185,7 +215,7 @@ impl Bus {
     }
 
     fn copy_registers(&mut self, address: MeterAddress, now: Timestamp) {
-        let registers = self.answering(address).map(|mut meter| meter.registers(now));
+        let registers = self.answering(address).map(|mut meter| meter.polled(now));
         if let Some(registers) = registers {
             self.copies.insert(address, Copied { registers, at: self.clock(now) });
         }

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use protocols::{
     EncodeError, Framer, Secret,
     qgdw376::{
-        Address, Afn, AnswerHeader, Confirmation, Downlink, Forwarded, Frame, LinkReport, MAX_FRAME, TerminalAddress,
-        TimeTag, Timeout, Uplink,
+        Address, Afn, AnswerHeader, Confirmation, Downlink, Forward, Forwarded, Frame, LinkReport, MAX_FRAME,
+        TerminalAddress, TimeTag, Timeout, Uplink,
     },
 };
 use tracing::debug;
@@ -258,10 +258,24 @@ impl Concentrator {
             return;
         }
         let Some(request) = self.waiting.pop_front() else { return };
-        let fault = self.faults.draw();
+        let forwarded = self.forwarded(&request).is_some();
+        let fault = self.faults.draw(forwarded);
         let later = if let Some(Fault::Delay(later)) = fault { later } else { SignedDuration::ZERO };
         let due = now.saturating_add(self.duration(&request).saturating_add(later)).unwrap_or(now);
         self.work = Some(Work { request, fault, due });
+    }
+
+    /// What a request sends on to a meter: nothing without the right password, nor where it is answered from memory.
+    fn forwarded(&self, request: &Frame) -> Option<Forward> {
+        let remembered = self.answered.as_ref().is_some_and(|(number, _)| repeats(request, *number));
+        match Downlink::decode(request) {
+            Ok(Downlink::Forward(forward)) if self.permits(request) && !remembered => Some(forward),
+            _ => None,
+        }
+    }
+
+    fn permits(&self, request: &Frame) -> bool {
+        !request.afn.has_password() || request.password == Some(self.settings.password)
     }
 
     fn duration(&self, request: &Frame) -> SignedDuration {
@@ -276,6 +290,12 @@ impl Concentrator {
     }
 
     fn finish(&mut self, work: Work, now: Timestamp) -> Option<Vec<u8>> {
+        if let Some(Fault::LateDelivery(after)) = work.fault {
+            let late = self.forwarded(&work.request)?;
+            self.answered = None;
+            self.bus.forward_late(&late.bytes, now.saturating_add(after).unwrap_or(now));
+            return None;
+        }
         let header = self.answer_header(&work.request, now);
         let bytes = if work.fault == Some(Fault::Refusal) {
             encode(&Uplink::Confirm(Confirmation::Denied), &header).ok()?
@@ -284,9 +304,12 @@ impl Concentrator {
         };
         match work.fault {
             None | Some(Fault::Delay(_) | Fault::Refusal) => Some(bytes),
-            Some(Fault::NoAnswer) => None,
+            Some(Fault::NoAnswer | Fault::LateDelivery(_)) => None,
             Some(Fault::WrongChecksum) => Some(spoil_checksum(bytes)),
             Some(Fault::CutFrame) => Some(self.faults.cut(bytes)),
+            Some(Fault::Flipped) => Some(self.faults.flip(bytes)),
+            Some(Fault::Glued) => Some(self.faults.glue(&bytes)),
+            Some(Fault::Repeated) => Some(bytes.repeat(2)),
             Some(Fault::Reconnect(away)) => {
                 self.drop_link(away, now);
                 None
@@ -307,7 +330,7 @@ impl Concentrator {
     /// The answer to a request; the stored one where it repeats the last request's number without a time tag.
     fn answer(&mut self, request: &Frame, header: &AnswerHeader, now: Timestamp) -> Option<Vec<u8>> {
         let number = request.sequence.number;
-        let repeated = self.answered.take().filter(|(last, _)| request.time_tag.is_none() && *last == number);
+        let repeated = self.answered.take().filter(|(last, _)| repeats(request, *last));
         let bytes = match repeated {
             Some((_, stored)) => stored,
             None => {
@@ -324,7 +347,7 @@ impl Concentrator {
 
     fn carry_out(&mut self, request: &Frame, now: Timestamp) -> Uplink {
         let denied = Uplink::Confirm(Confirmation::Denied);
-        if request.afn.has_password() && request.password != Some(self.settings.password) {
+        if !self.permits(request) {
             return denied;
         }
         let most = self.settings.points_per_answer;
@@ -347,6 +370,11 @@ impl Concentrator {
             Ok(Downlink::SetArchive(_) | Downlink::Confirm(_)) | Err(_) => denied,
         }
     }
+}
+
+/// Whether a request has the number of the last one, and no time tag that makes it one of its own.
+fn repeats(request: &Frame, last: u8) -> bool {
+    request.time_tag.is_none() && request.sequence.number == last
 }
 
 fn encode(uplink: &Uplink, header: &AnswerHeader) -> Result<Vec<u8>, EncodeError> {

@@ -11,7 +11,7 @@ const SLOT_US: i64 = 900_000_000;
 const UNIT_W_US: i64 = 360_000_000;
 
 /// A register shows six digits of kWh (Q/GDW 376.1 format 14, DL/T 645 XXXXXX.XX) and begins again at zero.
-const ROLLOVER: i64 = 10_000_000_000;
+pub(crate) const ROLLOVER: i64 = 10_000_000_000;
 
 /// Share of the nominal load drawn in each local hour, in per cent.
 const HOURLY_PERCENT: [i64; 24] =
@@ -147,7 +147,8 @@ impl Counter {
     }
 }
 
-fn roll(register: Energy) -> Energy {
+/// What a register shows that counted so far.
+pub(crate) fn roll(register: Energy) -> Energy {
     Energy::new(register.get().rem_euclid(ROLLOVER))
 }
 

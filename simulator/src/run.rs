@@ -1,11 +1,15 @@
 //! Runs a concentrator over real or in-memory links: dials, carries bytes both ways, dials again after a loss.
 //!
-//! Sleeps on tokio's time and reads an injected clock, so that both may be paused.
+//! Sleeps on tokio's time and reads an injected clock, so that both may be paused. May be dropped at any moment, with its
+//! runtime too, and begun again: what a link leaves behind ends with it.
 
 use std::{
     future::Future,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -39,13 +43,15 @@ pub struct ModemSettings {
 pub struct Station {
     machine: Mutex<Concentrator>,
     nudge: Notify,
+    /// How many links there were.
+    links: AtomicU64,
 }
 
 impl Station {
     /// Shares a concentrator.
     #[must_use]
     pub fn new(machine: Concentrator) -> Self {
-        Self { machine: Mutex::new(machine), nudge: Notify::new() }
+        Self { machine: Mutex::new(machine), nudge: Notify::new(), links: AtomicU64::new(0) }
     }
 
     /// Does something to the concentrator and has its driver look at it again.
@@ -53,6 +59,11 @@ impl Station {
         let result = act(&mut self.lock());
         self.nudge.notify_one();
         result
+    }
+
+    /// Looks at the concentrator and leaves its driver alone.
+    pub fn look<T>(&self, see: impl FnOnce(&mut Concentrator) -> T) -> T {
+        see(&mut self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Concentrator> {
@@ -109,6 +120,29 @@ async fn rest(station: &Station, clock: &Clock, pause: Duration) {
     }
 }
 
+/// A link that is up. However it ends, also with its future dropped, the concentrator gets to know.
+struct Linked<'a> {
+    station: &'a Station,
+    number: u64,
+}
+
+impl<'a> Linked<'a> {
+    fn begin(station: &'a Station, now: Timestamp) -> Self {
+        let number = station.links.fetch_add(1, Ordering::SeqCst) + 1;
+        station.lock().link_up(now);
+        Self { station, number }
+    }
+}
+
+impl Drop for Linked<'_> {
+    fn drop(&mut self) {
+        // A runtime may drop an old link only after a newer one has begun.
+        if self.station.links.load(Ordering::SeqCst) == self.number {
+            self.station.lock().link_down();
+        }
+    }
+}
+
 /// One link from beginning to end. Returns whether its login was confirmed.
 async fn session<L>(
     station: &Station,
@@ -120,7 +154,7 @@ async fn session<L>(
 where
     L: AsyncRead + AsyncWrite + Unpin,
 {
-    station.lock().link_up(clock());
+    let _linked = Linked::begin(station, clock());
     let mut buffer = [0; 2048];
     let mut stopping = false;
     loop {

@@ -1,21 +1,25 @@
 //! A whole simulated site: concentrators with their meters, what the head end has to know of them, and handles by which
 //! a test or the demo plays customer and fate.
+//!
+//! The site is the world: it outlives the runtimes its concentrators run on, and the head ends they dial.
+
+mod handles;
 
 use std::{
     collections::BTreeMap,
     future::Future,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
-use domain::{energy::Energy, reading::Registers, relay::RelayState};
+use domain::energy::Energy;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use protocols::{
     Secret,
     dlt645::{BadMeterAddress, MeterAddress, Password},
-    qgdw376::{ArchiveRecord, TerminalAddress},
+    qgdw376::TerminalAddress,
 };
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use tokio::{
@@ -29,10 +33,12 @@ use crate::{
     bus::{Bus, BusSettings, Cache, SharedMeter, lock},
     concentrator::{Concentrator, ConcentratorSettings},
     faults::{FaultRates, Faults},
-    load::LoadCurve,
+    load::{LoadCurve, ROLLOVER},
     meter::{Meter, MeterSpec},
     run::{Clock, ModemSettings, Station, run},
 };
+
+pub use self::handles::{ConcentratorHandle, MeterHandle};
 
 /// What a site consists of. One seed fixes all that is drawn: loads, start readings, faults.
 #[derive(Debug, Clone)]
@@ -55,6 +61,9 @@ pub struct SiteSpec {
     pub zone: TimeZone,
     /// How old the meters are when the site begins, so that there are freezes of the days before.
     pub age: SignedDuration,
+    /// How many meters, from the first one on, are new when the site begins, with a total and a flat period that are 1
+    /// to 30 kWh short of beginning again at zero.
+    pub near_rollover: u16,
     /// What the meters want before they move their relay.
     pub password: Password,
     /// Whether the meters claim to sell electricity by themselves.
@@ -83,6 +92,7 @@ impl SiteSpec {
             load_w: 10_000,
             zone,
             age: SignedDuration::from_hours(4 * 24),
+            near_rollover: 0,
             password,
             local_prepay: false,
             settings: ConcentratorSettings {
@@ -147,7 +157,9 @@ pub struct ConcentratorListing {
 /// A simulated site. Clones are the same site.
 #[derive(Clone)]
 pub struct Site {
+    /// Reads `newest`, whatever that is by then.
     clock: Clock,
+    newest: Arc<RwLock<Clock>>,
     modem: ModemSettings,
     listing: Arc<[ConcentratorListing]>,
     stations: Arc<BTreeMap<TerminalAddress, Arc<Station>>>,
@@ -160,13 +172,16 @@ impl Site {
     /// # Errors
     /// Refuses a site without concentrators and addresses out of range.
     pub fn new(spec: &SiteSpec, clock: Clock) -> Result<Self, SiteError> {
+        let newest = Arc::new(RwLock::new(clock));
+        let read = Arc::clone(&newest);
+        let clock: Clock = Arc::new(move || read.read().unwrap_or_else(PoisonError::into_inner)());
         let mut random = Xoshiro256PlusPlus::seed_from_u64(spec.seed);
         let now = clock();
         let mut listing = Vec::new();
         let mut stations = BTreeMap::new();
         let mut meters = BTreeMap::new();
         let each = spec.meters.checked_div(spec.concentrators).ok_or(SiteError::NoConcentrator)?;
-        let mut next_meter = spec.first_meter;
+        let mut installed: u16 = 0;
         for index in 0..spec.concentrators {
             let terminal = spec.first_terminal.checked_add(index).filter(|number| (1..u16::MAX).contains(number));
             let address = TerminalAddress { region: spec.region, terminal: terminal.ok_or(SiteError::Terminals)? };
@@ -174,8 +189,8 @@ impl Site {
             let mut listed = Vec::new();
             let mut behind = Vec::new();
             for serial in 1..=share {
-                let meter = install(spec, next_meter, now, &mut random)?;
-                next_meter += 1;
+                let meter = install(spec, installed, now, &mut random)?;
+                installed += 1;
                 listed.push(MeterListing { address: meter.address(), serial, point: serial });
                 let meter = Arc::new(Mutex::new(meter));
                 meters.insert(lock(&meter).address(), Arc::clone(&meter));
@@ -187,7 +202,14 @@ impl Site {
             stations.insert(address, Arc::new(Station::new(machine)));
             listing.push(ConcentratorListing { address, meters: listed });
         }
-        Ok(Self { clock, modem: spec.modem, listing: listing.into(), stations: stations.into(), meters: meters.into() })
+        let (listing, stations, meters) = (listing.into(), stations.into(), meters.into());
+        Ok(Self { clock, newest, modem: spec.modem, listing, stations, meters })
+    }
+
+    /// The true time is told by another clock from now on, which should go on where the last one stopped; all handles
+    /// and running concentrators read it.
+    pub fn set_clock(&self, clock: Clock) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = clock;
     }
 
     /// What the head end has to be told before it can read this site.
@@ -200,14 +222,14 @@ impl Site {
     #[must_use]
     pub fn meter(&self, address: MeterAddress) -> Option<MeterHandle> {
         let meter = Arc::clone(self.meters.get(&address)?);
-        Some(MeterHandle { clock: Arc::clone(&self.clock), meter })
+        Some(MeterHandle::new(Arc::clone(&self.clock), meter))
     }
 
     /// The concentrator of this address.
     #[must_use]
     pub fn concentrator(&self, address: TerminalAddress) -> Option<ConcentratorHandle> {
         let station = Arc::clone(self.stations.get(&address)?);
-        Some(ConcentratorHandle { clock: Arc::clone(&self.clock), station })
+        Some(ConcentratorHandle::new(Arc::clone(&self.clock), station))
     }
 
     /// Every concentrator dials the head end at `to` over TCP, on the present tokio runtime.
@@ -216,7 +238,8 @@ impl Site {
         self.run_with(move |_| TcpStream::connect(to))
     }
 
-    /// Every concentrator dials by `dial`, which is given its address; for in-memory links.
+    /// Every concentrator dials by `dial`, which is given its address; for in-memory links. The result and its runtime
+    /// may be dropped at any moment and the site run again: links end, meters and archives stay.
     #[must_use]
     pub fn run_with<D, F, L>(&self, dial: D) -> Running
     where
@@ -237,20 +260,25 @@ impl Site {
 
 fn install(
     spec: &SiteSpec,
-    address: u64,
+    index: u16,
     now: Timestamp,
     random: &mut Xoshiro256PlusPlus,
 ) -> Result<Meter, BadMeterAddress> {
     let load = LoadCurve { load_w: spec.load_w, seed: random.random(), zone: spec.zone.clone() };
+    let (start, age) = if index < spec.near_rollover {
+        (ROLLOVER - random.random_range(10_000..=300_000), SignedDuration::ZERO)
+    } else {
+        (random.random_range(0..100_000_000), spec.age)
+    };
     let meter = MeterSpec {
-        address: format!("{address:012}").parse()?,
+        address: format!("{:012}", spec.first_meter.saturating_add(index.into())).parse()?,
         password: spec.password,
-        start: Energy::new(random.random_range(0..100_000_000)),
+        start: Energy::new(start),
         load,
         clock_offset: SignedDuration::ZERO,
         local_prepay: spec.local_prepay,
     };
-    Ok(Meter::new(meter, now.saturating_sub(spec.age).unwrap_or(now)))
+    Ok(Meter::new(meter, now.saturating_sub(age).unwrap_or(now)))
 }
 
 /// The dialling concentrators of a site. Dropped, they end at once.
@@ -265,90 +293,6 @@ impl Running {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// A customer in front of a meter, and an auditor's eyes behind it.
-#[derive(Clone)]
-pub struct MeterHandle {
-    clock: Clock,
-    meter: SharedMeter,
-}
-
-impl MeterHandle {
-    /// The customer presses the button; true when that restored supply.
-    pub fn press(&self) -> bool {
-        lock(&self.meter).press((self.clock)())
-    }
-
-    /// A silent meter answers nothing, while its load goes on.
-    pub fn silence(&self, silent: bool) {
-        lock(&self.meter).set_silent(silent);
-    }
-
-    /// All energy that flowed since the meter was installed.
-    #[must_use]
-    pub fn true_energy(&self) -> Energy {
-        lock(&self.meter).true_energy((self.clock)())
-    }
-
-    /// What the registers show, in their full resolution.
-    #[must_use]
-    pub fn registers(&self) -> Registers {
-        lock(&self.meter).registers((self.clock)())
-    }
-
-    /// The relay itself.
-    #[must_use]
-    pub fn relay(&self) -> RelayState {
-        lock(&self.meter).relay()
-    }
-
-    /// The state last commanded; connected while the relay is disconnected: a permit waits for [`Self::press`].
-    #[must_use]
-    pub fn command(&self) -> RelayState {
-        lock(&self.meter).command()
-    }
-}
-
-/// Fate, for one concentrator.
-#[derive(Clone)]
-pub struct ConcentratorHandle {
-    clock: Clock,
-    station: Arc<Station>,
-}
-
-impl ConcentratorHandle {
-    /// Breaks its link and keeps it away that long.
-    pub fn drop_link(&self, away: SignedDuration) {
-        let now = (self.clock)();
-        self.station.with(|concentrator| concentrator.drop_link(away, now));
-    }
-
-    /// Other faults from now on.
-    pub fn set_faults(&self, rates: FaultRates) {
-        self.station.with(|concentrator| concentrator.faults().set_rates(rates));
-    }
-
-    /// Whether the head end confirmed its login on the present link.
-    #[must_use]
-    pub fn is_logged_in(&self) -> bool {
-        self.station.with(|concentrator| concentrator.is_logged_in())
-    }
-
-    /// The archive as the head end left it, by serial number.
-    #[must_use]
-    pub fn archive(&self) -> Vec<ArchiveRecord> {
-        self.station.with(|concentrator| concentrator.bus().archive().cloned().collect())
-    }
-
-    /// Puts another archive in its place, as a stranger would; false when a record is out of range, and then it is empty.
-    #[must_use]
-    pub fn replace_archive(&self, records: Vec<ArchiveRecord>) -> bool {
-        self.station.with(|concentrator| {
-            concentrator.bus().clear_archive();
-            concentrator.bus().set_archive(&records)
-        })
     }
 }
 

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use domain::ids::AccountId;
+use domain::{
+    bug::{Bug, is_planted},
+    ids::AccountId,
+};
 use futures_util::future::{BoxFuture, ready};
 
 use super::{HotBalances, HotError, Snapshot, Update};
@@ -28,7 +31,10 @@ impl HotBalances for InProcess {
         let after = self.with(|accounts| {
             let snapshot = accounts.entry(update.account).or_default();
             if let Some(part) = update.ledger
-                && snapshot.account.as_ref().is_none_or(|held| held.version <= part.version)
+                && snapshot
+                    .account
+                    .as_ref()
+                    .is_none_or(|held| held.version <= part.version || is_planted(Bug::HotTakesAnything))
             {
                 snapshot.account = Some(part);
             }

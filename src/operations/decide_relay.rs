@@ -26,6 +26,8 @@ pub struct Reviewed {
     pub orders: Vec<OrderId>,
     /// Meters whose relay is to be moved.
     pub wake: Vec<domain::ids::ConcentratorId>,
+    /// Meters whose cut or reconnect is held, and by what.
+    pub held: Vec<(MeterId, Vec<Guard>)>,
     /// Meters to be read at once, since their last reading is no evidence.
     pub read_now: Vec<(domain::ids::ConcentratorId, MeterId)>,
 }
@@ -90,6 +92,9 @@ pub fn follow(app: &App, reviewed: Reviewed) {
     }
     for concentrator in reviewed.wake {
         app.wake(concentrator);
+    }
+    for (meter, guards) in reviewed.held {
+        app.announce(Changed::Held { meter, guards });
     }
     for (concentrator, meter) in reviewed.read_now {
         app.read_now_soon(concentrator, meter);
@@ -159,6 +164,7 @@ pub fn in_transaction(
                 if guards.contains(&Guard::StaleReading) {
                     reviewed.read_now.push((meter.concentrator_id, id));
                 }
+                reviewed.held.push((id, guards));
             }
         }
     }

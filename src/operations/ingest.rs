@@ -39,6 +39,7 @@ pub struct Stored {
 pub async fn ingest(app: &App, observations: Vec<Observation>, urgent: bool) -> Result<Vec<Ack>, Error> {
     let rows = observations.len();
     let stored = app.readings()?.submit(observations, rows, urgent).await?;
+    store::fault::point("ingest.committed");
     follow(app, &stored).await;
     for ack in &stored.acks {
         app.announce(Changed::Reading { meter: ack.meter, quality: ack.quality, duplicate: ack.duplicate });
@@ -98,6 +99,7 @@ pub fn write(
     for stored in results.iter_mut().flatten() {
         after(conn, stored)?;
     }
+    store::fault::point("ingest.written");
     Ok(results)
 }
 

@@ -77,7 +77,7 @@ impl Error {
     /// A row that would stand twice.
     fn taken(constraint: &str) -> Self {
         let what = match constraint {
-            "vends_key" | "idempotency_keys_key" => {
+            "vends_key" | "transactions_key" | "idempotency_keys_key" => {
                 return Self::conflict("idempotency_key_reused", "the key was used with other content");
             }
             "concentrators_region_terminal" => "a concentrator with this region and terminal",

@@ -127,9 +127,11 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
             notices::write(conn, &books.account, &books.tariff.currency, &told, now)?;
             once::store(conn, &asked, &id, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
+            store::fault::point("open.written");
             Ok::<_, Error>((reviewed, Some(concentrator)))
         })
         .await?;
+    store::fault::point("open.committed");
     if let Err(error) = balance::refresh(app, id).await {
         tracing::warn!(account = %id, %error, "a hot balance was not filled after opening");
     }

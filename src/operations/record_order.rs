@@ -48,6 +48,7 @@ pub enum Written {
 pub async fn authorize(app: &App, id: OrderId) -> Result<Authorized, Error> {
     match app.journal()?.submit(Entry::Authorize(id), 1, false).await? {
         Written::Authorized(authorized) => {
+            store::fault::point("journal.committed");
             app.announce(Changed::Order { order: id });
             Ok(authorized)
         }
@@ -62,6 +63,7 @@ pub async fn authorize(app: &App, id: OrderId) -> Result<Authorized, Error> {
 pub async fn record(app: &App, id: OrderId, event: Event) -> Result<Order, Error> {
     match app.journal()?.submit(Entry::Record(id, event), 1, false).await? {
         Written::Recorded { order, ended } => {
+            store::fault::point("journal.committed");
             app.announce(Changed::Order { order: id });
             if let Some(account) = ended
                 && let Err(error) = decide_relay::review(app, account).await
@@ -96,6 +98,7 @@ pub fn write(
             other => other,
         });
     }
+    store::fault::point("journal.written");
     Ok(results)
 }
 

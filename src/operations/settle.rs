@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    bug::{Bug, is_planted},
     calendar::day_of,
     charge::{self, Usage},
     energy::Energy,
@@ -42,6 +43,7 @@ pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> 
         })
         .await?;
     if days > 0 {
+        store::fault::point("settle.committed");
         // The days are posted; what follows is done again by the next reading and the next review.
         if let Err(error) = balance::refresh(app, account).await {
             tracing::warn!(%account, %error, "a hot balance was not brought up to a settlement");
@@ -126,7 +128,8 @@ impl Change<'_> {
         let Some(first) = rows.first().map(|row| row.day) else { return Ok(0) };
         let mut change = Usage::none();
         for row in &rows {
-            let was = stored.get(&row.day).map_or(Energy::ZERO, |old| old.energy);
+            let old = stored.get(&row.day).filter(|_| !is_planted(Bug::ChargeCorrectionsWhole));
+            let was = old.map_or(Energy::ZERO, |old| old.energy);
             let version = i32::try_from(row.tariff_version).map_err(|bad| books::corrupt(bad.to_string()))?;
             change.put((row.block_window, version), row.energy - was);
         }
@@ -149,7 +152,9 @@ impl Change<'_> {
             balance_after: account.posted - amount,
         };
         store::transaction::insert(conn, &transaction, ledger::charge(account.id, amount).as_slice())?;
+        store::fault::point("settle.posted");
         store::settled_day::insert_batch(conn, &rows)?;
+        store::fault::point("settle.written");
         (account.posted, account.carry) = (account.posted - amount, carry);
         let written = rows.len();
         stored.extend(rows.into_iter().map(|row| (row.day, row)));

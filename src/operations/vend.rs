@@ -1,6 +1,7 @@
 //! Vending (售电): one transaction, durable before the answer, once per idempotency key.
 
 use domain::{
+    bug::{Bug, is_planted},
     calendar::{day_of, midnight},
     ids::{AccountId, VendId},
     ledger::{self, Tender, TransactionKind},
@@ -107,9 +108,13 @@ pub struct Trial {
 /// # Errors
 /// A conflict where the key was used with other content; a refusal by the rule that stands against it.
 pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt, bool), Error> {
-    let (key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
+    let (mut key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
     let settings = app.settings.clone();
     let account = vend.account_id;
+    if is_planted(Bug::ForgetKey) {
+        key = format!("{key} at {now}");
+    }
+    let trusted = if is_planted(Bug::TrustHotBalance) { app.hot.get(account).await?.account } else { None };
     let content_hash = once::content_hash(&vend)?;
     let (receipt, done) = app
         .db
@@ -122,14 +127,20 @@ pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt
             if let Some(repeated) = repeated(conn, &vend, &key, &content_hash)? {
                 return Ok((repeated, None));
             }
+            store::fault::point("vend.locked");
+            if let Some(hot) = &trusted {
+                books.account.posted = hot.posted;
+            }
             let split = check(conn, &settings, &books, &vend, &by, now)?;
             let made = Made { vend: &vend, key: &key, content_hash: &content_hash, by: &by, now };
             let receipt = made.write(conn, &mut books, &split)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, Some(receipt.vend_id), now)?;
+            store::fault::point("vend.written");
             Ok::<_, Error>((receipt, Some((reviewed, books.hot()))))
         })
         .await?;
     let Some((reviewed, hot)) = done else { return Ok((receipt, true)) };
+    store::fault::point("vend.committed");
     // The money is in; what follows is a hint and may fail.
     if let Err(error) = balance::put(app, hot).await {
         tracing::warn!(%account, %error, "a hot balance was not brought up to a vend");
@@ -245,6 +256,7 @@ impl Made<'_> {
         };
         let posting = ledger::vend(account, self.vend.tender, split.amount);
         store::transaction::insert(conn, &transaction, posting.as_slice())?;
+        store::fault::point("vend.posted");
         let number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
         let receipt = Receipt {
             vend_id: id,

@@ -12,7 +12,7 @@ use diesel::{
 
 use crate::{
     error::{Error, Result},
-    ids,
+    fault, ids,
 };
 
 /// Runs one diesel body, compiled for both databases, and gives its outcome as ours. The connection `c` never leaves it.
@@ -105,6 +105,9 @@ impl Conn {
         match work(self) {
             Ok(value) => {
                 self.depth -= 1;
+                if self.depth == 0 {
+                    fault::point("transaction.committing");
+                }
                 on!(self, |c| AnsiTransactionManager::commit_transaction(c))?;
                 if self.depth == 0 {
                     self.ids.give(&mut self.taken);

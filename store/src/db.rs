@@ -2,6 +2,7 @@
 //! that may block; nothing else in the program blocks on the database.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use tokio::{
 use crate::{
     conn::{Conn, Raw},
     error::{Error, Result},
-    ids, migration,
+    fault, ids, migration,
 };
 
 /// Where the database is and how long one waits for it.
@@ -50,7 +51,7 @@ impl Durability {
     pub fn is_full(&self) -> bool {
         match self {
             Self::SqliteSynchronous(level) => *level >= 2,
-            Self::PostgresSynchronousCommit(value) => value == "on" || value == "remote_apply",
+            Self::PostgresSynchronousCommit(value) => value == fault::synchronous_commit() || value == "remote_apply",
         }
     }
 }
@@ -64,7 +65,24 @@ pub struct Db {
 #[derive(Debug)]
 enum Doors {
     Pooled { reader: Door, writer: Door, retries: u32 },
-    Inline(Mutex<Conn>),
+    Inline { conn: Mutex<Conn>, gate: Option<Arc<dyn Gate>> },
+}
+
+/// Stands at the doors of an inline database, as disks and networks stand at those of others: may make its work wait,
+/// refuse it, or keep its outcome back.
+pub trait Gate: std::fmt::Debug + Send + Sync {
+    /// Work is about to begin, or was done and committed. An error is what the caller gets, in place of the outcome
+    /// where it was done; a future that never ends leaves the caller waiting for good.
+    fn pass(&self, passing: Passing) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+}
+
+/// Which way, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passing {
+    /// Whether the work changes rows.
+    pub writes: bool,
+    /// Whether it is done already.
+    pub done: bool,
 }
 
 impl Db {
@@ -92,12 +110,24 @@ impl Db {
         Ok(Self { doors: Arc::new(Doors::Pooled { reader, writer, retries: settings.write_retries }) })
     }
 
-    /// A database in memory, with the current schema, that does its work on the calling thread and never waits: for a
-    /// program run whole on one thread and a paused clock.
+    /// A database in memory, with the current schema, that does its work on the calling thread: for a program run whole
+    /// on one thread and a paused clock.
     ///
     /// # Errors
     /// Whatever SQLite answers.
     pub fn inline() -> Result<Self> {
+        Self::inline_with(None)
+    }
+
+    /// The same with a gate at its doors, for which everybody waits.
+    ///
+    /// # Errors
+    /// Whatever SQLite answers.
+    pub fn inline_behind(gate: Arc<dyn Gate>) -> Result<Self> {
+        Self::inline_with(Some(gate))
+    }
+
+    fn inline_with(gate: Option<Arc<dyn Gate>>) -> Result<Self> {
         let opener = Opener {
             at: Address::Sqlite(":memory:".to_owned()),
             writes: true,
@@ -106,7 +136,7 @@ impl Db {
         };
         let mut conn = opener.open()?;
         migration::migrate(&mut conn)?;
-        Ok(Self { doors: Arc::new(Doors::Inline(Mutex::new(conn))) })
+        Ok(Self { doors: Arc::new(Doors::Inline { conn: Mutex::new(conn), gate }) })
     }
 
     /// Runs queries. They see committed rows, each query those of its moment.
@@ -119,7 +149,7 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         match self.doors.as_ref() {
-            Doors::Inline(conn) => inline(conn, work),
+            Doors::Inline { conn, gate } => inline(conn, gate.as_deref(), false, work).await,
             Doors::Pooled { reader, .. } => reader.run(work).await,
         }
     }
@@ -135,7 +165,7 @@ impl Db {
     {
         match self.doors.as_ref() {
             // One connection and one thread: nobody else writes meanwhile.
-            Doors::Inline(conn) => inline(conn, work),
+            Doors::Inline { conn, gate } => inline(conn, gate.as_deref(), false, work).await,
             Doors::Pooled { reader, .. } => reader.run(|conn| conn.snapshot(work)).await,
         }
     }
@@ -151,7 +181,7 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         match self.doors.as_ref() {
-            Doors::Inline(conn) => inline(conn, |conn| conn.transaction(work)),
+            Doors::Inline { conn, gate } => inline(conn, gate.as_deref(), true, |conn| conn.transaction(work)).await,
             Doors::Pooled { writer, retries, .. } => {
                 let retries = *retries;
                 writer.run(move |conn| conn.retried(retries, work)).await
@@ -186,17 +216,31 @@ impl Db {
     /// Runs on the connection that writes, outside of any transaction.
     async fn unguarded<T: Send + 'static>(&self, work: fn(&mut Conn) -> Result<T>) -> Result<T> {
         match self.doors.as_ref() {
-            Doors::Inline(conn) => inline(conn, work),
+            Doors::Inline { conn, .. } => inline(conn, None, true, work).await,
             Doors::Pooled { writer, .. } => writer.run(work).await,
         }
     }
 }
 
-fn inline<T>(conn: &Mutex<Conn>, work: impl FnOnce(&mut Conn) -> T) -> T {
-    let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
-    // Nothing can be standing here but what a panic inside an earlier `work` left.
-    conn.abandon();
-    work(&mut conn)
+async fn inline<T, E: From<Error>>(
+    conn: &Mutex<Conn>,
+    gate: Option<&dyn Gate>,
+    writes: bool,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    if let Some(gate) = gate {
+        gate.pass(Passing { writes, done: false }).await?;
+    }
+    let outcome = {
+        let mut conn = conn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing can be standing here but what a panic inside an earlier `work` left.
+        conn.abandon();
+        work(&mut conn)
+    };
+    if let Some(gate) = gate.filter(|_| outcome.is_ok()) {
+        gate.pass(Passing { writes, done: true }).await?;
+    }
+    outcome
 }
 
 #[derive(QueryableByName)]
@@ -299,7 +343,8 @@ impl Opener {
         let wait = self.wait_ms;
         let setup = match (&self.at, self.writes) {
             (Address::Postgres(_), _) => {
-                format!("SET synchronous_commit = on; SET TIME ZONE 'UTC'; SET lock_timeout = {wait};")
+                let commit = fault::synchronous_commit();
+                format!("SET synchronous_commit = {commit}; SET TIME ZONE 'UTC'; SET lock_timeout = {wait};")
             }
             (Address::Sqlite(_), true) => format!(
                 "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \

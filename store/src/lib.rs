@@ -17,6 +17,7 @@ pub mod alarm;
 pub mod api_key;
 pub mod concentrator;
 pub mod customer;
+pub mod fault;
 pub mod idempotency;
 pub mod ids;
 pub mod installation;
@@ -34,5 +35,5 @@ pub mod unknown_concentrator;
 pub mod vend;
 
 pub use conn::Conn;
-pub use db::{Db, DbSettings, Durability};
+pub use db::{Db, DbSettings, Durability, Gate, Passing};
 pub use error::{Error, Result};

@@ -214,6 +214,19 @@ pub fn live_of(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
         .optional())
 }
 
+/// A site's live orders, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn live(conn: &mut Conn, site: SiteId) -> Result<Vec<RelayOrder>> {
+    on!(conn, |c| relay_orders::table
+        .filter(relay_orders::site_id.eq(val(site)))
+        .filter(relay_orders::ended_at.is_null())
+        .order(relay_orders::id)
+        .select(RelayOrder::as_select())
+        .load(c))
+}
+
 /// At most `limit` live orders to be worked on at `now`, with their concentrators; those that have waited longest for
 /// their next attempt first, and new ones before those. `of`: of this concentrator only. `heard_since`: only where the
 /// concentrator was heard since then, so that those nobody can reach do not keep others from their turn.

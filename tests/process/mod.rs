@@ -6,6 +6,7 @@ mod commands;
 mod concentrator;
 mod demo;
 mod durability;
+mod faults;
 mod peer;
 mod program;
 mod refusing;

@@ -67,7 +67,12 @@ impl Config {
 
     /// Starts the head end and waits until it listens.
     pub async fn serve(&self) -> Serving {
-        let mut program = Program::start(&mut self.command(&["serve"]));
+        self.serve_in(&[]).await
+    }
+
+    /// The same with these variables in its environment.
+    pub async fn serve_in(&self, environment: &[(&str, &str)]) -> Serving {
+        let mut program = Program::start(self.command(&["serve"]).envs(environment.iter().copied()));
         let listening = program.line("it listens", |line| line.contains(" listening ").then(|| line.to_owned())).await;
         let address = |name: &str| -> SocketAddr {
             let value = listening.split(' ').find_map(|field| field.strip_prefix(name)).unwrap();

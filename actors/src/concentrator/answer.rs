@@ -134,7 +134,10 @@ impl State {
         self.drift = theirs.duration_since(now.wall).saturating_add(half_way);
         let drift_s = self.drift.saturating_add(SignedDuration::from_millis(500)).as_secs();
         effects.push(Effect::Report(Report::ConcentratorClock { concentrator: plan.id, drift_s, at: now.wall }));
-        let interval = Duration::from_secs(self.settings.clock_check_s);
+        // Nobody is cut while it is off, so that its being right again must be noticed soon.
+        let off = plan.policy.disconnection.is_off(self.drift);
+        let interval = if off { self.settings.check_retry_s } else { self.settings.clock_check_s };
+        let interval = Duration::from_secs(interval);
         self.wheel.set(Alarm::Clock, now.mono.saturating_add(interval));
     }
 

@@ -76,13 +76,16 @@ impl State {
         effects.push(Effect::Record(hand.order.id, event));
     }
 
-    pub(super) fn recorded(&mut self, outcome: Result<Order, PortError>, effects: &mut Vec<Effect>) {
+    pub(super) fn recorded(&mut self, outcome: Result<Order, PortError>, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(hand) = self.hand.take() else { return };
         if let Some((reading, at)) = hand.seen {
             effects.push(Effect::Report(Report::RelaySeen { meter: self.plan.id, reading, at }));
         }
         match outcome {
-            Ok(order) if order.state.is_end() => effects.push(Effect::AskDue),
+            Ok(order) if order.state.is_end() => {
+                self.doubt_relay(now);
+                effects.push(Effect::AskDue);
+            }
             Ok(order) if self.online => self.hand = Some(Hand { order, seen: None, recording: false }),
             Ok(_) | Err(_) => {}
         }

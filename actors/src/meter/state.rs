@@ -87,6 +87,8 @@ pub(crate) struct State {
     /// When a missing freeze was last asked for in vain.
     pub(super) freezes_asked: BTreeMap<Date, Timestamp>,
     pub(super) next_relay_check: Timestamp,
+    /// Until then a command that was sent earlier may still take effect; none: not looked at yet.
+    pub(super) relay_doubt: Option<Timestamp>,
     pub(super) hand: Option<Hand>,
     pub(super) read_nows: Vec<u64>,
     /// The meter has no block of registers: ask for the total alone.
@@ -105,6 +107,7 @@ impl State {
             next_poll: Timestamp::MIN,
             freezes_asked: BTreeMap::new(),
             next_relay_check: Timestamp::MIN,
+            relay_doubt: None,
             hand: None,
             read_nows: Vec::new(),
             single_reads: false,
@@ -120,7 +123,7 @@ impl State {
             Event::Offline => self.offline(&mut effects),
             Event::Wake => {}
             Event::Order(order) => self.take_in_hand(order),
-            Event::Recorded(outcome) => self.recorded(outcome, &mut effects),
+            Event::Recorded(outcome) => self.recorded(outcome, now.wall, &mut effects),
             Event::ReadNow(asker) => self.read_now(asker, &mut effects),
             Event::Done(task, outcome) => self.done(&task, outcome, now.wall, &mut effects),
         }
@@ -273,7 +276,15 @@ impl State {
         }
     }
 
+    /// An order ended: its command, or that of the one it superseded, may yet take effect.
+    pub(super) fn doubt_relay(&mut self, now: Timestamp) {
+        let doubt = after(now, self.around.settings.relay_doubt_s);
+        self.relay_doubt = Some(doubt);
+        self.next_relay_check = self.next_relay_check.min(doubt);
+    }
+
     fn relay_checked(&mut self, outcome: &Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+        let doubt = *self.relay_doubt.get_or_insert(after(now, self.around.settings.relay_doubt_s));
         let settings = &self.around.settings;
         let pause_s = match outcome {
             Outcome::Relay(reading) => {
@@ -283,8 +294,8 @@ impl State {
             Outcome::Offline => return,
             _ => settings.check_retry_s,
         };
-        let pause = SignedDuration::try_from(Duration::from_secs(pause_s)).unwrap_or(SignedDuration::MAX);
-        self.next_relay_check = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let next = after(now, pause_s);
+        self.next_relay_check = if doubt > now { next.min(doubt) } else { next };
     }
 
     fn read(&mut self, block: bool, outcome: Outcome, effects: &mut Vec<Effect>) {
@@ -303,6 +314,12 @@ impl State {
         };
         self.answer_read_nows(&answer, effects);
     }
+}
+
+/// So many seconds later.
+fn after(now: Timestamp, seconds: u64) -> Timestamp {
+    let pause = SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX);
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether the meter itself must have answered. A value that was known before may come from the concentrator's memory.

@@ -222,3 +222,31 @@ fn an_offline_meter_asks_for_nothing() {
     bench.happen(&Happening::Passes(86_400_000));
     assert_eq!(bench.asked, []);
 }
+
+#[test]
+fn the_relay_is_read_once_more_when_a_late_command_can_have_taken_effect() {
+    let mut around = Arc::into_inner(surroundings()).unwrap();
+    around.settings = Arc::new(crate::settings::FleetSettings { relay_check_s: 86_400, ..settings() });
+    let mut state = State::new(meter_plan(1, date(2026, 3, 2)), Arc::new(around));
+    let connected = RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
+    let mut checked_at = |state: &mut State, event: Event, second: u64| {
+        let effects = state.step(event, moment(1_000 * second));
+        effects.contains(&Effect::Enqueue(Task::RelayCheck))
+    };
+    let seen = || Event::Done(Task::RelayCheck, Outcome::Relay(connected));
+    assert!(checked_at(&mut state, Event::Online, 0), "at first");
+    assert!(!checked_at(&mut state, seen(), 1));
+    assert!(!checked_at(&mut state, Event::Wake, 400));
+    assert!(checked_at(&mut state, Event::Wake, 401), "what was sent before this program began to look");
+    assert!(!checked_at(&mut state, seen(), 402));
+    let now = moment(1_000_000).wall;
+    let mut ended = new_order(now);
+    assert!(!checked_at(&mut state, Event::Order(ended.clone()), 1_000));
+    (ended.state, ended.ended_at) = (OrderState::Superseded, Some(now));
+    assert!(!checked_at(&mut state, Event::Done(Task::Command(ended.id), Outcome::NoAnswer), 1_001));
+    assert!(!checked_at(&mut state, Event::Recorded(Ok(ended)), 1_002));
+    assert!(!checked_at(&mut state, Event::Wake, 1_401));
+    assert!(checked_at(&mut state, Event::Wake, 1_402), "the order that ended");
+    assert!(!checked_at(&mut state, seen(), 1_403));
+    assert!(!checked_at(&mut state, Event::Wake, 80_000), "daily from then on");
+}

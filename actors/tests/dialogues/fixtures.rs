@@ -124,6 +124,7 @@ pub fn settings() -> FleetSettings {
         archive_check_s: 86_400,
         clock_check_s: 86_400,
         relay_check_s: 0,
+        relay_doubt_s: 400,
         check_retry_s: 600,
         restart_back_off_ms: 1_000,
         restart_back_off_max_ms: 60_000,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     account::{Credit, Limits, State},
+    bug::{Bug, is_planted},
     calendar::{day_of, midnight, next_day, shift},
     money::Money,
     polling::Sightings,
@@ -127,7 +128,11 @@ pub fn decide(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: T
     }
     // An account that was never cut needs no restore margin.
     let lifted = account.limits.restore_due(account.available) || unsent_cut(meter);
-    let causes = if lifted { meter.causes.without(Cause::Credit) } else { meter.causes.clone() };
+    let causes = match lifted {
+        true if is_planted(Bug::ForgetCause) => Causes::none(),
+        true => meter.causes.without(Cause::Credit),
+        false => meter.causes.clone(),
+    };
     let verdict = if causes.is_empty() { restore(meter, site, now) } else { Verdict::Nothing };
     Decision { verdict, causes }
 }
@@ -137,7 +142,7 @@ fn cut(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Timestam
     let kept = |verdict| Decision { verdict, causes: meter.causes.clone() };
     let done = live(meter, Action::Disconnect).is_some()
         || (live(meter, Action::Reconnect).is_none() && meter.relay.is_some_and(|relay| relay.is_disconnected()));
-    if done && meter.causes.contains(Cause::Credit) {
+    if (done || is_planted(Bug::ForgetCut)) && meter.causes.contains(Cause::Credit) {
         return kept(Verdict::Nothing);
     }
     let guards = guards(account, meter, site, now);
@@ -201,7 +206,7 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
     let policy = &site.policy.disconnection;
     let mut all = unmovable(meter);
     let mut hold = |holds: bool, guard: Guard, end: Option<Timestamp>| {
-        if holds {
+        if holds && !overlooked(guard) {
             all.push((guard, end));
         }
     };
@@ -223,9 +228,19 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
     hold(fresh_until.is_none_or(|until| now > until), Guard::StaleReading, None);
     let grace_until = meter.sightings.grace_until(policy, now, site.zone);
     hold(grace_until.is_some(), Guard::SeenAgain, grace_until);
-    let off = |offset: Option<SignedDuration>| offset.is_some_and(|offset| offset.abs() > policy.clock_tolerance);
+    let off = |offset: Option<SignedDuration>| offset.is_some_and(|offset| policy.is_off(offset));
     hold(off(meter.clock_offset) || off(meter.concentrator_clock_offset), Guard::ClockOff, None);
     all
+}
+
+/// Whether a deliberate bug overlooks this guard.
+fn overlooked(guard: Guard) -> bool {
+    match guard {
+        Guard::SupplyGuard => is_planted(Bug::IgnoreSupplyGuard),
+        Guard::WarningNotServed => is_planted(Bug::CutWithoutWarning),
+        Guard::FriendlyHours => is_planted(Bug::IgnoreFriendlyHours),
+        _ => false,
+    }
 }
 
 /// What holds any automatic order to a meter, a reconnect as well.

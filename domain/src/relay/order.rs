@@ -8,11 +8,12 @@
 //!    └──▶ failed, superseded    from every live state
 //! ```
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Cause, RelayReading, RelayState};
 use crate::{
+    bug::{Bug, is_planted},
     calendar::shift,
     ids::{AccountId, MeterId, OrderId},
     site::{RelayPolicy, back_off},
@@ -222,6 +223,9 @@ pub fn next_move(order: &Order, now: Timestamp, policy: &RelayPolicy) -> Move {
     let not_before = order.next_attempt_at.unwrap_or(Timestamp::MIN);
     match order.state {
         state if state.is_end() => Move::Ended,
+        _ if is_planted(Bug::GiveUpReconnect) && order.action == Action::Reconnect && order.failures > 0 => {
+            Move::Wait { until: Timestamp::MAX }
+        }
         State::Ordered if has_expired(order, now) => Move::Expire,
         State::Ordered if not_before > now => {
             Move::Wait { until: order.expires_at.map_or(not_before, |end| end.min(not_before)) }
@@ -248,9 +252,12 @@ fn has_expired(order: &Order, now: Timestamp) -> bool {
     order.expires_at.is_some_and(|end| end <= now)
 }
 
-/// Whether the relay was read, and did not move, at the end of its time or later.
+/// Whether the relay was read, and did not move, at the end of its time or later. A reconnect that the meter did not
+/// acknowledge gets no time: it does no harm twice, and somebody is in the dark.
 fn read_in_vain(order: &Order, policy: &RelayPolicy) -> bool {
-    order.read_at.zip(order.sent_at).is_some_and(|(read, sent)| read >= shift(sent, policy.read_back_window))
+    let unheard = order.action == Action::Reconnect && order.state == State::Sent;
+    let window = if unheard { SignedDuration::ZERO } else { policy.read_back_window };
+    order.read_at.zip(order.sent_at).is_some_and(|(read, sent)| read >= shift(sent, window))
 }
 
 /// What `event` makes of `order`.
@@ -273,6 +280,9 @@ pub fn apply(order: &Order, event: Event, now: Timestamp, policy: &RelayPolicy) 
             next.next_attempt_at = None;
         }
         (Ordered | Sent | Acknowledged, Event::Held { until }) => next.next_attempt_at = Some(until),
+        (Sent, Event::Acknowledged) if is_planted(Bug::ConfirmWithoutReadBack) => {
+            end(&mut next, State::Confirmed, now);
+        }
         (Sent, Event::Acknowledged) => {
             next.state = Acknowledged;
             (next.acknowledged_at, next.next_attempt_at, next.failures) = (Some(now), None, 0);

@@ -3,8 +3,12 @@
 
 use jiff::{ToSpan, civil::date, tz::TimeZone};
 use proptest::prelude::*;
+use protocols::dlt645::RelayCommand;
 
 use super::*;
+
+mod relay_faults;
+mod truth;
 
 fn noon() -> Timestamp {
     "2026-03-05T12:00:00+08:00".parse().unwrap()

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use domain::relay::RelayState;
 use protocols::{
     Framer,
     dlt645::{RelayCommand, RelayControl, Request},
     qgdw376::{
-        Address, Confirmation, Downlink, Forward, Frame, LineSettings, LinkReport, MAX_FRAME, RequestHeader, Timeout,
-        Uplink,
+        Address, ArchiveRecord, Confirmation, Downlink, Forward, Frame, LineSettings, LinkReport, MAX_FRAME,
+        RequestHeader, Timeout, Uplink,
     },
 };
 use tokio::{
@@ -18,6 +19,9 @@ use tokio::{
 };
 
 use super::*;
+
+mod fate;
+mod restart;
 
 fn password() -> Password {
     Password::new(2, 314_159).unwrap()

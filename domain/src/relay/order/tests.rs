@@ -195,12 +195,26 @@ fn waits_double_up_to_ten_minutes_and_end_when_the_meter_is_reachable() {
 }
 
 #[test]
-fn an_answer_ends_the_waiting() {
+fn a_reconnect_that_was_not_heard_is_sent_again_after_one_look() {
     Story::of(Action::Reconnect, false)
+        .then(0, Event::Authorized, State::Sent)
+        .then(5, Event::NoAnswer, State::Sent)
+        .then(15, read(DISCONNECTED), State::Sent)
+        .next(wait(25))
+        .then(25, Event::Authorized, State::Sent)
+        .then(26, Event::Acknowledged, State::Acknowledged)
+        // This one was heard: it gets its time.
+        .then(31, read(DISCONNECTED), State::Acknowledged)
+        .next(read_back(36));
+}
+
+#[test]
+fn an_answer_ends_the_waiting() {
+    Story::of(Action::Disconnect, false)
         .then(0, Event::Authorized, State::Sent)
         .then(20, Event::NoAnswer, State::Sent)
         .then(30, Event::NoAnswer, State::Sent)
-        .then(50, read(DISCONNECTED), State::Sent)
+        .then(50, read(CONNECTED), State::Sent)
         .then(55, Event::NoAnswer, State::Sent)
         .next(read_back(65));
 }
@@ -283,8 +297,10 @@ proptest! {
             prop_assert!(!order.state.is_end(), "an ended order took {event:?}");
             prop_assert_eq!(next.state.is_end(), next.ended_at.is_some());
             if event == Event::Authorized {
-                // Sent again only after the relay was read, and had its time.
-                let sent_before = order.sent_at.map(|sent| shift(sent, policy.read_back_window));
+                // Sent again only after the relay was read, and had its time; a reconnect that was not heard gets none.
+                let unheard = order.action == Action::Reconnect && order.state == State::Sent;
+                let window = if unheard { SignedDuration::ZERO } else { policy.read_back_window };
+                let sent_before = order.sent_at.map(|sent| shift(sent, window));
                 prop_assert!(sent_before.is_none_or(|moved| read_since_sent.is_some_and(|read| read >= moved)));
                 read_since_sent = None;
             }

@@ -130,3 +130,47 @@ fn a_silent_or_unknown_meter_is_denied_after_the_time_allowed() {
         assert_eq!(asked.duration_until(dialogue.now), SignedDuration::from_secs(20));
     }
 }
+
+#[test]
+fn a_technician_swaps_two_meters_and_a_crash_loses_them_all() {
+    let mut dialogue = Dialogue::ready(Cache::Live);
+    assert!(dialogue.concentrator.bus().swap_archive());
+    let energy = dialogue.energy(&[1, 2, 3]);
+    let totals: Vec<_> = energy.iter().map(|point| point.total).collect();
+    assert_eq!(totals, [2, 1, 3].map(|number| Ok(Some(dialogue.shown(number)))));
+    let swapped = [ArchiveRecord { meter: meter_address(2), ..record(1) }, record(3)];
+    assert_eq!(dialogue.ask(&Downlink::QueryArchive(vec![1, 3])), Some(Uplink::Archive(swapped.to_vec())));
+    dialogue.concentrator.bus().clear_archive();
+    assert_eq!(dialogue.ask(&Downlink::QueryEnergy(vec![1])), Some(Uplink::Confirm(Confirmation::Denied)));
+    dialogue.ask(&Downlink::SetArchive(vec![record(4)]));
+    assert!(!dialogue.concentrator.bus().swap_archive(), "there is only one");
+    assert_eq!(dialogue.energy(&[4]).first().unwrap().total, Ok(Some(dialogue.shown(4))));
+}
+
+#[test]
+fn a_clock_that_is_set_wrong_stamps_wrong_times_and_leaves_the_days_of_freezes_to_the_meter() {
+    let mut dialogue = Dialogue::ready(Cache::Live);
+    dialogue.concentrator.bus().set_clock_offset(SignedDuration::from_hours(-48));
+    dialogue.now = start() + 13.hours();
+    let energy = dialogue.energy(&[1]);
+    assert_eq!(energy.first().unwrap().read_at, Ok(Some(date(2026, 3, 4).at(1, 0, 0, 0))));
+    assert_eq!(energy.first().unwrap().total, Ok(Some(dialogue.shown(1))), "the registers are right");
+    let freeze = dialogue.freeze(1, date(2026, 3, 5));
+    let midnight = meter(1).registers(start() + 12.hours()).total;
+    assert_eq!(freeze.energy.total, Ok(Some(midnight)));
+}
+
+#[test]
+fn a_cache_can_be_put_in_between_and_keeps_what_a_meter_lied() {
+    let mut dialogue = Dialogue::ready(Cache::Live);
+    let lie = Energy::new(770_000);
+    lock(dialogue.meters.first().unwrap()).set_lie(lie);
+    dialogue.concentrator.bus().set_cache(Cache::Every(SignedDuration::from_hours(6)));
+    let lied = dialogue.shown(1) + lie;
+    assert_eq!(dialogue.energy(&[1]).first().unwrap().total, Ok(Some(lied)), "a round begins at once");
+    lock(dialogue.meters.first().unwrap()).set_lie(Energy::ZERO);
+    dialogue.now += 1.hour();
+    assert_eq!(dialogue.energy(&[1]).first().unwrap().total, Ok(Some(lied)));
+    dialogue.concentrator.bus().set_cache(Cache::Live);
+    assert_eq!(dialogue.energy(&[1]).first().unwrap().total, Ok(Some(dialogue.shown(1))));
+}

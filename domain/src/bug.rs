@@ -1,0 +1,65 @@
+//! Deliberate bugs: each is planted by the simulation's mutation check, to show that its auditor finds it. Without the
+//! feature `faults`, as in every release, there are none and the questions cost nothing.
+
+words! {
+    /// A bug that can be planted.
+    pub enum Bug {
+        /// A charge forgets what the one before left over.
+        SkipCarry = "skip_carry",
+        /// All energy costs what the first block costs.
+        IgnoreBlocks = "ignore_blocks",
+        /// A register that begins at 0 again is not unwrapped.
+        IgnoreRollover = "ignore_rollover",
+        /// A correction posts all of a day's energy again.
+        ChargeCorrectionsWhole = "charge_corrections_whole",
+        /// A reading whose meter was not proved to be ours counts.
+        TrustForeignArchive = "trust_foreign_archive",
+        /// A vend's key is forgotten as soon as it is used.
+        ForgetKey = "forget_key",
+        /// A vend goes on from the hot balance instead of the ledger's.
+        TrustHotBalance = "trust_hot_balance",
+        /// Hot balances take whatever comes last.
+        HotTakesAnything = "hot_takes_anything",
+        /// An order that was superseded while it waited is sent all the same.
+        IgnoreSupersede = "ignore_supersede",
+        /// An order is confirmed by the meter's acknowledgement.
+        ConfirmWithoutReadBack = "confirm_without_read_back",
+        /// Money lifts every cause, an operator's as well.
+        ForgetCause = "forget_cause",
+        /// The supply guard holds nothing.
+        IgnoreSupplyGuard = "ignore_supply_guard",
+        /// A cut needs no warning.
+        CutWithoutWarning = "cut_without_warning",
+        /// Friendly hours hold nothing.
+        IgnoreFriendlyHours = "ignore_friendly_hours",
+        /// A reconnect that was not answered is given up.
+        GiveUpReconnect = "give_up_reconnect",
+        /// A cut that was taken is never looked at again.
+        ForgetCut = "forget_cut",
+    }
+}
+
+#[cfg(feature = "faults")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a bug on this thread, in place of one planted before.
+#[cfg(feature = "faults")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this bug is planted on this thread.
+#[cfg(feature = "faults")]
+#[must_use]
+pub fn is_planted(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether this bug is planted: never.
+#[cfg(not(feature = "faults"))]
+#[must_use]
+pub const fn is_planted(_: Bug) -> bool {
+    false
+}

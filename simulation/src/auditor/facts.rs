@@ -1,0 +1,266 @@
+//! What the auditor is told: the rules of the site, what was asked and answered, and what is true in the field.
+
+use std::{collections::BTreeMap, fmt};
+
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId, TariffId},
+    money::{Money, Price},
+};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, Time, Weekday},
+    tz::TimeZone,
+};
+
+/// What holds for the whole of a run.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Where the site's days begin.
+    pub zone: TimeZone,
+    /// Each tariff's versions, in the order of their dates.
+    pub tariffs: BTreeMap<TariffId, Vec<Version>>,
+    /// How far below zero an account may go before it is cut.
+    pub overdraft: Money,
+    /// How much above the end of its overdraft an account is restored.
+    pub restore_margin: Money,
+    /// The level at or below which a warning is due.
+    pub alarm_2: Money,
+    /// How far above a level an account must rise before the level warns again.
+    pub rearm_margin: Money,
+    /// Local times, `[from, to)`, in which nobody is cut; one whose end is not after its begin goes over midnight.
+    pub friendly_hours: Vec<(Time, Time)>,
+    /// Days of the week on which nobody is cut.
+    pub protected_weekdays: Vec<Weekday>,
+    /// Days on which nobody is cut.
+    pub holidays: Vec<Date>,
+    /// How long before a cut its warning must have been sent.
+    pub warning_lead: SignedDuration,
+    /// How old the last good reading before a cut may be.
+    pub reading_freshness: SignedDuration,
+    /// Who has paid and is reachable is supplied within this.
+    pub restore_within: SignedDuration,
+    /// Who has not paid and is held by nothing is cut within this.
+    pub cut_within: SignedDuration,
+    /// By how much an instant reading may be off the truth, in time and by rounding.
+    pub slack: Energy,
+}
+
+/// A price list from a date on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// First local day it holds for.
+    pub valid_from: Date,
+    /// Day of the month on which a window of blocks begins.
+    pub window_start_day: i8,
+    /// Upper bounds of energy in a window with the price below them; none: all the rest.
+    pub blocks: Vec<(Option<Energy>, Price)>,
+}
+
+/// Something that happened, in the order of true time.
+#[derive(Debug, Clone)]
+pub enum Fact {
+    /// An account that may be opened.
+    Account {
+        /// Its row.
+        account: AccountId,
+        /// Its only meter.
+        meter: MeterId,
+        /// What prices it.
+        tariff: TariffId,
+        /// Whether a reconnect waits for the customer's button.
+        permit: bool,
+        /// Whether the meter's relay can be moved from afar.
+        switchable: bool,
+    },
+    /// A client sends a request. A repeat is a request of its own, with the same key.
+    Asked {
+        /// Its number, unique in the run.
+        request: u64,
+        /// What it asks for.
+        what: Request,
+    },
+    /// It was answered. What is never answered may have been done or not.
+    Answered {
+        /// Its number.
+        request: u64,
+        /// What was answered.
+        answer: Answer,
+    },
+    /// The head end's process died.
+    Crashed,
+    /// The head end's process began.
+    Started,
+    /// The head end's wall clock is ahead by this from now on.
+    Clock {
+        /// How far.
+        offset: SignedDuration,
+    },
+    /// Something that may delay reading, cutting or restoring begins, happens or ends now.
+    Fault {
+        /// What it is, in words.
+        what: &'static str,
+        /// The meter it concerns; none: all.
+        meter: Option<MeterId>,
+    },
+}
+
+/// What is asked of the head end, or done at a meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Open an account.
+    Open {
+        /// Idempotency key.
+        key: String,
+        /// The account.
+        account: AccountId,
+        /// What it begins with.
+        credit: Money,
+    },
+    /// Sell electricity.
+    Vend {
+        /// Idempotency key.
+        key: String,
+        /// Who it is for.
+        account: AccountId,
+        /// How much is paid.
+        amount: Money,
+        /// Two vends with one key are the same exactly where this is equal.
+        content: String,
+    },
+    /// An operator's order to a relay: off adds the cause `operator`, on lifts it.
+    Order {
+        /// Idempotency key.
+        key: String,
+        /// The meter.
+        meter: MeterId,
+        /// What it is to be.
+        supply: Supply,
+    },
+    /// Puts a meter's supply guard (保电) on or off.
+    GuardMeter {
+        /// The meter.
+        meter: MeterId,
+        /// Whether it is guarded.
+        on: bool,
+    },
+    /// Puts an account's supply guard on or off.
+    GuardAccount {
+        /// The account.
+        account: AccountId,
+        /// Whether it is guarded.
+        on: bool,
+    },
+    /// Turns the site's switch.
+    Switch {
+        /// What it is turned to.
+        automatic: Automatic,
+    },
+    /// Allows automatic orders to a meter that refused a password.
+    ClearBlock {
+        /// The meter.
+        meter: MeterId,
+    },
+    /// The customer presses the meter's button.
+    Press {
+        /// The meter.
+        meter: MeterId,
+    },
+    /// Anything without effect on money or supply.
+    Other,
+}
+
+/// What a client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done, or was done before.
+    Done {
+        /// A vend's receipt, whole.
+        receipt: Option<String>,
+    },
+    /// It is not done.
+    Refused {
+        /// Why, as a code.
+        code: String,
+    },
+    /// It may have been done; asking again with the same key tells.
+    Unknown,
+}
+
+/// A relay, or what it is wanted to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Supply {
+    /// Current may flow.
+    On,
+    /// It may not.
+    Off,
+}
+
+impl fmt::Display for Supply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// The site's switch of automatic disconnection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Automatic {
+    /// Nobody is cut.
+    Off,
+    /// Who would be cut is listed.
+    ReportOnly,
+    /// Who is due is cut.
+    On,
+}
+
+/// What is true in the field at a moment.
+#[derive(Debug, Clone, Default)]
+pub struct Truth {
+    /// Every meter.
+    pub meters: BTreeMap<MeterId, MeterTruth>,
+    /// Whether the head end runs.
+    pub up: bool,
+}
+
+/// What is true of a meter.
+#[derive(Debug, Clone)]
+pub struct MeterTruth {
+    /// All that flowed since the meter was made.
+    pub energy: Energy,
+    /// Its register, unwrapped: what it began with and `energy`.
+    pub register: Energy,
+    /// Its relay.
+    pub supply: Supply,
+    /// Off, and waiting for the button.
+    pub permitted: bool,
+    /// Its concentrator is logged in, it answers, and no fault of it stands.
+    pub reachable: bool,
+    /// Nothing in this run made its midnights inexact: its final sums must agree to the last minor unit.
+    pub exact: bool,
+    /// When its relay moved since the last look, and where to.
+    pub moves: Vec<(Timestamp, Supply)>,
+    /// When it took a command to disconnect since the last look.
+    pub disconnects_taken: Vec<Timestamp>,
+    /// The local days that ended since the last look, and [`MeterTruth::energy`] at the true midnights that ended them.
+    pub midnights: Vec<(Date, Energy)>,
+}
+
+/// Something that must never be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant}: {detail}")]
+pub struct Violation {
+    /// The rule that does not hold: `I1` to `I8`, `restore`, `cut`, `free energy` or `double charge`.
+    pub invariant: &'static str,
+    /// What was found.
+    pub detail: String,
+}
+
+impl Violation {
+    /// One of `invariant`.
+    pub(super) fn of(invariant: &'static str, detail: impl Into<String>) -> Self {
+        Self { invariant, detail: detail.into() }
+    }
+}

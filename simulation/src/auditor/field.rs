@@ -1,0 +1,262 @@
+//! The field as it truly is: what every meter's customer used and when its relay stood how.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId},
+    money::Money,
+};
+use jiff::{Timestamp, civil::Date};
+
+use super::{
+    MeterTruth, Supply, Truth, Version, Violation,
+    cost::{Used, at_most, whole},
+    ledger::Account,
+    seen::InstallationSeen,
+    time::local,
+};
+
+/// Where every register begins again: 1,000,000 kWh.
+const REGISTER_MODULUS: i64 = 10_000_000_000;
+
+/// All meters and the energy of all accounts.
+#[derive(Debug, Clone, Default)]
+pub struct Field {
+    meters: BTreeMap<MeterId, Meter>,
+    accounts: BTreeMap<AccountId, Use>,
+}
+
+/// What is remembered of a meter.
+#[derive(Debug, Clone)]
+struct Meter {
+    energy: Energy,
+    exact: bool,
+    /// Energy at the midnights that ended days.
+    midnights: BTreeMap<Date, Energy>,
+    /// Energy when the day began, or the run.
+    day_began: Energy,
+    /// The most that a day took.
+    largest_day: i64,
+    /// The relay from the beginning, and every move.
+    relay: Vec<(Timestamp, Supply)>,
+}
+
+/// What an account truly used since it was opened.
+#[derive(Debug, Clone)]
+struct Use {
+    meter: MeterId,
+    /// The day on which it began to count.
+    first_day: Date,
+    /// The meter's energy then.
+    origin: i64,
+    start_value: Energy,
+    multiplier: i64,
+    /// Days that are over.
+    closed: Used,
+    /// The day that is not, and the meter's energy at its beginning.
+    open: (Date, i64),
+}
+
+impl Field {
+    /// Takes what is true now.
+    pub fn look(&mut self, truth: &Truth) {
+        for (id, one) in &truth.meters {
+            let meter = self.meters.entry(*id).or_insert_with(|| Meter::new(one));
+            meter.take(one);
+        }
+    }
+
+    /// An account's meter counts, from a register's value on.
+    ///
+    /// # Errors
+    /// The register stood otherwise.
+    pub fn begin(
+        &mut self,
+        row: &InstallationSeen,
+        truth: &MeterTruth,
+        zone: &jiff::tz::TimeZone,
+        slack: Energy,
+    ) -> Result<(), Violation> {
+        if self.accounts.contains_key(&row.account) {
+            return Ok(());
+        }
+        let Some(meter) = self.meters.get(&row.meter) else { return Ok(()) };
+        // Registers are compared as they are shown. A start above the present register is one that was off.
+        let past = (truth.register - row.start_value).get().rem_euclid(REGISTER_MODULUS);
+        let since = if past > REGISTER_MODULUS / 2 { past - REGISTER_MODULUS } else { past };
+        let tolerance = meter.tolerance(slack).get();
+        // Opening takes a while, and a concentrator may answer with a copy it keeps: hours old, not days.
+        if !(-tolerance..=tolerance + meter.largest_day).contains(&since) {
+            let (begins, stands) = (row.start_value, truth.register);
+            let detail = format!("account {}: begins at register {begins}, it stands at {stands}", row.account);
+            return Err(Violation::of(if since > 0 { "double charge" } else { "free energy" }, detail));
+        }
+        let (origin, first_day) = (truth.energy.get() - since, local(row.start_at, zone).date());
+        let begun = Use {
+            meter: row.meter,
+            first_day,
+            origin,
+            start_value: row.start_value,
+            multiplier: i64::from(row.multiplier),
+            closed: Used::default(),
+            open: (first_day, origin),
+        };
+        self.accounts.insert(row.account, begun);
+        Ok(())
+    }
+
+    /// What an account still has of what it paid, by the true energy until now; none before it was opened.
+    pub fn available(&mut self, account: AccountId, paid: Money, versions: &[Version]) -> Option<Money> {
+        let one = self.accounts.get_mut(&account)?;
+        let meter = self.meters.get(&one.meter)?;
+        one.close(meter, versions);
+        let mut used = one.closed.clone();
+        used.add(one.open.0, (meter.energy.get() - one.open.1) * one.multiplier, versions);
+        Some(paid - whole(used.cost(versions)).0)
+    }
+
+    /// What the head end may believe to be used more, or less, than truly is.
+    pub fn doubt(&self, account: AccountId, slack: Energy, versions: &[Version]) -> Money {
+        let one = self.accounts.get(&account);
+        let meter = one.and_then(|one| self.meters.get(&one.meter));
+        let energy = meter.map_or(slack, |meter| meter.tolerance(slack));
+        let multiplier = one.map_or(1, |one| one.multiplier);
+        at_most(Energy::new(energy.get() * multiplier), versions)
+    }
+
+    /// Whether a relay stood so at some moment of a span.
+    pub fn stood(&self, meter: MeterId, supply: Supply, from: Timestamp, to: Timestamp) -> bool {
+        let Some(meter) = self.meters.get(&meter) else { return false };
+        let ends = meter.relay.iter().skip(1).map(|(at, _)| *at).chain([Timestamp::MAX]);
+        meter.relay.iter().zip(ends).any(|((begin, was), end)| *was == supply && *begin <= to && from <= end)
+    }
+
+    /// No settled day may hold more than was used by now.
+    ///
+    /// # Errors
+    /// One does.
+    pub fn not_ahead(&self, id: AccountId, account: &Account, slack: Energy) -> Result<(), Violation> {
+        let Some((one, meter)) = self.find(id) else { return Ok(()) };
+        let Some((day, end_value)) = account.days().next_back() else { return Ok(()) };
+        let (settled, used) = ((end_value - one.start_value).get(), meter.energy.get() - one.origin);
+        if settled > used + meter.tolerance(slack).get() {
+            let (settled, used) = (Energy::new(settled), Energy::new(used));
+            let detail = format!("account {id}: settled to {settled} kWh by {day}, its meter counted {used} until now");
+            return Err(Violation::of("double charge", detail));
+        }
+        Ok(())
+    }
+
+    /// At the end every midnight is settled, and with what truly flowed.
+    ///
+    /// # Errors
+    /// One is not.
+    pub fn settled(&self, id: AccountId, account: &Account) -> Result<(), Violation> {
+        let Some((one, meter)) = self.find(id) else { return Ok(()) };
+        if !meter.exact {
+            return Ok(());
+        }
+        let settled: BTreeMap<Date, Energy> = account.days().collect();
+        for (day, energy) in meter.midnights.range(one.first_day..) {
+            let Some(end_value) = settled.get(day) else {
+                return Err(Violation::of("free energy", format!("account {id}: {day} was never settled")));
+            };
+            let (is, was) = ((*end_value - one.start_value).get(), energy.get() - one.origin);
+            if is != was {
+                let (is, was) = (Energy::new(is), Energy::new(was));
+                let detail = format!("account {id}: settled to {is} kWh by the end of {day}, truly {was}");
+                return Err(Violation::of(if is < was { "free energy" } else { "double charge" }, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end an account's balance is what it paid less what it truly used until its last settled midnight.
+    ///
+    /// # Errors
+    /// It differs by more than inexact midnights can.
+    pub fn balanced(
+        &self,
+        id: AccountId,
+        account: &Account,
+        posted: Money,
+        versions: &[Version],
+        slack: Energy,
+    ) -> Result<(), Violation> {
+        let Some((one, meter)) = self.find(id) else { return Ok(()) };
+        let Some((last, _)) = account.days().next_back() else { return Ok(()) };
+        let mut used = Used::default();
+        let mut value = one.origin;
+        for (day, _) in account.days() {
+            let Some(energy) = meter.midnights.get(&day) else { continue };
+            used.add(day, (energy.get() - value) * one.multiplier, versions);
+            value = energy.get();
+        }
+        let balance = account.paid() - whole(used.cost(versions)).0;
+        let tolerance = if meter.exact { Money::ZERO } else { self.doubt(id, slack, versions) };
+        if posted > balance + tolerance || posted < balance - tolerance {
+            let detail = format!("account {id}: balance {posted}, paid less truly used until {last} is {balance}");
+            return Err(Violation::of(if posted > balance { "free energy" } else { "double charge" }, detail));
+        }
+        Ok(())
+    }
+
+    fn find(&self, id: AccountId) -> Option<(&Use, &Meter)> {
+        let one = self.accounts.get(&id)?;
+        Some((one, self.meters.get(&one.meter)?))
+    }
+}
+
+impl Meter {
+    fn new(truth: &MeterTruth) -> Self {
+        // How it stood before the moves that are told now.
+        let first = truth.moves.first().map_or(truth.supply, |(_, to)| other(*to));
+        Self {
+            energy: truth.energy,
+            exact: truth.exact,
+            midnights: BTreeMap::new(),
+            day_began: truth.energy,
+            largest_day: 0,
+            relay: vec![(Timestamp::MIN, first)],
+        }
+    }
+
+    fn take(&mut self, truth: &MeterTruth) {
+        (self.energy, self.exact) = (truth.energy, truth.exact);
+        self.relay.extend(&truth.moves);
+        for (day, energy) in &truth.midnights {
+            self.largest_day = self.largest_day.max((*energy - self.day_began).get());
+            self.day_began = *energy;
+            self.midnights.insert(*day, *energy);
+        }
+        self.largest_day = self.largest_day.max((self.energy - self.day_began).get());
+    }
+
+    /// By how much what is known of it may be off. A clock that is off, or another's register taken for this one's, moves
+    /// a midnight by less than a day.
+    fn tolerance(&self, slack: Energy) -> Energy {
+        if self.exact { slack } else { slack + Energy::new(self.largest_day) }
+    }
+}
+
+fn other(supply: Supply) -> Supply {
+    match supply {
+        Supply::On => Supply::Off,
+        Supply::Off => Supply::On,
+    }
+}
+
+impl Use {
+    /// Counts the days that ended.
+    fn close(&mut self, meter: &Meter, versions: &[Version]) {
+        let ended: Vec<(Date, Energy)> = meter.midnights.range(self.open.0..).map(|(day, at)| (*day, *at)).collect();
+        for (day, energy) in ended {
+            self.closed.add(day, (energy.get() - self.open.1) * self.multiplier, versions);
+            self.open = (day.tomorrow().unwrap_or(Date::MAX), energy.get());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

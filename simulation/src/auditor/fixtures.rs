@@ -1,0 +1,138 @@
+//! Hand-made rows for the auditor's tests.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId, OrderId, SiteId, TariffId, TransactionId},
+    money::{Money, Price},
+};
+use jiff::{SignedDuration, Timestamp, civil::date, tz::TimeZone};
+
+use super::{
+    Rules, Supply, Version,
+    seen::{AccountSeen, Cause, InstallationSeen, Kind, LineSeen, OrderSeen, State, TransactionSeen, VendSeen},
+};
+
+fn site() -> SiteId {
+    SiteId::new(1).unwrap()
+}
+
+pub fn account(nth: i64) -> AccountId {
+    AccountId::new(site(), nth).unwrap()
+}
+
+pub fn meter(nth: i64) -> MeterId {
+    MeterId::new(site(), nth).unwrap()
+}
+
+pub fn tariff() -> TariffId {
+    TariffId::new(site(), 1).unwrap()
+}
+
+pub fn transaction_id(nth: i64) -> TransactionId {
+    TransactionId::new(site(), nth).unwrap()
+}
+
+/// So many seconds after noon of 2026-05-01 in Shanghai, a Friday.
+pub fn at(second: i64) -> Timestamp {
+    let noon = date(2026, 5, 1).at(12, 0, 0, 0).to_zoned(TimeZone::get("Asia/Shanghai").unwrap()).unwrap();
+    noon.timestamp() + SignedDuration::from_secs(second)
+}
+
+/// One yuan per kWh: 0.1 Wh costs 1e-4 yuan, so that 100 of them cost a fen.
+pub fn rules() -> Rules {
+    let blocks = vec![(None, Price::new(1_000_000))];
+    let version = Version { valid_from: date(2026, 1, 1), window_start_day: 1, blocks };
+    Rules {
+        zone: TimeZone::get("Asia/Shanghai").unwrap(),
+        tariffs: BTreeMap::from([(tariff(), vec![version])]),
+        overdraft: Money::ZERO,
+        restore_margin: Money::new(1),
+        alarm_2: Money::new(500),
+        rearm_margin: Money::new(100),
+        friendly_hours: Vec::new(),
+        protected_weekdays: Vec::new(),
+        holidays: Vec::new(),
+        warning_lead: SignedDuration::from_hours(1),
+        reading_freshness: SignedDuration::from_hours(2),
+        restore_within: SignedDuration::from_mins(30),
+        cut_within: SignedDuration::from_hours(2),
+        slack: Energy::new(100),
+    }
+}
+
+pub fn vend(key: &str, of: i64, amount: i64, receipt: &str) -> VendSeen {
+    VendSeen {
+        key: key.to_owned(),
+        account: account(of),
+        transaction: transaction_id(1000 + amount),
+        amount: Money::new(amount),
+        receipt: receipt.to_owned(),
+    }
+}
+
+/// A transaction of account 1 that moves `amount` to its balance, or from it where that is negative.
+pub fn transaction(sequence: i64, kind: Kind, amount: i64) -> TransactionSeen {
+    let balance = format!("balance:{}", account(1));
+    let other = if kind == Kind::Vend { "tender:cash" } else { "revenue:energy" }.to_owned();
+    let postings = match amount {
+        0 => Vec::new(),
+        1.. => vec![(other, balance, Money::new(amount))],
+        _ => vec![(balance, other, Money::new(-amount))],
+    };
+    let id = if kind == Kind::Vend { transaction_id(1000 + amount) } else { transaction_id(sequence) };
+    TransactionSeen { id, account: account(1), sequence, kind, postings }
+}
+
+pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
+    AccountSeen { version, active: true, posted: Money::new(posted), carry, warned_at: None, available: None }
+}
+
+/// Meter 1 counts for account 1 since noon, from a register of 5000.
+pub fn installation() -> InstallationSeen {
+    InstallationSeen {
+        account: account(1),
+        meter: meter(1),
+        start_at: at(0),
+        start_value: Energy::new(5000),
+        multiplier: 1,
+    }
+}
+
+/// An order to a meter of account 1 that was stored at noon and nothing else.
+pub fn order(nth: i64, of: i64, supply: Supply, cause: Cause) -> OrderSeen {
+    OrderSeen {
+        id: OrderId::new(site(), nth).unwrap(),
+        meter: meter(of),
+        account: Some(account(of)),
+        supply,
+        cause,
+        state: State::Ordered,
+        attempts: 0,
+        created_at: at(0),
+        sent_at: None,
+        read_at: None,
+        lines: vec![line(0, State::Ordered)],
+    }
+}
+
+pub fn line(second: i64, state: State) -> LineSeen {
+    LineSeen { at: at(second), state, sends: false, evidence: None }
+}
+
+/// The order as it is after something happened to it.
+pub fn then(mut order: OrderSeen, second: i64, state: State) -> OrderSeen {
+    let sends = state == State::Sent;
+    if sends {
+        order.attempts += 1;
+        (order.sent_at, order.read_at) = (Some(at(second)), None);
+    }
+    if state == State::Confirmed {
+        order.read_at = Some(at(second));
+    }
+    order.state = state;
+    order.lines.push(LineSeen { sends, ..line(second, state) });
+    order
+}

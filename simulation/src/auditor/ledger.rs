@@ -1,0 +1,262 @@
+//! Money (I1): balances are the sums of their postings, and what was brought along and paid in, less what the settled
+//! energy costs.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    energy::Energy,
+    ids::{AccountId, TransactionId},
+    money::Money,
+};
+use jiff::civil::Date;
+
+use super::{
+    Version, Violation,
+    cost::{Used, whole},
+    people::People,
+    seen::{AccountSeen, DaySeen, InstallationSeen, Kind, Seen, TransactionSeen, VendSeen},
+    time::local,
+};
+
+/// All that was posted, and what it rests on.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    accounts: BTreeMap<AccountId, Account>,
+    /// What every ledger account has.
+    sums: BTreeMap<String, i128>,
+    vends: BTreeMap<String, VendSeen>,
+    /// What transactions of vends posted.
+    sold: BTreeMap<TransactionId, Money>,
+}
+
+/// What an account's money is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    sequence: i64,
+    opening: Money,
+    /// Paid in, by its vends.
+    sold: Money,
+    /// Posted for energy.
+    charged: Money,
+    /// The meter that counts for it.
+    pub installation: Option<InstallationSeen>,
+    /// The newest revision and end value of its settled days.
+    days: BTreeMap<Date, (i64, Energy)>,
+    /// Rows that were found right.
+    right: Option<(Money, i64)>,
+}
+
+impl Account {
+    /// What it brought along.
+    pub fn opening(&self) -> Money {
+        self.opening
+    }
+
+    /// Opening credit and vends.
+    pub fn paid(&self) -> Money {
+        self.opening + self.sold
+    }
+
+    /// The register at the end of each settled day.
+    pub fn days(&self) -> impl DoubleEndedIterator<Item = (Date, Energy)> + '_ {
+        self.days.iter().map(|(day, (_, end_value))| (*day, *end_value))
+    }
+}
+
+impl Ledger {
+    /// Takes what is new, or all of it, and checks the accounts whose rows changed.
+    ///
+    /// # Errors
+    /// Something does not add up.
+    pub fn look(&mut self, seen: &Seen, people: &People, tariffs: &Tariffs<'_>) -> Result<(), Violation> {
+        if seen.whole {
+            let before = std::mem::take(self);
+            self.take(seen, people)?;
+            before.is_part_of(self)?;
+        } else {
+            self.take(seen, people)?;
+        }
+        for (id, row) in &seen.accounts {
+            self.account(*id, row, tariffs)?;
+        }
+        let closed = |id: &AccountId| seen.accounts.get(id).is_none_or(|row| !row.active);
+        if let Some(id) = people.opened().find(closed) {
+            return Err(Violation::of("I3", format!("account {id}: told to be open, and is not")));
+        }
+        if self.sums.values().sum::<i128>() != 0 {
+            return Err(Violation::of("I1", format!("the ledger does not sum to zero: {:?}", self.sums)));
+        }
+        Ok(())
+    }
+
+    /// All vends, by their keys.
+    pub fn vends(&self) -> &BTreeMap<String, VendSeen> {
+        &self.vends
+    }
+
+    /// What an account's money is made of.
+    pub fn of(&self, account: AccountId) -> Option<&Account> {
+        self.accounts.get(&account)
+    }
+
+    fn take(&mut self, seen: &Seen, people: &People) -> Result<(), Violation> {
+        for installation in &seen.installations {
+            self.accounts.entry(installation.account).or_default().installation = Some(installation.clone());
+        }
+        for transaction in &seen.transactions {
+            self.post(transaction, people)?;
+        }
+        for vend in &seen.vends {
+            self.sell(vend, people)?;
+        }
+        for day in &seen.days {
+            self.settle(day)?;
+        }
+        Ok(())
+    }
+
+    fn post(&mut self, one: &TransactionSeen, people: &People) -> Result<(), Violation> {
+        let wrong = |detail: String| Err(Violation::of("I1", format!("transaction {}: {detail}", one.id)));
+        let balance = format!("balance:{}", one.account);
+        let mut moved = Money::ZERO;
+        for (from, to, amount) in &one.postings {
+            if *amount <= Money::ZERO || from == to {
+                return wrong(format!("posts {amount} from {from} to {to}"));
+            }
+            *self.sums.entry(from.clone()).or_default() -= i128::from(amount.get());
+            *self.sums.entry(to.clone()).or_default() += i128::from(amount.get());
+            if *from == balance {
+                moved = moved - *amount;
+            } else if *to == balance {
+                moved = moved + *amount;
+            } else {
+                return wrong(format!("moves money from {from} to {to} past {balance}"));
+            }
+        }
+        let account = self.accounts.entry(one.account).or_default();
+        account.right = None;
+        if one.sequence != account.sequence + 1 {
+            return wrong(format!("is number {} after {} of account {}", one.sequence, account.sequence, one.account));
+        }
+        account.sequence = one.sequence;
+        match one.kind {
+            Kind::Opening if one.sequence != 1 || !people.asked_to_open(one.account, moved) => {
+                return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
+            }
+            Kind::Opening => account.opening = moved,
+            Kind::Vend => drop(self.sold.insert(one.id, moved)),
+            Kind::Charge => account.charged = account.charged - moved,
+        }
+        Ok(())
+    }
+
+    fn sell(&mut self, row: &VendSeen, people: &People) -> Result<(), Violation> {
+        people.asked_to_sell(row)?;
+        if self.sold.get(&row.transaction) != Some(&row.amount) {
+            let posted = self.sold.get(&row.transaction);
+            return Err(Violation::of("I1", format!("vend {} of {}, posted {posted:?}", row.key, row.amount)));
+        }
+        if let Some(before) = self.vends.insert(row.key.clone(), row.clone()) {
+            return Err(Violation::of("I2", format!("two vends with one key: {before:?} and {row:?}")));
+        }
+        let account = self.accounts.entry(row.account).or_default();
+        account.sold = account.sold + row.amount;
+        account.right = None;
+        Ok(())
+    }
+
+    fn settle(&mut self, row: &DaySeen) -> Result<(), Violation> {
+        let account = self.accounts.entry(row.account).or_default();
+        account.right = None;
+        let known = account.days.get(&row.day).map_or(0, |(revision, _)| *revision);
+        if row.revision != known + 1 {
+            let detail = format!("account {} day {}: revision {} after {known}", row.account, row.day, row.revision);
+            return Err(Violation::of("I1", detail));
+        }
+        account.days.insert(row.day, (row.revision, row.end_value));
+        Ok(())
+    }
+
+    /// An account's row against its postings, and its postings against its energy.
+    fn account(&mut self, id: AccountId, row: &AccountSeen, tariffs: &Tariffs<'_>) -> Result<(), Violation> {
+        let now = (row.posted, row.carry);
+        let Some(account) = self.accounts.get_mut(&id) else {
+            let nothing = now == (Money::ZERO, 0);
+            let wrong = || Violation::of("I1", format!("account {id} has {} without a posting", row.posted));
+            return if nothing { Ok(()) } else { Err(wrong()) };
+        };
+        if account.right == Some(now) {
+            return Ok(());
+        }
+        let wrong = |detail: String| Err(Violation::of("I1", format!("account {id}: {detail}")));
+        let sum = self.sums.get(&format!("balance:{id}")).copied().unwrap_or_default();
+        if i128::from(row.posted.get()) != sum {
+            return wrong(format!("balance {}, its postings sum to {sum}", row.posted));
+        }
+        let (cost, carry) = settled_cost(id, account, tariffs)?;
+        if account.charged != cost {
+            return wrong(format!("{} was charged, its settled energy costs {cost}", account.charged));
+        }
+        if row.carry != carry {
+            return wrong(format!("carry {}, its settled energy leaves {carry}", row.carry));
+        }
+        let balance = account.paid() - cost;
+        if row.posted != balance {
+            return wrong(format!("balance {}, paid less used is {balance}", row.posted));
+        }
+        account.right = Some(now);
+        Ok(())
+    }
+
+    /// What was read before must still be there.
+    fn is_part_of(&self, whole: &Self) -> Result<(), Violation> {
+        if let Some((key, _)) = self.vends.iter().find(|(key, row)| whole.vends.get(*key) != Some(*row)) {
+            return Err(Violation::of("I3", format!("vend {key} was stored, and is not any more as it was")));
+        }
+        for (id, account) in &self.accounts {
+            let now = whole.accounts.get(id).map_or(0, |now| now.sequence);
+            if now < account.sequence {
+                return Err(Violation::of(
+                    "I1",
+                    format!("account {id}: {} transactions became {now}", account.sequence),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What prices whose energy.
+#[derive(Debug, Clone, Copy)]
+pub struct Tariffs<'a> {
+    /// Each account's price lists.
+    pub of: &'a BTreeMap<AccountId, Vec<Version>>,
+    /// Where days begin.
+    pub zone: &'a jiff::tz::TimeZone,
+}
+
+/// Whole minor units that an account's settled days cost, and what is left over. They follow each other without a gap from
+/// the day on which its meter began to count.
+fn settled_cost(id: AccountId, account: &Account, tariffs: &Tariffs<'_>) -> Result<(Money, i64), Violation> {
+    let Some(installation) = &account.installation else { return Ok(whole(0)) };
+    let versions = tariffs.of.get(&id).map(Vec::as_slice).unwrap_or_default();
+    let mut due = local(installation.start_at, tariffs.zone).date();
+    let mut value = installation.start_value;
+    let mut used = Used::default();
+    for (day, end_value) in account.days() {
+        if day != due {
+            return Err(Violation::of("free energy", format!("account {id}: {day} is settled, and {due} is not")));
+        }
+        if end_value < value {
+            let detail = format!("account {id}: {day} ends at {end_value}, below the day before at {value}");
+            return Err(Violation::of("double charge", detail));
+        }
+        let energy = (end_value - value).get().saturating_mul(i64::from(installation.multiplier));
+        used.add(day, energy, versions);
+        (due, value) = (day.tomorrow().unwrap_or(Date::MAX), end_value);
+    }
+    Ok(whole(used.cost(versions)))
+}
+
+#[cfg(test)]
+mod tests;

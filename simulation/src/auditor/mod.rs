@@ -1,0 +1,241 @@
+//! The independent auditor of a run. It knows what is true in the field and what was asked and answered, and computes from
+//! that, its own simple way, what the head end's rows must say and what its orders may do. Of the head end it knows the
+//! units of energy and money, and not one rule.
+//!
+//! | rule | checked in |
+//! |---|---|
+//! | I1 balances, charges, carry | `ledger`, `cost` |
+//! | I2, I3 keys, answers, what was sold | `people`, `ledger` |
+//! | I4 hot balances | `hot` |
+//! | I5 relay orders | `orders` |
+//! | I6 readings are stored once | here |
+//! | I8 automatic cuts, operators' cuts | `cuts`, `toggle`, `time` |
+//! | free energy, double charge | `field`, `ledger` |
+//! | restore, cut | `supply` |
+
+mod cost;
+mod cuts;
+mod facts;
+mod field;
+#[cfg(test)]
+mod fixtures;
+mod hot;
+mod ledger;
+mod orders;
+mod people;
+mod seen;
+mod supply;
+mod time;
+mod toggle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::ids::{AccountId, MeterId};
+use jiff::Timestamp;
+
+use self::{
+    cuts::{Grounds, Warnings},
+    field::Field,
+    hot::Hot,
+    ledger::{Ledger, Tariffs},
+    orders::Orders,
+    people::People,
+    supply::{Promises, Standing},
+    time::{HeadEndClock, mercy, shift},
+};
+pub use self::{
+    facts::{Answer, Automatic, Fact, MeterTruth, Request, Rules, Supply, Truth, Version, Violation},
+    seen::{
+        AccountSeen, Cause, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, Seen, State,
+        TransactionSeen, VendSeen,
+    },
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Auditor {
+    rules: Rules,
+    accounts: BTreeMap<AccountId, Told>,
+    /// Each account's price lists.
+    prices: BTreeMap<AccountId, Vec<Version>>,
+    clock: HeadEndClock,
+    people: People,
+    ledger: Ledger,
+    field: Field,
+    hot: Hot,
+    orders: Orders,
+    warnings: Warnings,
+    promises: Promises,
+    /// Meters to which nothing automatic goes.
+    blocked: BTreeSet<MeterId>,
+    /// What was wrong with an answer, to be told at the next look.
+    wrong: Option<Violation>,
+}
+
+/// What was told of an account.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    meter: MeterId,
+    switchable: bool,
+}
+
+impl Auditor {
+    /// An auditor at the beginning of a run: nobody has an account yet.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            accounts: BTreeMap::new(),
+            prices: BTreeMap::new(),
+            clock: HeadEndClock::default(),
+            people: People::default(),
+            ledger: Ledger::default(),
+            field: Field::default(),
+            hot: Hot::default(),
+            orders: Orders::default(),
+            warnings: Warnings::default(),
+            promises: Promises::default(),
+            blocked: BTreeSet::new(),
+            wrong: None,
+        }
+    }
+
+    /// Takes note of what happened at `at`, the true time, in the order in which it happened.
+    pub fn told(&mut self, at: Timestamp, fact: Fact) {
+        match fact {
+            Fact::Account { account, meter, tariff, switchable, .. } => {
+                self.accounts.insert(account, Told { meter, switchable });
+                let prices = self.rules.tariffs.get(&tariff).cloned().unwrap_or_default();
+                self.prices.insert(account, prices);
+            }
+            Fact::Asked { request, what } => self.people.ask(at, request, what),
+            Fact::Answered { request, answer } => {
+                let judged = self.people.answer(at, request, &answer);
+                self.wrong = self.wrong.take().or(judged.err());
+            }
+            Fact::Crashed => {
+                self.people.crashed();
+                self.hinder(at, None);
+            }
+            Fact::Started => self.hinder(at, None),
+            Fact::Clock { offset } => self.clock.set(at, offset),
+            Fact::Fault { meter, .. } => self.hinder(at, meter),
+        }
+    }
+
+    /// Something that concerns a meter, or all: then hot balances may have been lost as well.
+    fn hinder(&mut self, at: Timestamp, meter: Option<MeterId>) {
+        if meter.is_none() {
+            self.hot.forget();
+        }
+        self.promises.hinder(at, meter);
+    }
+
+    /// Compares what is true at `at` with what the rows and hot balances say.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn look(&mut self, at: Timestamp, truth: &Truth, seen: &Seen) -> Result<(), Violation> {
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
+        self.field.look(truth);
+        let tariffs = Tariffs { of: &self.prices, zone: &self.rules.zone };
+        self.ledger.look(seen, &self.people, &tariffs)?;
+        self.people.kept(self.ledger.vends(), seen.whole)?;
+        for row in &seen.installations {
+            if let Some(meter) = truth.meters.get(&row.meter) {
+                self.field.begin(row, meter, &self.rules.zone, self.rules.slack)?;
+            }
+        }
+        self.warnings.look(seen);
+        for (meter, row) in &seen.meters {
+            match row.blocked {
+                true => self.blocked.insert(*meter),
+                false => self.blocked.remove(meter),
+            };
+        }
+        self.hot.look(seen)?;
+        self.sent(at, seen)?;
+        self.orders.look(at, truth, seen, &self.field, &self.clock)?;
+        if !seen.orders.is_empty() {
+            self.people.asked_to_order(self.orders.all())?;
+        }
+        self.standing(at, truth, seen)
+    }
+
+    /// The last look, with everything there is, after a quiet time: nothing may be open any more.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn end(&mut self, at: Timestamp, truth: &Truth, seen: &Seen) -> Result<(), Violation> {
+        self.look(at, truth, seen)?;
+        if let Some(twice) = seen.repeated_readings.first() {
+            return Err(Violation::of("I6", format!("stored twice: {twice}")));
+        }
+        Hot::end(seen)?;
+        for (id, row) in &seen.accounts {
+            let Some(account) = self.ledger.of(*id) else { continue };
+            let prices = self.prices.get(id).map(Vec::as_slice).unwrap_or_default();
+            self.field.settled(*id, account)?;
+            self.field.balanced(*id, account, row.posted, prices, self.rules.slack)?;
+        }
+        Ok(())
+    }
+
+    /// What was stored and sent since the last look.
+    fn sent(&mut self, now: Timestamp, seen: &Seen) -> Result<(), Violation> {
+        let (rules, people, warnings) = (&self.rules, &self.people, &self.warnings);
+        let grounds = Grounds { rules, people, warnings, now };
+        grounds.stored(self.orders.new_in(seen), &self.clock)?;
+        for sending in self.orders.sendings(seen, &self.clock, now) {
+            grounds.restored(sending.order, sending.when, "sent")?;
+            let by_credit = sending.order.supply == Supply::Off && sending.order.cause == Cause::Credit;
+            let Some(account) = sending.order.account.filter(|_| by_credit) else { continue };
+            let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
+            // Only what was surely paid by then.
+            let opening = self.ledger.of(account).map(ledger::Account::opening).unwrap_or_default();
+            let paid = opening + people.sold_until(account, sending.when.0);
+            let doubt = self.field.doubt(account, rules.slack, prices);
+            let left = self.field.available(account, paid, prices).map(|available| available - doubt);
+            grounds.cut(sending, account, left)?;
+        }
+        Ok(())
+    }
+
+    /// Every account and its meter as they stand.
+    fn standing(&mut self, now: Timestamp, truth: &Truth, seen: &Seen) -> Result<(), Violation> {
+        let shown = self.clock.shown(now);
+        let cutting = self.people.switch.is_surely(Automatic::On, now, now)
+            && self.clock.is_right()
+            && mercy(shown, &self.rules).is_none();
+        let warned_until = shift(shown, -self.rules.warning_lead);
+        for (id, told) in &self.accounts {
+            let (id, slack) = (*id, self.rules.slack);
+            let rows = self.ledger.of(id).zip(seen.accounts.get(&id).filter(|row| row.active));
+            let (Some((account, row)), Some(meter)) = (rows, truth.meters.get(&told.meter)) else { continue };
+            self.field.not_ahead(id, account, slack)?;
+            let prices = self.prices.get(&id).map(Vec::as_slice).unwrap_or_default();
+            let Some(available) = self.field.available(id, account.paid(), prices) else { continue };
+            let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
+            let unguarded = self.people.surely_unguarded(told.meter, id, now, now);
+            let standing = Standing {
+                account: id,
+                id: told.meter,
+                meter,
+                available,
+                doubt: self.field.doubt(id, slack, prices),
+                blocked: self.blocked.contains(&told.meter),
+                up: truth.up,
+                steady_since: self.clock.steady_since(),
+                unhampered: self.people.operator_surely(false, told.meter, now, now),
+                unheld: cutting && told.switchable && unguarded && warned,
+            };
+            self.promises.look(now, &standing, &self.rules)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,376 @@
+//! What people asked for and were told: which way guards and switches stand, and that a key has one effect and one answer
+//! (I2), and that what was answered is kept (I3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    ids::{AccountId, MeterId},
+    money::Money,
+};
+use jiff::Timestamp;
+
+use super::{
+    Answer, Automatic, Request, Supply, Violation,
+    seen::{Cause, OrderSeen, VendSeen},
+    toggle::{Outcome, Toggle},
+};
+
+/// Everything people did.
+#[derive(Debug, Clone)]
+pub struct People {
+    asked: BTreeMap<u64, Asked>,
+    /// The site's switch.
+    pub switch: Toggle<Automatic>,
+    meter_guards: BTreeMap<MeterId, Toggle<bool>>,
+    account_guards: BTreeMap<AccountId, Toggle<bool>>,
+    /// Whether an operator wants a meter off.
+    operators: BTreeMap<MeterId, Toggle<bool>>,
+    vends: BTreeMap<String, Key>,
+    /// Keys of vends that were answered since the last look.
+    news: BTreeSet<String>,
+    openings: BTreeMap<AccountId, Vec<Money>>,
+    opened: BTreeSet<AccountId>,
+    /// Keys of orders that were answered: their repetitions do nothing.
+    ordered: BTreeSet<String>,
+    /// Keys under which a meter was ordered one way.
+    order_keys: BTreeMap<(MeterId, Supply), BTreeSet<String>>,
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    what: Request,
+    /// Of a vend: whether the same content had been sold under its key before.
+    sold_before: bool,
+}
+
+/// What is known of a vend's key.
+#[derive(Debug, Clone, Default)]
+struct Key {
+    /// Who was to get how much.
+    wanted: BTreeSet<(AccountId, Money)>,
+    done: Option<Sold>,
+}
+
+/// What a client was told that it sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sold {
+    account: AccountId,
+    amount: Money,
+    content: String,
+    receipt: String,
+    at: Timestamp,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self {
+            asked: BTreeMap::new(),
+            // Nobody said yet which way it stands.
+            switch: Toggle::new([Automatic::Off, Automatic::ReportOnly, Automatic::On]),
+            meter_guards: BTreeMap::new(),
+            account_guards: BTreeMap::new(),
+            operators: BTreeMap::new(),
+            vends: BTreeMap::new(),
+            news: BTreeSet::new(),
+            openings: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            ordered: BTreeSet::new(),
+            order_keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// One that is off until somebody turns it on.
+fn off<K: Ord>(all: &mut BTreeMap<K, Toggle<bool>>, key: K) -> &mut Toggle<bool> {
+    all.entry(key).or_insert_with(|| Toggle::new([false]))
+}
+
+fn throughout<K: Ord>(all: &BTreeMap<K, Toggle<bool>>, key: &K, on: bool, from: Timestamp, to: Timestamp) -> bool {
+    all.get(key).map_or(!on, |toggle| toggle.is_surely(on, from, to))
+}
+
+impl People {
+    /// A client sends a request.
+    pub fn ask(&mut self, at: Timestamp, request: u64, what: Request) {
+        let mut sold_before = false;
+        match &what {
+            Request::Open { account, credit, .. } => self.openings.entry(*account).or_default().push(*credit),
+            Request::Vend { key, account, amount, content } => {
+                let key = self.vends.entry(key.clone()).or_default();
+                key.wanted.insert((*account, *amount));
+                sold_before = key.done.as_ref().is_some_and(|done| done.content == *content);
+            }
+            Request::Order { key, meter, supply } => {
+                self.order_keys.entry((*meter, *supply)).or_default().insert(key.clone());
+                if !self.ordered.contains(key) {
+                    off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
+                }
+            }
+            Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
+            Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
+            Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
+            Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
+        }
+        self.asked.insert(request, Asked { what, sold_before });
+    }
+
+    /// A client gets an answer.
+    ///
+    /// # Errors
+    /// A key that was used got another answer, or another effect.
+    pub fn answer(&mut self, at: Timestamp, request: u64, answer: &Answer) -> Result<(), Violation> {
+        let Some(asked) = self.asked.remove(&request) else { return Ok(()) };
+        let outcome = match answer {
+            Answer::Done { .. } => Outcome::Done,
+            Answer::Refused { .. } => Outcome::Refused,
+            Answer::Unknown => Outcome::Unknown,
+        };
+        match &asked.what {
+            Request::Open { account, .. } if outcome == Outcome::Done => drop(self.opened.insert(*account)),
+            Request::Vend { .. } => self.vend_answered(at, &asked, answer)?,
+            Request::Order { key, meter, .. } => {
+                off(&mut self.operators, *meter).answered(at, request, outcome);
+                if outcome == Outcome::Done {
+                    self.ordered.insert(key.clone());
+                }
+            }
+            Request::GuardMeter { meter, .. } => off(&mut self.meter_guards, *meter).answered(at, request, outcome),
+            Request::GuardAccount { account, .. } => {
+                off(&mut self.account_guards, *account).answered(at, request, outcome);
+            }
+            Request::Switch { .. } => self.switch.answered(at, request, outcome),
+            Request::Open { .. } | Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
+        }
+        Ok(())
+    }
+
+    fn vend_answered(&mut self, at: Timestamp, asked: &Asked, answer: &Answer) -> Result<(), Violation> {
+        let Request::Vend { key, account, amount, content } = &asked.what else { return Ok(()) };
+        let wrong = |detail: String| Err(Violation::of("I2", format!("vend {key}: {detail}")));
+        let receipt = match answer {
+            Answer::Refused { code } if asked.sold_before => {
+                return wrong(format!("sold before, now refused as {code}"));
+            }
+            Answer::Refused { .. } | Answer::Unknown => return Ok(()),
+            Answer::Done { receipt: None } => return wrong("done without a receipt".to_owned()),
+            Answer::Done { receipt: Some(receipt) } => receipt,
+        };
+        let Some(known) = self.vends.get_mut(key) else { return Ok(()) };
+        let (content, receipt) = (content.clone(), receipt.clone());
+        let sold = Sold { account: *account, amount: *amount, content, receipt, at };
+        self.news.insert(key.clone());
+        match &known.done {
+            None => known.done = Some(sold),
+            Some(before) if before.content != sold.content => {
+                return wrong(format!("sold twice, first {}, then {}", before.content, sold.content));
+            }
+            Some(before) if before.receipt != sold.receipt => {
+                return wrong(format!("two receipts, first {}, then {}", before.receipt, sold.receipt));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The process died.
+    pub fn crashed(&mut self) {
+        self.switch.crashed();
+        let toggles = self.meter_guards.values_mut().chain(self.account_guards.values_mut());
+        toggles.chain(self.operators.values_mut()).for_each(Toggle::crashed);
+    }
+
+    /// Whether neither meter nor account was under a guard at any moment of a span.
+    pub fn surely_unguarded(&self, meter: MeterId, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
+        throughout(&self.meter_guards, &meter, false, from, to)
+            && throughout(&self.account_guards, &account, false, from, to)
+    }
+
+    /// Whether meter or account was under a guard for all of a span.
+    pub fn surely_guarded(&self, meter: MeterId, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
+        throughout(&self.meter_guards, &meter, true, from, to)
+            || throughout(&self.account_guards, &account, true, from, to)
+    }
+
+    /// Whether an operator wanted a meter off (or did not) for all of a span.
+    pub fn operator_surely(&self, off: bool, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
+        throughout(&self.operators, &meter, off, from, to)
+    }
+
+    /// Whether somebody asked for an account to be opened with this credit.
+    pub fn asked_to_open(&self, account: AccountId, credit: Money) -> bool {
+        self.openings.get(&account).is_some_and(|credits| credits.contains(&credit))
+    }
+
+    /// Accounts that were told to be open.
+    pub fn opened(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.opened.iter().copied()
+    }
+
+    /// A vend that was stored must have been asked for.
+    ///
+    /// # Errors
+    /// Nobody did.
+    pub fn asked_to_sell(&self, row: &VendSeen) -> Result<(), Violation> {
+        let wanted = self.vends.get(&row.key).is_some_and(|key| key.wanted.contains(&(row.account, row.amount)));
+        if wanted {
+            return Ok(());
+        }
+        let detail = format!("vend {} of {} to account {}: nobody asked for it", row.key, row.amount, row.account);
+        Err(Violation::of("I3", detail))
+    }
+
+    /// What clients were told that an account was sold until then.
+    pub fn sold_until(&self, account: AccountId, until: Timestamp) -> Money {
+        let sold = self.vends.values().filter_map(|key| key.done.as_ref());
+        sold.filter(|sold| sold.account == account && sold.at <= until).map(|sold| sold.amount).sum()
+    }
+
+    /// What clients were told that they sold (`all` of it, or since the last look) must be stored, as they were told.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn kept(&mut self, rows: &BTreeMap<String, VendSeen>, all: bool) -> Result<(), Violation> {
+        let news = std::mem::take(&mut self.news);
+        let keys: Vec<&String> = if all { self.vends.keys().collect() } else { news.iter().collect() };
+        for key in keys {
+            let Some(sold) = self.vends.get(key).and_then(|known| known.done.as_ref()) else { continue };
+            let wrong = |detail: String| Err(Violation::of("I3", format!("vend {key}: {detail}")));
+            match rows.get(key) {
+                None => return wrong(format!("answered with {}, and not stored", sold.receipt)),
+                Some(row) if row.receipt != sold.receipt => {
+                    return wrong(format!("answered with {}, stored with {}", sold.receipt, row.receipt));
+                }
+                Some(row) if (row.account, row.amount) != (sold.account, sold.amount) => {
+                    return wrong(format!("sold {} to {}, stored {row:?}", sold.amount, sold.account));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An operator's orders are not more than the keys they were asked under.
+    ///
+    /// # Errors
+    /// They are.
+    pub fn asked_to_order<'a>(&self, orders: impl IntoIterator<Item = &'a OrderSeen>) -> Result<(), Violation> {
+        let mut counts: BTreeMap<(MeterId, Supply), usize> = BTreeMap::new();
+        for order in orders.into_iter().filter(|order| order.cause == Cause::Operator) {
+            *counts.entry((order.meter, order.supply)).or_default() += 1;
+        }
+        for ((meter, supply), count) in counts {
+            let keys = self.order_keys.get(&(meter, supply)).map_or(0, BTreeSet::len);
+            if count > keys {
+                let detail = format!("meter {meter}: {count} orders of an operator to turn it {supply}, {keys} keys");
+                return Err(Violation::of("I2", detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::auditor::fixtures::{account, at, meter, order, vend};
+
+    fn ask(people: &mut People, request: u64, key: &str, amount: i64) {
+        let (amount, content) = (Money::new(amount), format!("{amount}"));
+        people.ask(at(0), request, Request::Vend { key: key.to_owned(), account: account(1), amount, content });
+    }
+
+    fn done(people: &mut People, request: u64, receipt: &str) -> Result<(), &'static str> {
+        let answer = Answer::Done { receipt: Some(receipt.to_owned()) };
+        people.answer(at(1), request, &answer).map_err(|wrong| wrong.invariant)
+    }
+
+    #[test]
+    fn a_key_gives_one_receipt() {
+        let mut people = People::default();
+        (1..=3).for_each(|request| ask(&mut people, request, "a", 100));
+        assert_eq!(done(&mut people, 1, "r1"), Ok(()));
+        assert_eq!(done(&mut people, 2, "r1"), Ok(()));
+        assert_eq!(done(&mut people, 3, "r2"), Err("I2"));
+    }
+
+    #[test]
+    fn a_key_has_one_content() {
+        let mut people = People::default();
+        ask(&mut people, 1, "a", 100);
+        ask(&mut people, 2, "a", 200);
+        assert_eq!(done(&mut people, 1, "r1"), Ok(()));
+        let refused = Answer::Refused { code: "idempotency_key_reused".to_owned() };
+        assert_eq!(people.answer(at(2), 2, &refused), Ok(()));
+        ask(&mut people, 3, "a", 200);
+        assert_eq!(done(&mut people, 3, "r1"), Err("I2"));
+    }
+
+    #[test]
+    fn what_was_sold_is_not_refused_when_it_is_repeated() {
+        let mut people = People::default();
+        ask(&mut people, 1, "a", 100);
+        assert_eq!(done(&mut people, 1, "r1"), Ok(()));
+        ask(&mut people, 2, "a", 100);
+        assert_eq!(people.answer(at(2), 2, &Answer::Unknown), Ok(()));
+        ask(&mut people, 3, "a", 100);
+        let refused = Answer::Refused { code: "cashier_day_limit".to_owned() };
+        assert_eq!(people.answer(at(2), 3, &refused).unwrap_err().invariant, "I2");
+    }
+
+    #[test]
+    fn what_was_answered_is_stored_as_answered() {
+        let mut people = People::default();
+        ask(&mut people, 1, "a", 100);
+        let stored = |row: VendSeen| BTreeMap::from([(row.key.clone(), row)]);
+        assert_eq!(people.kept(&BTreeMap::new(), true), Ok(()));
+        done(&mut people, 1, "r1").unwrap();
+        assert_eq!(people.clone().kept(&BTreeMap::new(), false).unwrap_err().invariant, "I3");
+        assert_eq!(people.kept(&stored(vend("a", 1, 100, "r1")), false), Ok(()));
+        assert_eq!(people.kept(&stored(vend("a", 1, 100, "r2")), true).unwrap_err().invariant, "I3");
+        assert_eq!(people.kept(&stored(vend("a", 1, 99, "r1")), true).unwrap_err().invariant, "I3");
+        assert_eq!(people.sold_until(account(1), at(0)), Money::ZERO);
+        assert_eq!(people.sold_until(account(1), at(1)), Money::new(100));
+        assert_eq!(people.sold_until(account(2), at(1)), Money::ZERO);
+    }
+
+    #[test]
+    fn nothing_is_sold_that_nobody_asked_for() {
+        let mut people = People::default();
+        ask(&mut people, 1, "a", 100);
+        assert_eq!(people.asked_to_sell(&vend("a", 1, 100, "r")), Ok(()));
+        for strange in [vend("b", 1, 100, "r"), vend("a", 2, 100, "r"), vend("a", 1, 101, "r")] {
+            assert_eq!(people.asked_to_sell(&strange).unwrap_err().invariant, "I3");
+        }
+    }
+
+    #[test]
+    fn an_operators_key_orders_once() {
+        let mut people = People::default();
+        let what = Request::Order { key: "k".to_owned(), meter: meter(1), supply: Supply::Off };
+        people.ask(at(0), 1, what.clone());
+        people.answer(at(1), 1, &Answer::Done { receipt: None }).unwrap();
+        people.ask(at(2), 2, what);
+        let one = order(1, 1, Supply::Off, Cause::Operator);
+        assert_eq!(people.asked_to_order([&one]), Ok(()));
+        let two = order(2, 1, Supply::Off, Cause::Operator);
+        assert_eq!(people.asked_to_order([&one, &two]).unwrap_err().invariant, "I2");
+        assert!(people.operator_surely(true, meter(1), at(2), at(9)), "a repetition changes nothing");
+        assert!(people.operator_surely(false, meter(2), at(2), at(9)));
+    }
+
+    #[test]
+    fn guards_stand_from_answer_to_request() {
+        let mut people = People::default();
+        people.ask(at(0), 1, Request::GuardMeter { meter: meter(1), on: true });
+        assert!(!people.surely_unguarded(meter(1), account(1), at(0), at(0)));
+        people.answer(at(10), 1, &Answer::Done { receipt: None }).unwrap();
+        assert!(people.surely_guarded(meter(1), account(1), at(11), at(20)));
+        people.ask(at(30), 2, Request::GuardMeter { meter: meter(1), on: false });
+        people.crashed();
+        assert!(!people.surely_guarded(meter(1), account(1), at(31), at(40)));
+        assert!(!people.surely_unguarded(meter(1), account(1), at(31), at(40)));
+        assert!(people.surely_unguarded(meter(2), account(1), at(0), at(40)));
+    }
+}

@@ -1,0 +1,223 @@
+//! What the rows and the hot balances say, in the auditor's own words. A look tells what is new; the last one tells all.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId, OrderId, TransactionId},
+    money::Money,
+};
+use jiff::{Timestamp, civil::Date};
+
+use super::Supply;
+
+/// What was seen of the head end in one look. Times in it are by the head end's clock.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Whether it holds everything there is, rather than what is new since the look before.
+    pub whole: bool,
+    /// Every account's row.
+    pub accounts: BTreeMap<AccountId, AccountSeen>,
+    /// Rows of meters, where they may have changed.
+    pub meters: BTreeMap<MeterId, MeterSeen>,
+    /// Which meters count for which accounts, and from when on.
+    pub installations: Vec<InstallationSeen>,
+    /// Transactions, in each account's order.
+    pub transactions: Vec<TransactionSeen>,
+    /// Vends.
+    pub vends: Vec<VendSeen>,
+    /// Revisions of settled days, in each account's order.
+    pub days: Vec<DaySeen>,
+    /// Orders that are new or changed, with all their lines.
+    pub orders: Vec<OrderSeen>,
+    /// Warnings of a disconnection, with the time at which they were sent.
+    pub warnings: Vec<(AccountId, Timestamp)>,
+    /// Readings with the meter, instant and kind of another live one, in words; looked for in a whole look only.
+    pub repeated_readings: Vec<String>,
+    /// Hot balances.
+    pub hot: BTreeMap<AccountId, HotSeen>,
+}
+
+/// An account's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSeen {
+    /// Grows with every change.
+    pub version: i64,
+    /// Whether it was opened.
+    pub active: bool,
+    /// The balance.
+    pub posted: Money,
+    /// What was used beyond posted minor units, in 1e-10 currency units.
+    pub carry: i64,
+    /// When the warning of the present credit episode was sent.
+    pub warned_at: Option<Timestamp>,
+    /// Posted less accrued, as the head end makes it of its rows; in a whole look only.
+    pub available: Option<Money>,
+}
+
+/// A meter's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeterSeen {
+    /// It refused a password: nothing automatic goes to it.
+    pub blocked: bool,
+}
+
+/// A meter that counts for an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallationSeen {
+    /// The account.
+    pub account: AccountId,
+    /// The meter.
+    pub meter: MeterId,
+    /// From when on.
+    pub start_at: Timestamp,
+    /// Its register then, unwrapped.
+    pub start_value: Energy,
+    /// What its register counts times this is the energy.
+    pub multiplier: u32,
+}
+
+/// What a transaction is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What an account brought along.
+    Opening,
+    /// Money paid in.
+    Vend,
+    /// Energy of days, for the first time or corrected.
+    Charge,
+}
+
+/// A transaction of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionSeen {
+    /// Its row.
+    pub id: TransactionId,
+    /// The account.
+    pub account: AccountId,
+    /// Its place among the account's, from 1.
+    pub sequence: i64,
+    /// What it is about.
+    pub kind: Kind,
+    /// From one ledger account to another, how much.
+    pub postings: Vec<(String, String, Money)>,
+}
+
+/// A vend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendSeen {
+    /// Idempotency key.
+    pub key: String,
+    /// The account it was for.
+    pub account: AccountId,
+    /// The transaction that posted it.
+    pub transaction: TransactionId,
+    /// How much.
+    pub amount: Money,
+    /// Its receipt, whole.
+    pub receipt: String,
+}
+
+/// A revision of a settled day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaySeen {
+    /// The account.
+    pub account: AccountId,
+    /// The local day.
+    pub day: Date,
+    /// The highest counts.
+    pub revision: i64,
+    /// The meter's register at the midnight that ends the day, unwrapped.
+    pub end_value: Energy,
+}
+
+/// Why supply is to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The account's credit.
+    Credit,
+    /// An operator's will.
+    Operator,
+    /// Anything else.
+    Other,
+}
+
+/// How far an order has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Stored.
+    Ordered,
+    /// Its bytes may have left.
+    Sent,
+    /// The meter took it.
+    Acknowledged,
+    /// The customer must press a button.
+    AwaitingCustomer,
+    /// The relay was read as wanted.
+    Confirmed,
+    /// Given up.
+    Failed,
+    /// Not sent in time.
+    Expired,
+    /// No longer wanted.
+    Superseded,
+}
+
+impl State {
+    /// Whether it is the last.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Failed | Self::Expired | Self::Superseded)
+    }
+}
+
+/// A relay order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderSeen {
+    /// Its row.
+    pub id: OrderId,
+    /// The meter.
+    pub meter: MeterId,
+    /// The account it was decided for.
+    pub account: Option<AccountId>,
+    /// What it makes of supply.
+    pub supply: Supply,
+    /// Why.
+    pub cause: Cause,
+    /// How far it has come.
+    pub state: State,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it was last marked as sent.
+    pub sent_at: Option<Timestamp>,
+    /// When the relay was last read since.
+    pub read_at: Option<Timestamp>,
+    /// All that happened to it.
+    pub lines: Vec<LineSeen>,
+}
+
+/// A line of an order's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineSeen {
+    /// When.
+    pub at: Timestamp,
+    /// The state it came to, or stayed in.
+    pub state: State,
+    /// Whether it says that the bytes may leave.
+    pub sends: bool,
+    /// Where it sends a cut for credit: the time of the newest good reading that was known then.
+    pub evidence: Option<Timestamp>,
+}
+
+/// An account's hot balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HotSeen {
+    /// The version of the row it was made from.
+    pub version: i64,
+    /// The balance.
+    pub posted: Money,
+    /// Posted less accrued; needed at the end only.
+    pub available: Option<Money>,
+}

@@ -1,0 +1,160 @@
+//! What people turn: between a request and its answer nobody can tell which way it stands.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+/// How a request came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// It is not done.
+    Refused,
+    /// One of the two.
+    Unknown,
+}
+
+/// Something that is turned by requests, with all that it may have been.
+#[derive(Debug, Clone)]
+pub struct Toggle<V> {
+    /// From when on it may be which of these.
+    history: Vec<(Timestamp, BTreeSet<V>)>,
+    flying: Vec<Flight<V>>,
+}
+
+/// A request without an answer.
+#[derive(Debug, Clone)]
+struct Flight<V> {
+    request: u64,
+    value: V,
+    before: BTreeSet<V>,
+    /// What requests that flew at the same time wanted: nobody knows which one was done last.
+    beside: BTreeSet<V>,
+}
+
+impl<V: Ord + Copy> Toggle<V> {
+    /// One that is one of `values` from the beginning.
+    pub fn new(values: impl IntoIterator<Item = V>) -> Self {
+        Self { history: vec![(Timestamp::MIN, values.into_iter().collect())], flying: Vec::new() }
+    }
+
+    fn now(&self) -> BTreeSet<V> {
+        self.history.last().map(|(_, values)| values.clone()).unwrap_or_default()
+    }
+
+    fn set(&mut self, at: Timestamp, values: BTreeSet<V>) {
+        if self.now() != values {
+            self.history.push((at, values));
+        }
+    }
+
+    /// A request wants it to be `value`.
+    pub fn asked(&mut self, at: Timestamp, request: u64, value: V) {
+        let before = self.now();
+        let beside = self.flying.iter().map(|other| other.value).collect();
+        self.flying.iter_mut().for_each(|other| other.beside.extend([value]));
+        self.flying.push(Flight { request, value, before: before.clone(), beside });
+        let mut values = before;
+        values.insert(value);
+        self.set(at, values);
+    }
+
+    /// A request was answered.
+    pub fn answered(&mut self, at: Timestamp, request: u64, outcome: Outcome) {
+        let Some(place) = self.flying.iter().position(|flight| flight.request == request) else { return };
+        let flight = self.flying.remove(place);
+        let alone = flight.beside.iter().all(|value| *value == flight.value);
+        match outcome {
+            Outcome::Done if alone => self.set(at, BTreeSet::from([flight.value])),
+            Outcome::Refused if flight.beside.is_empty() => self.set(at, flight.before),
+            _ => {}
+        }
+    }
+
+    /// The process died: what was not answered was done before or never will be.
+    pub fn crashed(&mut self) {
+        self.flying.clear();
+    }
+
+    /// All that it may have been at some moment from `from` to `to`, both included.
+    fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &BTreeSet<V>> {
+        let ends = self.history.iter().skip(1).map(|(at, _)| *at).chain([Timestamp::MAX]);
+        let spans = self.history.iter().zip(ends);
+        spans.filter(move |((begin, _), end)| *begin <= to && from <= *end).map(|((_, values), _)| values)
+    }
+
+    /// Whether it was `value` at every moment from `from` to `to`.
+    pub fn is_surely(&self, value: V, from: Timestamp, to: Timestamp) -> bool {
+        self.during(from, to).all(|values| values.len() == 1 && values.contains(&value))
+    }
+
+    /// Whether it may have been `value` at some moment from `from` to `to`.
+    pub fn may_be(&self, value: V, from: Timestamp, to: Timestamp) -> bool {
+        self.during(from, to).any(|values| values.contains(&value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap_or_default()
+    }
+
+    #[test]
+    fn between_request_and_answer_it_is_unsure() {
+        let mut guard = Toggle::new([false]);
+        guard.asked(at(10), 1, true);
+        guard.answered(at(20), 1, Outcome::Done);
+        assert!(guard.is_surely(false, at(0), at(9)));
+        assert!(!guard.is_surely(false, at(0), at(15)));
+        assert!(!guard.is_surely(true, at(15), at(30)));
+        assert!(guard.is_surely(true, at(21), at(30)));
+        assert!(guard.may_be(true, at(12), at(12)) && !guard.may_be(true, at(1), at(9)));
+    }
+
+    #[test]
+    fn what_is_refused_changes_nothing_and_what_is_unknown_may_have() {
+        let mut guard = Toggle::new([false]);
+        guard.asked(at(10), 1, true);
+        guard.answered(at(20), 1, Outcome::Refused);
+        assert!(guard.is_surely(false, at(21), at(30)));
+        guard.asked(at(40), 2, true);
+        guard.answered(at(50), 2, Outcome::Unknown);
+        assert!(guard.may_be(true, at(60), at(60)) && guard.may_be(false, at(60), at(60)));
+        guard.asked(at(70), 3, false);
+        guard.answered(at(80), 3, Outcome::Done);
+        assert!(guard.is_surely(false, at(81), at(90)));
+    }
+
+    #[test]
+    fn of_two_at_once_nobody_knows_the_last_one() {
+        let mut guard = Toggle::new([false]);
+        guard.asked(at(10), 1, true);
+        guard.asked(at(11), 2, false);
+        guard.answered(at(12), 1, Outcome::Done);
+        guard.answered(at(13), 2, Outcome::Done);
+        assert!(guard.may_be(true, at(20), at(20)) && guard.may_be(false, at(20), at(20)));
+        // Two that want the same leave no doubt.
+        guard.asked(at(30), 3, true);
+        guard.asked(at(31), 4, true);
+        guard.answered(at(32), 4, Outcome::Done);
+        guard.answered(at(33), 3, Outcome::Done);
+        assert!(guard.is_surely(true, at(40), at(40)));
+    }
+
+    #[test]
+    fn a_lost_one_hangs_over_all_that_follows_until_the_process_dies() {
+        let mut guard = Toggle::new([false]);
+        guard.asked(at(10), 1, true);
+        guard.asked(at(20), 2, false);
+        guard.answered(at(30), 2, Outcome::Done);
+        assert!(guard.may_be(true, at(40), at(40)));
+        guard.crashed();
+        guard.asked(at(50), 3, false);
+        guard.answered(at(60), 3, Outcome::Done);
+        assert!(guard.is_surely(false, at(70), at(70)));
+    }
+}

@@ -1,0 +1,95 @@
+//! What runs went through: how often each fault happened, each state was visited. What is expected and was never seen is
+//! listed with a zero, so that a fault that silently stopped happening is noticed.
+
+use std::{collections::BTreeMap, fmt};
+
+use domain::{
+    notice,
+    reading::Quality,
+    relay::{decide::Guard, order},
+};
+
+/// How often things happened, by group and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// One more.
+    pub fn add(&mut self, what: &str) {
+        self.add_many(what, 1);
+    }
+
+    /// So many more; 0 lists it.
+    pub fn add_many(&mut self, what: &str, times: u64) {
+        match self.0.get_mut(what) {
+            Some(count) => *count += times,
+            None => drop(self.0.insert(what.to_owned(), times)),
+        }
+    }
+
+    /// All of `other`, each name under `group`.
+    pub fn add_all(&mut self, group: &str, other: &Self) {
+        for (what, times) in &other.0 {
+            self.add_many(&format!("{group}: {what}"), *times);
+        }
+    }
+
+    /// All of another run's.
+    pub fn merge(&mut self, other: &Self) {
+        for (what, times) in &other.0 {
+            self.add_many(what, *times);
+        }
+    }
+
+    /// What never happened.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&str> {
+        self.0.iter().filter(|(_, times)| **times == 0).map(|(what, _)| what.as_str()).collect()
+    }
+
+    /// How often something happened.
+    #[must_use]
+    pub fn of(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(what, times)| writeln!(f, "{times:>12}  {what}"))
+    }
+}
+
+/// Every name that many seeds together are expected to see.
+#[must_use]
+pub fn expected() -> Counts {
+    let mut all = Counts::default();
+    let mut list = |group: &str, names: &[&str]| {
+        names.iter().for_each(|name| all.add_many(&format!("{group}: {name}"), 0));
+    };
+    list("order", &order::State::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
+    list("guard", &Guard::ALL.iter().map(|guard| guard.as_str()).collect::<Vec<_>>());
+    list("notice", &notice::Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+    list("reading", &[Quality::Good.as_str(), Quality::Suspect.as_str(), Quality::Conflict.as_str(), "duplicate"]);
+    list("account", &["pending", "opened", "opened by hand", "episode begun", "episode over", "cut", "restored"]);
+    list("money", &["charge", "correction", "vend", "vend repeated", "vend refused", "key reused", "client cut off"]);
+    list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
+    list("frame", FRAME_FAULTS);
+    list("fate", crate::fate::NAMES);
+    list("calendar", &["month end", "price change", "clocks go forward", "clocks go back", "midnight"]);
+    all
+}
+
+/// The faults of frames that the simulated concentrators draw.
+const FRAME_FAULTS: &[&str] = &[
+    "no_answer",
+    "delay",
+    "wrong_checksum",
+    "cut_frame",
+    "refusal",
+    "reconnect",
+    "flipped",
+    "glued",
+    "repeated",
+    "late_delivery",
+];

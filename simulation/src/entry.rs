@@ -1,0 +1,195 @@
+//! Entering the simulated site, as an installer does, and telling the auditor what was entered.
+
+use std::cell::Cell;
+
+use domain::{energy::Energy, ids::TariffId, tariff::TariffVersion};
+use jiff::SignedDuration;
+use simulator::site::ConcentratorListing;
+use wattgate::{
+    app::App,
+    operations::register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
+};
+
+use crate::{
+    auditor::{Answer, Auditor, Automatic, Fact, Request, Rules, Version},
+    eyes::Eyes,
+    plan::{PERMIT_EVERY, READ_ONLY_EVERY},
+    run::Failure,
+    world::{Entered, Place, Station, World},
+};
+
+/// Who has paid and can be reached is supplied within this: a few rounds of retries on bad lines.
+const RESTORE_WITHIN: SignedDuration = SignedDuration::from_mins(40);
+/// Who has not paid and is not guarded is cut within this: a poll slot, the
+/// longest time that a held cut waits for its next look, and a few rounds of retries.
+const CUT_WITHIN: SignedDuration = SignedDuration::from_mins(240);
+
+/// Enters everything, faultlessly.
+///
+/// # Errors
+/// A verb is refused.
+pub async fn enter(world: &World, app: &App) -> Result<(), Failure> {
+    let new = NewSite {
+        name: "simulated".to_owned(),
+        time_zone: world.plan.zone_name.to_owned(),
+        currency: None,
+        currency_exponent: None,
+    };
+    let site = register::site(app, new).await.map_err(Failure::other)?;
+    let mut entered = Entered { site: Some(site.id), ..Entered::default() };
+    let mut tariffs = Vec::new();
+    for (nth, versions) in world.plan.tariffs.iter().enumerate() {
+        let id = tariff(world, app, site.id, versions).await?;
+        entered.tariffs.insert(id, nth);
+        tariffs.push(id);
+    }
+    for listing in world.field.concentrators() {
+        concentrator(world, app, site.id, listing, &tariffs, &mut entered).await?;
+    }
+    *world.eyes.borrow_mut() = Some(Eyes::new(site.id));
+    *world.auditor.borrow_mut() = Some(Auditor::new(rules(world, &entered)));
+    // What a new site's switch is set to.
+    let request = world.ask(Request::Switch { automatic: Automatic::On });
+    world.tell(Fact::Answered { request, answer: Answer::Done { receipt: None } });
+    for place in &entered.places {
+        let (permit, switchable) = (place.permit, place.switchable);
+        world.tell(Fact::Account {
+            account: place.account,
+            meter: place.meter,
+            tariff: place.tariff,
+            permit,
+            switchable,
+        });
+    }
+    *world.entered.borrow_mut() = entered;
+    world.gate.set_rates(world.plan.gate);
+    Ok(())
+}
+
+async fn tariff(
+    world: &World,
+    app: &App,
+    site_id: domain::ids::SiteId,
+    versions: &[TariffVersion],
+) -> Result<TariffId, Failure> {
+    let first = versions.first().ok_or_else(|| Failure::Other("a tariff without versions".to_owned()))?;
+    let blocks = first.blocks.iter().map(|block| NewBlock { upto_kwh: block.upto, price: block.price }).collect();
+    let new = NewTariff {
+        site_id,
+        name: "simulated".to_owned(),
+        valid_from: Some(first.valid_from),
+        blocks,
+        window_start_day: Some(first.window_start_day),
+        tax_rate_ppm: Some(first.tax_rate_ppm),
+        minimum_vend: Some(first.minimum_vend),
+    };
+    let id = register::tariff(app, new).await.map_err(Failure::other)?.0.id;
+    let (later, now) = (versions.get(1..).unwrap_or_default().to_vec(), world.time.now());
+    let insert = move |conn: &mut store::Conn| {
+        later.iter().try_for_each(|version| store::tariff::insert_version(conn, id, version, now))
+    };
+    app.db.write(insert).await.map_err(Failure::other)?;
+    Ok(id)
+}
+
+async fn concentrator(
+    world: &World,
+    app: &App,
+    site_id: domain::ids::SiteId,
+    listing: &ConcentratorListing,
+    tariffs: &[TariffId],
+    entered: &mut Entered,
+) -> Result<(), Failure> {
+    let new = NewConcentrator {
+        site_id,
+        name: format!("{}", listing.address),
+        region: format!("{:04X}", listing.address.region),
+        terminal: listing.address.terminal,
+        profile: "standard".to_owned(),
+    };
+    let id = register::concentrator(app, new).await.map_err(Failure::other)?.id;
+    let handle = world.field.concentrator(listing.address);
+    let handle = handle.ok_or_else(|| Failure::Other("a concentrator without a machine".to_owned()))?;
+    for meter in &listing.meters {
+        let nth = entered.places.len();
+        let profile = match nth {
+            nth if nth % READ_ONLY_EVERY == READ_ONLY_EVERY - 1 => "dlt645_read_only",
+            nth if nth % PERMIT_EVERY == PERMIT_EVERY - 1 => "dlt645_permit",
+            _ => "dlt645_direct",
+        };
+        let new = NewMeter {
+            concentrator_id: id,
+            name: format!("room {nth}"),
+            address: meter.address.to_string(),
+            point: Some(meter.point),
+            port: None,
+            profile: profile.to_owned(),
+        };
+        let meter_id = register::meter(app, new).await.map_err(Failure::other)?.id;
+        let customer = NewCustomer { site_id, name: format!("customer {nth}"), phone: None, language: None };
+        let customer_id = register::customer(app, customer).await.map_err(Failure::other)?.id;
+        let tariff_id = tariffs.get(nth % tariffs.len().max(1)).copied();
+        let tariff_id = tariff_id.ok_or_else(|| Failure::Other("no tariff".to_owned()))?;
+        let account = NewAccount { customer_id, tariff_id, number: None };
+        let account = register::account(app, account).await.map_err(Failure::other)?.id;
+        world.count("account", "pending");
+        let handle = world.field.meter(meter.address);
+        let handle = handle.ok_or_else(|| Failure::Other("a meter without a machine".to_owned()))?;
+        entered.places.push(Place {
+            account,
+            meter: meter_id,
+            tariff: tariff_id,
+            concentrator: entered.stations.len(),
+            switchable: profile != "dlt645_read_only",
+            permit: profile == "dlt645_permit",
+            base: handle.registers().total - handle.true_energy(),
+            handle,
+            told: Cell::new((0, 0)),
+        });
+    }
+    entered.stations.push(Station { id, handle });
+    Ok(())
+}
+
+fn rules(world: &World, entered: &Entered) -> Rules {
+    let policy = &world.plan.settings.policy;
+    let (limits, cut) = (&policy.credit.limits, &policy.disconnection);
+    let versions = |nth: &usize| {
+        let version = |one: &TariffVersion| Version {
+            valid_from: one.valid_from,
+            window_start_day: one.window_start_day,
+            blocks: one.blocks.iter().map(|block| (block.upto, block.price)).collect(),
+        };
+        world.plan.tariffs.get(*nth).into_iter().flatten().map(version).collect()
+    };
+    Rules {
+        zone: world.plan.zone.clone(),
+        tariffs: entered.tariffs.iter().map(|(id, nth)| (*id, versions(nth))).collect(),
+        overdraft: limits.overdraft,
+        restore_margin: limits.restore_margin,
+        alarm_2: limits.alarm_2,
+        rearm_margin: limits.rearm_margin,
+        friendly_hours: cut.friendly_hours.iter().map(|hours| (hours.from, hours.to)).collect(),
+        protected_weekdays: (1..=7)
+            .filter_map(|day| jiff::civil::Weekday::from_monday_one_offset(day).ok())
+            .filter(|day| cut.protected_weekdays.contains(&(*day).into()))
+            .collect(),
+        holidays: cut.holidays.clone(),
+        warning_lead: policy.credit.warning_lead,
+        reading_freshness: cut.reading_freshness,
+        restore_within: RESTORE_WITHIN,
+        cut_within: CUT_WITHIN,
+        slack: slack(world.plan.field.load_w),
+    }
+}
+
+/// Minutes by which the time of a reading may be off: copies in concentrators carry whole minutes, and their clocks may be
+/// off by a little.
+const OFF_MINUTES: i64 = 4;
+/// The most that a customer draws, in per cent of the nominal load.
+const PEAK_PERCENT: i64 = 190;
+
+/// Energy that flows meanwhile.
+fn slack(load_w: u16) -> Energy {
+    Energy::new(i64::from(load_w) * PEAK_PERCENT / 100 * OFF_MINUTES / 6 + 100)
+}

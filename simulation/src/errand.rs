@@ -1,0 +1,286 @@
+//! What people want of the head end, and how they go about it: they wait, lose patience, click twice, ask again with the
+//! same key after a crash, and give up only when they were answered.
+
+use std::{rc::Rc, time::Duration};
+
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId},
+    ledger::Tender,
+    money::Money,
+    relay::Action,
+    site::AutomaticDisconnection,
+};
+use jiff::SignedDuration;
+use rand::RngExt;
+use tokio::time::timeout;
+use wattgate::{
+    app::App,
+    hot::Snapshot,
+    operations::{
+        Error, archive, books,
+        guard::{self, Target},
+        open_account::{self, OpenAccount},
+        order_relay::{self, OrderRelay},
+        read_now, site,
+        vend::{self, Vend},
+    },
+};
+
+use crate::{
+    auditor::{Answer, Automatic, Fact, Request, Supply},
+    fate::Event,
+    plan,
+    world::World,
+};
+
+/// What is to be done at a moment.
+#[derive(Debug, Clone)]
+pub enum Deed {
+    /// The plan has it.
+    Happens(Event),
+    /// Somebody asks, perhaps again.
+    Run(Errand),
+    /// A customer presses the meter's button.
+    Press(usize),
+    /// A customer pays after all.
+    PayUp(usize),
+    /// Hot balances of long ago come back.
+    OldHot {
+        /// What they were.
+        kept: Vec<(AccountId, Snapshot)>,
+        /// In place of all that is there.
+        dump: bool,
+    },
+}
+
+/// What somebody wants of the head end.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    /// What is asked for.
+    pub what: Wish,
+    /// How long the client waits for its answer.
+    pub patience: Duration,
+    /// Whether it asks again where it got no answer.
+    pub persistent: bool,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    /// Open an account.
+    Open {
+        /// Whose.
+        meter: usize,
+        /// Opening credit in minor units.
+        credit: i64,
+        /// Whether the reading is entered by hand.
+        by_hand: bool,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Sell.
+    Vend {
+        /// To whom.
+        meter: usize,
+        /// Minor units.
+        amount: i64,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Move a relay.
+    Order {
+        /// Whose.
+        meter: usize,
+        /// Off or on.
+        off: bool,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Set or lift a guard.
+    Guard {
+        /// Whose.
+        meter: usize,
+        /// Whether on the account.
+        account: bool,
+        /// Set or lifted.
+        on: bool,
+    },
+    /// Turn the site's switch.
+    Switch(AutomaticDisconnection),
+    /// Allow orders again to a meter that refused a password.
+    ClearBlock(usize),
+    /// Write the archive over a foreign one.
+    SyncArchive(usize),
+    /// Read a meter now.
+    ReadNow(usize),
+}
+
+impl Errand {
+    /// One whose client waits as long as it takes, and asks again.
+    #[must_use]
+    pub fn patient(what: Wish) -> Self {
+        Self { what, patience: Duration::from_secs(60), persistent: true }
+    }
+}
+
+/// Somebody sets out; whatever becomes of it is told to the auditor.
+pub fn set_out(world: &Rc<World>, app: &App, errand: Errand) {
+    let (world, app) = (Rc::clone(world), app.clone());
+    let number = world.number();
+    if errand.persistent {
+        world.outstanding.borrow_mut().insert(number, errand.clone());
+    }
+    tokio::task::spawn_local(async move {
+        let definite = run(&world, &app, &errand).await;
+        world.outstanding.borrow_mut().remove(&number);
+        if !definite && errand.persistent {
+            let minutes = world.random.borrow_mut().random_range(1..15);
+            world.later(SignedDuration::from_mins(minutes), Deed::Run(Errand::patient(errand.what)));
+        }
+    });
+}
+
+/// Asks once; `true` where the answer leaves nothing open.
+async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
+    let Some((request, call)) = prepare(world, app, &errand.what) else { return true };
+    let number = world.ask(request);
+    let Ok(outcome) = timeout(errand.patience, call).await else {
+        world.note(&format!("{number}: the client went away"));
+        world.count("money", "client cut off");
+        return false;
+    };
+    let answer = match outcome {
+        Ok(receipt) => Answer::Done { receipt },
+        Err(Error::Busy | Error::Store(_) | Error::Hot(_)) => Answer::Unknown,
+        Err(Error::NotFound(what)) => Answer::Refused { code: format!("no {what}") },
+        Err(Error::Conflict { code, .. } | Error::Refused { code, .. }) => Answer::Refused { code: code.to_owned() },
+    };
+    world.note(&format!("answered {number}: {answer:?}"));
+    settle(world, &errand.what, &answer);
+    // A refusal for now: the meter cannot be read, the concentrator is away.
+    let later =
+        matches!(&answer, Answer::Refused { code } if code == "no_fresh_reading" || code == "concentrator_offline");
+    let definite = answer != Answer::Unknown && !later;
+    world.tell(Fact::Answered { request: number, answer });
+    definite
+}
+
+type Call = std::pin::Pin<Box<dyn Future<Output = Result<Option<String>, Error>>>>;
+
+/// The request as the auditor is told of it, and the call.
+fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)> {
+    let entered = world.entered.borrow();
+    let app = app.clone();
+    let place = |nth: &usize| entered.places.get(*nth);
+    Some(match wish {
+        Wish::Open { meter, credit, by_hand, key } => {
+            let place = place(meter)?;
+            let shown = by_hand.then(|| plan::displayed(&place.handle.registers()));
+            // What is read off the display anew is asked anew.
+            let key = if *by_hand { format!("{key}-{}", world.number()) } else { key.clone() };
+            let request = Request::Open { key: key.clone(), account: place.account, credit: Money::new(*credit) };
+            (request, open(app, place.account, place.meter, *credit, shown, key))
+        }
+        Wish::Vend { meter, amount, key } => {
+            let (account, key) = (place(meter)?.account, key.clone());
+            let vend = vend_of(account, *amount, *meter);
+            let amount = vend.amount;
+            let content = books::json(&vend).ok()?;
+            let request = Request::Vend { key: key.clone(), account, amount, content };
+            (request, Box::pin(async move { sell(app, vend, key).await }))
+        }
+        Wish::Order { meter, off, key } => {
+            let (meter, key) = (place(meter)?.meter, key.clone());
+            let (action, supply) =
+                if *off { (Action::Disconnect, Supply::Off) } else { (Action::Reconnect, Supply::On) };
+            let order = OrderRelay { action, reason: "simulated".to_owned() };
+            let request = Request::Order { key: key.clone(), meter, supply };
+            (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
+        }
+        Wish::Guard { meter, account, on } => {
+            let place = place(meter)?;
+            let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
+            if *account {
+                let account = place.account;
+                let set = async move { guard::set(&app, Target::Account(account), on, reason).await };
+                (Request::GuardAccount { account, on }, done(set))
+            } else {
+                let meter = place.meter;
+                let set = async move { guard::set(&app, Target::Meter(meter), on, reason).await };
+                (Request::GuardMeter { meter, on }, done(set))
+            }
+        }
+        Wish::Switch(switch) => {
+            let (site, switch) = (entered.site?, *switch);
+            let automatic = match switch {
+                AutomaticDisconnection::Off => Automatic::Off,
+                AutomaticDisconnection::ReportOnly => Automatic::ReportOnly,
+                AutomaticDisconnection::On => Automatic::On,
+            };
+            let set = async move { site::set_switch(&app, site, switch, None, "operator").await };
+            (Request::Switch { automatic }, done(set))
+        }
+        Wish::ClearBlock(meter) => {
+            let meter = place(meter)?.meter;
+            let clear = async move { order_relay::clear_block(&app, meter, "operator").await };
+            (Request::ClearBlock { meter }, done(clear))
+        }
+        Wish::SyncArchive(nth) => {
+            let concentrator = entered.stations.get(*nth)?.id;
+            (Request::Other, done(async move { archive::sync(&app, concentrator).await }))
+        }
+        Wish::ReadNow(meter) => {
+            let meter = place(meter)?.meter;
+            (Request::Other, done(async move { read_now::request(&app, meter, "operator").await }))
+        }
+    })
+}
+
+fn done<T>(call: impl Future<Output = Result<T, Error>> + 'static) -> Call {
+    Box::pin(async move { call.await.map(|_| None) })
+}
+
+fn open(app: App, account: AccountId, meter_id: MeterId, credit: i64, shown: Option<Energy>, key: String) -> Call {
+    let new = OpenAccount {
+        meter_id,
+        multiplier: None,
+        initial_reading: shown,
+        reason: shown.map(|_| "read off the display".to_owned()),
+        opening_credit: Some(Money::new(credit)),
+    };
+    done(async move { open_account::open(&app, account, new, &key, "operator").await })
+}
+
+fn vend_of(account: AccountId, amount: i64, meter: usize) -> Vend {
+    Vend {
+        account_id: account,
+        amount: Money::new(amount),
+        currency: "CNY".to_owned(),
+        tender: Tender::Cash,
+        terminal: format!("counter-{}", meter % 3),
+    }
+}
+
+async fn sell(app: App, vend: Vend, key: String) -> Result<Option<String>, Error> {
+    let (receipt, _repeated) = vend::vend(&app, vend, &key, "cashier").await?;
+    Ok(Some(books::json(&receipt)?))
+}
+
+/// What an answer means to those who asked.
+fn settle(world: &World, wish: &Wish, answer: &Answer) {
+    let done = matches!(answer, Answer::Done { .. });
+    match wish {
+        Wish::Open { by_hand, .. } if done => {
+            world.count("account", if *by_hand { "opened by hand" } else { "opened" });
+        }
+        Wish::Vend { .. } if done => world.count("money", "vend"),
+        Wish::Vend { .. } => match answer {
+            Answer::Refused { code } if code == "idempotency_key_reused" => world.count("money", "key reused"),
+            Answer::Refused { .. } => world.count("money", "vend refused"),
+            _ => {}
+        },
+        Wish::ClearBlock(meter) if done => drop(world.blocked.borrow_mut().remove(meter)),
+        _ => {}
+    }
+}

@@ -1,0 +1,284 @@
+//! What a seed fixes before a run begins: where and when it happens, what the site's rules and prices are, how good its
+//! field is, and everything that people and fate will do unprovoked.
+
+use domain::{
+    energy::Energy,
+    money::{Money, Price},
+    reading::Registers,
+    site::{AutomaticDisconnection, FriendlyHours},
+    tariff::{Block, TariffVersion},
+};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, date, time},
+    tz::TimeZone,
+};
+use rand::{RngExt, SeedableRng};
+use simulator::{faults::FaultRates, site::SiteSpec};
+use wattgate::settings::Settings;
+
+use crate::{
+    clock::shift,
+    fate::{self, Event},
+    gate::GateRates,
+    run::Failure,
+};
+
+/// Where everything drawn comes from.
+pub type Random = rand::rngs::Xoshiro256PlusPlus;
+
+/// How large and how long runs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Days, at least 2.
+    pub days: u16,
+    /// Concentrators.
+    pub concentrators: u16,
+    /// Meters in all.
+    pub meters: u16,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { days: 3, concentrators: 2, meters: 20 }
+    }
+}
+
+/// Local hour at which a run ends: every day before is settled by then, and supply was cut where it had to be.
+const END: jiff::civil::Time = time(16, 30, 0, 0);
+/// Local hour of the evening before, from which nothing goes wrong any more.
+const QUIET: jiff::civil::Time = time(22, 0, 0, 0);
+
+/// What a seed fixes.
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// Its size.
+    pub size: Size,
+    /// The zone's name.
+    pub zone_name: &'static str,
+    /// Where the site is.
+    pub zone: TimeZone,
+    /// When it begins.
+    pub start: Timestamp,
+    /// From when on nothing goes wrong.
+    pub quiet_from: Timestamp,
+    /// When it ends.
+    pub end: Timestamp,
+    /// The head end's settings.
+    pub settings: Settings,
+    /// What the simulated field consists of.
+    pub field: SiteSpec,
+    /// The versions of each tariff.
+    pub tariffs: Vec<Vec<TariffVersion>>,
+    /// What people and fate do, in the order of time.
+    pub events: Vec<(Timestamp, Event)>,
+    /// The database's faults.
+    pub gate: GateRates,
+}
+
+impl Plan {
+    /// The plan of this seed.
+    ///
+    /// # Errors
+    /// The settings do not hold.
+    pub fn draw(seed: u64, size: Size) -> Result<Self, Failure> {
+        let mut random = Random::seed_from_u64(seed);
+        let (zone_name, day) = place(&mut random);
+        let zone = TimeZone::get(zone_name).map_err(Failure::other)?;
+        let hour = random.random_range(0..24);
+        let at = |day: Date, time: jiff::civil::Time| {
+            day.to_datetime(time).to_zoned(zone.clone()).map(|zoned| zoned.timestamp()).map_err(Failure::other)
+        };
+        let start = at(day, time(hour, random.random_range(0..60), 0, 0))?;
+        let last = day.saturating_add(SignedDuration::from_hours(24 * i64::from(size.days)));
+        let eve = last.saturating_sub(SignedDuration::from_hours(24));
+        let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
+        let settings = settings(&mut random, last)?;
+        let field = field(&mut random, size, &settings, &zone)?;
+        let tariffs = tariffs(&mut random, day, size.days);
+        let gate = gate(&mut random);
+        let events = fate::draw(&mut random, size, start, quiet_from);
+        Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate })
+    }
+
+    /// The field's loads and registers as drawn.
+    #[must_use]
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        now >= self.quiet_from
+    }
+}
+
+/// Where, and on which day it begins. Days on which clocks or months change are drawn more often than they come.
+fn place(random: &mut Random) -> (&'static str, Date) {
+    let near =
+        |random: &mut Random, day: Date| day.saturating_sub(SignedDuration::from_hours(24 * random.random_range(0..3)));
+    match random.random_range(0..20) {
+        0..=1 => ("Europe/Berlin", near(random, date(2026, 3, 29))),
+        2..=3 => ("Europe/Berlin", near(random, date(2026, 10, 25))),
+        4 => ("America/New_York", near(random, date(2026, 3, 8))),
+        5 => ("America/New_York", near(random, date(2026, 11, 1))),
+        // Half an hour, and at midnight: the awkward ones.
+        6 => ("Australia/Lord_Howe", near(random, date(2026, 4, 5))),
+        7 => ("America/Santiago", near(random, date(2026, 9, 6))),
+        8 => ("America/Santiago", near(random, date(2026, 4, 5))),
+        9..=13 => {
+            let month = random.random_range(2..=12);
+            ("Asia/Shanghai", near(random, date(2026, month, 1)))
+        }
+        _ => {
+            let days = random.random_range(0..360);
+            ("Asia/Shanghai", date(2026, 1, 1).saturating_add(SignedDuration::from_hours(24 * days)))
+        }
+    }
+}
+
+/// What the simulation changes of the defaults: looks are rarer, so that a day is cheap, and the rules vary.
+const SETTINGS: &str = r#"
+[fleet]
+arbiters = 0
+due_scan_ms = 60000
+heartbeat_interval_ms = 600000
+heartbeat_report_ms = 600000
+break_ms = 600000
+
+[jobs]
+decide_ms = 60000
+notices_ms = 60000
+settle_s = 900
+
+[policy.disconnection]
+automatic = "on"
+"#;
+
+fn settings(random: &mut Random, last: Date) -> Result<Settings, Failure> {
+    let mut settings = wattgate::settings::read(Some(SETTINGS), None).map_err(Failure::other)?;
+    let policy = &mut settings.policy;
+    let slot = match random.random_range(0..10) {
+        0 => 15,
+        1 => 30,
+        _ => 60,
+    };
+    policy.polling.slot = SignedDuration::from_mins(slot);
+    let cut = &mut policy.disconnection;
+    cut.held_recheck = SignedDuration::from_hours(random.random_range(1..=4));
+    cut.friendly_hours = match random.random_range(0..4) {
+        0 => vec![FriendlyHours { from: time(18, 0, 0, 0), to: time(9, 0, 0, 0) }],
+        1 => vec![FriendlyHours { from: time(22, 0, 0, 0), to: time(6, 0, 0, 0) }],
+        2 => vec![FriendlyHours { from: time(11, 30, 0, 0), to: time(13, 30, 0, 0) }],
+        _ => Vec::new(),
+    };
+    cut.protected_weekdays.retain(|_| random.random_bool(0.3));
+    if random.random_bool(0.2) {
+        cut.holidays = vec![last.saturating_sub(SignedDuration::from_hours(24))];
+    }
+    policy.credit.warning_lead = SignedDuration::from_mins(random.random_range(30..=360));
+    policy.credit.forecast_minimum = SignedDuration::from_hours(random.random_range(6..=24));
+    let limits = &mut policy.credit.limits;
+    limits.overdraft = Money::new(if random.random_bool(0.3) { 1000 } else { 0 });
+    limits.restore_margin = Money::new(if random.random_bool(0.3) { 300 } else { 1 });
+    limits.alarm_2 = Money::new(random.random_range(0..=1500));
+    Ok(settings)
+}
+
+/// Meters that cannot be switched at all: one of so many.
+pub const READ_ONLY_EVERY: usize = 13;
+/// Meters whose customers press a button: one of so many.
+pub const PERMIT_EVERY: usize = 4;
+
+fn field(random: &mut Random, size: Size, settings: &Settings, zone: &TimeZone) -> Result<SiteSpec, Failure> {
+    let password = settings.meter_profile("dlt645_direct").map_err(Failure::other)?.wire.relay_password;
+    let mut field = SiteSpec::small(random.random(), zone.clone(), password);
+    (field.concentrators, field.meters) = (size.concentrators, size.meters);
+    field.age = SignedDuration::from_hours(2);
+    field.near_rollover = random.random_range(0..=2);
+    field.load_w = random.random_range(1_500..=7_000);
+    field.settings.heartbeat = SignedDuration::from_mins(8);
+    field.faults = frame_rates(random);
+    Ok(field)
+}
+
+/// How bad the lines are, in per mille of all answers.
+fn frame_rates(random: &mut Random) -> FaultRates {
+    let most = [0, 4, 15, 40].get(random.random_range(0..4_usize)).copied().unwrap_or_default();
+    let mut one = || random.random_range(0..=most);
+    let mut rates = FaultRates::all(0);
+    for rate in [
+        &mut rates.no_answer,
+        &mut rates.delay,
+        &mut rates.wrong_checksum,
+        &mut rates.cut_frame,
+        &mut rates.refusal,
+        &mut rates.flipped,
+        &mut rates.glued,
+        &mut rates.repeated,
+        &mut rates.late_delivery,
+    ] {
+        *rate = one();
+    }
+    rates.reconnect = one() / 8;
+    rates
+}
+
+/// How bad the database is.
+fn gate(random: &mut Random) -> GateRates {
+    match random.random_range(0..3) {
+        0 => GateRates::NONE,
+        1 => GateRates { slow: 20, slow_ms: 50, refused: 1, answer_lost: 1 },
+        _ => GateRates { slow: 60, slow_ms: 3000, refused: 3, answer_lost: 3 },
+    }
+}
+
+/// A flat tariff whose price changes during the run, and a tiered one whose month may begin during it.
+fn tariffs(random: &mut Random, day: Date, days: u16) -> Vec<Vec<TariffVersion>> {
+    let long_ago = day.saturating_sub(SignedDuration::from_hours(24 * 60));
+    let later = day.saturating_add(SignedDuration::from_hours(24 * random.random_range(1..=i64::from(days))));
+    let price = |random: &mut Random| Price::new(random.random_range(400_000..1_600_000));
+    let version = |number, valid_from, window_start_day, blocks| TariffVersion {
+        version: number,
+        valid_from,
+        blocks,
+        window_start_day,
+        tax_rate_ppm: 130_000,
+        minimum_vend: Money::new(1),
+    };
+    let flat = |random: &mut Random| vec![Block { upto: None, price: price(random) }];
+    let tiers = |random: &mut Random| {
+        let first = random.random_range(100_000..600_000);
+        let second = first + random.random_range(100_000..1_000_000);
+        let mut prices = [price(random), price(random), price(random)];
+        prices.sort_unstable();
+        let uptos = [Some(Energy::new(first)), Some(Energy::new(second)), None];
+        uptos.into_iter().zip(prices).map(|(upto, price)| Block { upto, price }).collect::<Vec<_>>()
+    };
+    // The month begins on a day of the run, or on the first.
+    let begins = if random.random_bool(0.5) { later.day().min(28) } else { 1 };
+    vec![
+        vec![version(1, long_ago, 1, flat(random)), version(2, later, 1, flat(random))],
+        vec![version(1, long_ago, begins, tiers(random))],
+        vec![version(1, long_ago, 1, tiers(random)), version(2, later, 1, tiers(random))],
+    ]
+}
+
+/// What an operator reads off a meter's display: two decimal places of kWh.
+#[must_use]
+pub fn displayed(registers: &Registers) -> Energy {
+    Energy::new(registers.total.get() - registers.total.get().rem_euclid(100))
+}
+
+/// Automatic disconnection as the plan's people set it.
+#[must_use]
+pub fn switch_of(nth: u8) -> AutomaticDisconnection {
+    match nth {
+        0 => AutomaticDisconnection::Off,
+        1 => AutomaticDisconnection::ReportOnly,
+        _ => AutomaticDisconnection::On,
+    }
+}
+
+/// A moment between two.
+#[must_use]
+pub fn between(random: &mut Random, from: Timestamp, to: Timestamp) -> Timestamp {
+    let span = i64::try_from(to.duration_since(from).as_millis()).unwrap_or_default().max(1);
+    shift(from, SignedDuration::from_millis(random.random_range(0..span)))
+}

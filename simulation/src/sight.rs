@@ -1,0 +1,151 @@
+//! What is put before the auditor at each look: the truth of the field, the rows, the hot balances.
+
+use std::collections::BTreeMap;
+
+use domain::{energy::Energy, ids::MeterId, relay::RelayState};
+use futures_util::FutureExt;
+use jiff::{Timestamp, civil::Date};
+use protocols::dlt645::RelayCommand;
+use wattgate::app::App;
+
+use crate::{
+    auditor::{Fact, HotSeen, MeterTruth, Seen, Supply, Truth},
+    fate::Trouble,
+    run::Failure,
+    world::{Place, World},
+};
+
+/// Looks, and has the auditor judge.
+///
+/// # Errors
+/// What it found.
+pub fn look(world: &World, app: Option<&App>, last: bool) -> Result<(), Failure> {
+    let at = world.time.now();
+    remind(world);
+    let truth = truth(world, app.is_some());
+    let mut seen = rows(world, last)?;
+    if let Some(app) = app {
+        hot(world, app, &mut seen)?;
+    }
+    let mut auditor = world.auditor.borrow_mut();
+    let Some(auditor) = auditor.as_mut() else { return Ok(()) };
+    let judged = if last { auditor.end(at, &truth, &seen) } else { auditor.look(at, &truth, &seen) };
+    Ok(judged?)
+}
+
+/// What stands in the way of a cut without making a meter unreachable is told again as long as it stands.
+fn remind(world: &World) {
+    let entered = world.entered.borrow();
+    for trouble in world.standing.borrow().iter() {
+        let what = trouble.name();
+        match (trouble.meter(), trouble.concentrator()) {
+            (Some(meter), _) => {
+                let meter = entered.places.get(meter).map(|place| place.meter);
+                world.tell(Fact::Fault { what, meter });
+            }
+            (None, Some(concentrator)) => {
+                for place in entered.places.iter().filter(|place| place.concentrator == concentrator) {
+                    world.tell(Fact::Fault { what, meter: Some(place.meter) });
+                }
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn truth(world: &World, up: bool) -> Truth {
+    let entered = world.entered.borrow();
+    let midnights = midnights(world);
+    let meters: BTreeMap<MeterId, MeterTruth> =
+        (0..).zip(&entered.places).map(|(nth, place)| (place.meter, of_meter(world, nth, place, &midnights))).collect();
+    Truth { meters, up }
+}
+
+fn of_meter(world: &World, nth: usize, place: &Place, midnights: &[Date]) -> MeterTruth {
+    let handle = &place.handle;
+    let standing = world.standing.borrow();
+    let unreachable = |trouble: &Trouble| match trouble {
+        Trouble::Silent(meter) | Trouble::Stuck(meter) | Trouble::Refusing(meter) | Trouble::Poisoned(meter) => {
+            *meter == nth
+        }
+        _ => false,
+    };
+    let entered = world.entered.borrow();
+    let online = entered.stations.get(place.concentrator).is_some_and(|station| station.handle.is_logged_in());
+    let blocked = world.blocked.borrow().contains(&nth);
+    let (moves, commands) = place.told.get();
+    let (new_moves, new_commands) = (handle.moves_since(moves), handle.commands_since(commands));
+    place.told.set((moves + new_moves.len(), commands + new_commands.len()));
+    let taken = |command: &&simulator::meter::Commanded| command.taken && command.command == RelayCommand::Disconnect;
+    let (relay, command) = (handle.relay(), handle.command());
+    MeterTruth {
+        energy: handle.true_energy(),
+        register: place.base + handle.true_energy(),
+        supply: supply(relay),
+        permitted: relay == RelayState::Disconnected && command == RelayState::Connected,
+        reachable: online && !blocked && !standing.iter().any(unreachable),
+        exact: !world.inexact.borrow().contains(&nth),
+        moves: new_moves.iter().map(|one| (one.at, supply(one.to))).collect(),
+        disconnects_taken: new_commands.iter().filter(taken).map(|one| one.at).collect(),
+        midnights: midnights.iter().filter_map(|day| Some((*day, energy_at(place, *day)?))).collect(),
+    }
+}
+
+fn energy_at(place: &Place, day: Date) -> Option<Energy> {
+    place.handle.true_energy_at_midnight(day)
+}
+
+fn supply(relay: RelayState) -> Supply {
+    match relay {
+        RelayState::Connected => Supply::On,
+        RelayState::Disconnected => Supply::Off,
+    }
+}
+
+/// The days that ended since the last look.
+fn midnights(world: &World) -> Vec<Date> {
+    let today = world.plan.zone.to_datetime(world.time.now()).date();
+    let mut day = match world.midnight.get() {
+        Some(last) => last,
+        None => world.plan.zone.to_datetime(world.plan.start).date().yesterday().unwrap_or(Date::MIN),
+    };
+    let mut ended = Vec::new();
+    while let Ok(next) = day.tomorrow()
+        && next < today
+    {
+        ended.push(next);
+        day = next;
+    }
+    world.midnight.set(Some(day));
+    ended
+}
+
+fn rows(world: &World, whole: bool) -> Result<Seen, Failure> {
+    let Some(mut eyes) = world.eyes.borrow_mut().take() else { return Ok(Seen::default()) };
+    let (eyes, seen) = world.read(move |conn| {
+        let seen = if whole { eyes.all(conn) } else { eyes.look(conn) }?;
+        Ok((eyes, seen))
+    })?;
+    *world.eyes.borrow_mut() = Some(eyes);
+    Ok(seen)
+}
+
+fn hot(world: &World, app: &App, seen: &mut Seen) -> Result<(), Failure> {
+    for place in &world.entered.borrow().places {
+        let Some(Ok(snapshot)) = app.hot.get(place.account).now_or_never() else { continue };
+        let Some(part) = &snapshot.account else { continue };
+        let tariff = world.gate.aside(|| app.tariff(part.tariff).now_or_never());
+        let available = match tariff {
+            Some(Ok(tariff)) => snapshot.available(&tariff).map_err(Failure::other)?,
+            _ => None,
+        };
+        seen.hot.insert(place.account, HotSeen { version: part.version, posted: part.posted, available });
+    }
+    Ok(())
+}
+
+/// The instant a local day ends.
+#[must_use]
+pub fn end_of(world: &World, day: Date) -> Option<Timestamp> {
+    Some(day.tomorrow().ok()?.to_zoned(world.plan.zone.clone()).ok()?.timestamp())
+}
