@@ -304,28 +304,32 @@ fn crash(random: &mut Random) -> Event {
 fn trouble(random: &mut Random, nth: u8, meters: usize, concentrators: usize) -> Event {
     let meter = random.random_range(0..meters);
     let concentrator = random.random_range(0..concentrators);
-    let mut span = |from: i64, to: i64| minutes(random.random_range(from..to));
+    let span = |random: &mut Random, from: i64, to: i64| minutes(random.random_range(from..to));
     let (trouble, lasts) = match nth {
-        0 => (Trouble::Silent(meter), span(1, 600)),
-        1 => (Trouble::Slow(meter, span(0, 5) + seconds(20)), span(60, 900)),
-        2 => (Trouble::Stuck(meter), span(30, 600)),
+        // Now and then over a midnight and the noon after it, so that the freeze comes late.
+        0 => {
+            let longest = if random.random_bool(0.3) { 2_000 } else { 600 };
+            (Trouble::Silent(meter), minutes(random.random_range(1..longest)))
+        }
+        1 => (Trouble::Slow(meter, span(random, 0, 5) + seconds(20)), span(random, 60, 900)),
+        2 => (Trouble::Stuck(meter), span(random, 30, 600)),
         3 => {
-            let lasts = span(10, 200);
+            let lasts = span(random, 10, 200);
             let kwh = random.random_range(40_000..400_000);
             (Trouble::Lying(meter, if random.random_bool(0.5) { kwh } else { -kwh }), lasts)
         }
-        4 => (Trouble::Refusing(meter), span(30, 400)),
-        5 => (Trouble::Poisoned(meter), span(1, 40)),
-        6 => (Trouble::LostArchive(concentrator), span(11, 30)),
-        7 => (Trouble::SwappedArchive(concentrator), span(30, 300)),
+        4 => (Trouble::Refusing(meter), span(random, 30, 400)),
+        5 => (Trouble::Poisoned(meter), span(random, 1, 40)),
+        6 => (Trouble::LostArchive(concentrator), span(random, 11, 30)),
+        7 => (Trouble::SwappedArchive(concentrator), span(random, 30, 300)),
         8 => {
-            let lasts = span(60, 600);
+            let lasts = span(random, 60, 600);
             let off = seconds(random.random_range(-90..90)) * if random.random_bool(0.5) { 1 } else { 200 };
             (Trouble::WrongClock(concentrator, off), lasts)
         }
-        9 => (Trouble::Cached(concentrator, span(1, 40)), span(60, 900)),
+        9 => (Trouble::Cached(concentrator, span(random, 1, 40)), span(random, 60, 900)),
         _ => {
-            let lasts = span(1, 90);
+            let lasts = span(random, 1, 90);
             let off = seconds(random.random_range(-240..240)) * if random.random_bool(0.6) { 1 } else { 60 };
             (Trouble::HeadEndClock(off), lasts)
         }

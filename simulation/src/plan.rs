@@ -192,6 +192,9 @@ fn field(random: &mut Random, size: Size, settings: &Settings, zone: &TimeZone) 
     (field.concentrators, field.meters) = (size.concentrators, size.meters);
     field.age = SignedDuration::from_hours(2);
     field.near_rollover = random.random_range(0..=2);
+    if random.random_bool(0.4) {
+        field.start_below = Energy::new(10_000);
+    }
     field.load_w = random.random_range(1_500..=7_000);
     field.settings.heartbeat = SignedDuration::from_mins(8);
     field.faults = frame_rates(random);

@@ -64,6 +64,8 @@ pub struct SiteSpec {
     /// How many meters, from the first one on, are new when the site begins, with a total and a flat period that are 1
     /// to 30 kWh short of beginning again at zero.
     pub near_rollover: u16,
+    /// The others start below this, drawn; small in a new building, where registers are alike.
+    pub start_below: Energy,
     /// What the meters want before they move their relay.
     pub password: Password,
     /// Whether the meters claim to sell electricity by themselves.
@@ -93,6 +95,7 @@ impl SiteSpec {
             zone,
             age: SignedDuration::from_hours(4 * 24),
             near_rollover: 0,
+            start_below: Energy::new(100_000_000),
             password,
             local_prepay: false,
             settings: ConcentratorSettings {
@@ -268,7 +271,7 @@ fn install(
     let (start, age) = if index < spec.near_rollover {
         (ROLLOVER - random.random_range(10_000..=300_000), SignedDuration::ZERO)
     } else {
-        (random.random_range(0..100_000_000), spec.age)
+        (random.random_range(0..spec.start_below.get().max(1)), spec.age)
     };
     let meter = MeterSpec {
         address: format!("{:012}", spec.first_meter.saturating_add(index.into())).parse()?,

@@ -229,7 +229,7 @@ fn the_relay_is_read_once_more_when_a_late_command_can_have_taken_effect() {
     around.settings = Arc::new(crate::settings::FleetSettings { relay_check_s: 86_400, ..settings() });
     let mut state = State::new(meter_plan(1, date(2026, 3, 2)), Arc::new(around));
     let connected = RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
-    let mut checked_at = |state: &mut State, event: Event, second: u64| {
+    let checked_at = |state: &mut State, event: Event, second: u64| {
         let effects = state.step(event, moment(1_000 * second));
         effects.contains(&Effect::Enqueue(Task::RelayCheck))
     };

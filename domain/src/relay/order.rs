@@ -223,9 +223,7 @@ pub fn next_move(order: &Order, now: Timestamp, policy: &RelayPolicy) -> Move {
     let not_before = order.next_attempt_at.unwrap_or(Timestamp::MIN);
     match order.state {
         state if state.is_end() => Move::Ended,
-        _ if is_planted(Bug::GiveUpReconnect) && order.action == Action::Reconnect && order.failures > 0 => {
-            Move::Wait { until: Timestamp::MAX }
-        }
+        _ if is_given_up(order) => Move::Wait { until: Timestamp::MAX },
         State::Ordered if has_expired(order, now) => Move::Expire,
         State::Ordered if not_before > now => {
             Move::Wait { until: order.expires_at.map_or(not_before, |end| end.min(not_before)) }
@@ -245,6 +243,11 @@ pub fn next_move(order: &Order, now: Timestamp, policy: &RelayPolicy) -> Move {
             Move::ReadBack { not_before: due }
         }
     }
+}
+
+/// Whether a deliberate bug has given this order up.
+fn is_given_up(order: &Order) -> bool {
+    is_planted(Bug::GiveUpReconnect) && order.action == Action::Reconnect && order.failures > 0
 }
 
 /// Whether an unsent order's time is over.
@@ -271,6 +274,7 @@ pub fn apply(order: &Order, event: Event, now: Timestamp, policy: &RelayPolicy) 
     match (order.state, event) {
         (state, _) if state.is_end() => return Err(OutOfTurn { state, event }),
         (_, Event::Superseded) => end(&mut next, State::Superseded, now),
+        (_, Event::Reachable) if is_given_up(order) => {}
         (_, Event::Reachable) => (next.failures, next.next_attempt_at) = (0, reachable_at(order, now)),
         (Ordered, Event::Expire) if has_expired(order, now) => end(&mut next, State::Expired, now),
         (Ordered | Sent | Acknowledged, Event::Authorized) if next_move(order, now, policy) == Move::Send => {
