@@ -114,16 +114,7 @@ pub fn in_transaction(
 ) -> Result<Reviewed, Error> {
     let available = books.available()?;
     if books.account.state == account::State::Active {
-        let mean_cost_per_hour = books.mean_cost_per_hour(conn, &settings.policy.credit, now)?;
-        let standing = Standing { available, mean_cost_per_hour };
-        let limits = books.account.limits();
-        let currency = &books.tariff.currency;
-        let (credit, written) =
-            account::watch(&books.account.credit(), &standing, &limits, currency, &settings.policy.credit, now);
-        books.account.set_credit(&credit);
-        for notice in &written {
-            notices::write(conn, &books.account, currency, notice, now)?;
-        }
+        watch(conn, &settings.policy, books, available, now)?;
     }
     let policy = policy_of(settings, &books.site);
     let mut reviewed = Reviewed::default();
@@ -142,7 +133,12 @@ pub fn in_transaction(
             place(conn, &meter, wish, asked, &policy.relay, now)
         };
         match decision.verdict {
-            Verdict::Nothing => {}
+            Verdict::Nothing => {
+                if let Some(order) = release(conn, &facts, &seen, site, now)? {
+                    reviewed.orders.push(order);
+                    reviewed.wake.push(meter.concentrator_id);
+                }
+            }
             Verdict::Reported => {
                 let detail = format!("available {available}");
                 let object = format!("account:{}", books.account.id);
@@ -171,6 +167,44 @@ pub fn in_transaction(
     books.account.decide_at = (books.account.state == account::State::Active).then_some(decide_at);
     store::account::save(conn, &books.account)?;
     Ok(reviewed)
+}
+
+/// Watches an account's credit: its levels, its episode, and the notices that they ask for.
+fn watch(
+    conn: &mut Conn,
+    policy: &Policy,
+    books: &mut Books,
+    available: domain::money::Money,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mean_cost_per_hour = books.mean_cost_per_hour(conn, &policy.credit, now)?;
+    let standing = Standing { available, mean_cost_per_hour };
+    let (before, limits, currency) = (books.account.credit(), books.account.limits(), &books.tariff.currency);
+    let (credit, written) = account::watch(&before, &standing, &limits, currency, &policy.credit, now);
+    books.account.set_credit(&credit);
+    for notice in &written {
+        notices::write(conn, &books.account, currency, notice, now)?;
+    }
+    Ok(())
+}
+
+/// An order that was held when it was to be sent does not wait for its next look when nothing holds it any more.
+fn release(
+    conn: &mut Conn,
+    account: &AccountFacts,
+    meter: &MeterFacts,
+    site: Site<'_>,
+    now: Timestamp,
+) -> Result<Option<OrderId>, Error> {
+    let Some(held) = meter.order.as_ref().filter(|order| order.is_held(now)) else { return Ok(None) };
+    if decide::authorize(held, Some(account), meter, site, now) != Authorization::Send {
+        return Ok(None);
+    }
+    let next = order::apply(held, Event::Released, now, &site.policy.relay);
+    let next = next.map_err(|bad| books::corrupt(bad.to_string()))?.order;
+    let row = store::relay_order::by_id(conn, held.id)?;
+    store::relay_order::transition(conn, &row.with(&next), held.state, now, "held no longer")?;
+    Ok(Some(held.id))
 }
 
 /// The settings' policy with the site's own switch.

@@ -150,6 +150,7 @@ fn told(event: &Event) -> String {
     match event {
         Event::Authorized => "bytes may leave".to_owned(),
         Event::Held { until } => format!("held until {until}"),
+        Event::Released => "held no longer".to_owned(),
         Event::Acknowledged => "the meter took the command".to_owned(),
         Event::RelayRead(RelayReading { relay, command, .. }) => {
             format!("relay read: {relay}, last command {command}")

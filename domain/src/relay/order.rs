@@ -118,6 +118,12 @@ impl Order {
         }
     }
 
+    /// Whether it was held when it was to be sent, and waits for its next look.
+    #[must_use]
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        self.state == State::Ordered && self.next_attempt_at.is_some_and(|at| at > now)
+    }
+
     /// Whether the relay, as read, is where the order wants it. A permit that still waits is no disconnection.
     #[must_use]
     pub fn is_met_by(&self, reading: &RelayReading) -> bool {
@@ -149,6 +155,8 @@ pub enum Event {
         /// When to ask again.
         until: Timestamp,
     },
+    /// Nothing holds it any more.
+    Released,
     /// The meter acknowledged the command.
     Acknowledged,
     /// The relay was read.
@@ -284,6 +292,7 @@ pub fn apply(order: &Order, event: Event, now: Timestamp, policy: &RelayPolicy) 
             next.next_attempt_at = None;
         }
         (Ordered | Sent | Acknowledged, Event::Held { until }) => next.next_attempt_at = Some(until),
+        (Ordered, Event::Released) => next.next_attempt_at = None,
         (Sent, Event::Acknowledged) if is_planted(Bug::ConfirmWithoutReadBack) => {
             end(&mut next, State::Confirmed, now);
         }

@@ -162,6 +162,16 @@ fn an_unsent_disconnect_expires_after_a_day() {
 }
 
 #[test]
+fn a_held_order_goes_on_as_soon_as_nothing_holds_it() {
+    let held = Story::of(Action::Disconnect, false).then(10, Event::Held { until: after(3_600) }, State::Ordered);
+    assert!(held.order.is_held(after(20)) && !held.order.is_held(after(3_600)));
+    held.next(wait(3_600)).then(20, Event::Released, State::Ordered).next(Move::Send);
+    let sent = Story::of(Action::Disconnect, false).then(0, Event::Authorized, State::Sent);
+    assert!(!sent.order.is_held(after(1)));
+    assert!(apply(&sent.order, Event::Released, after(1), &policy().relay).is_err());
+}
+
+#[test]
 fn a_sent_disconnect_and_any_reconnect_never_expire() {
     let late = 40 * 24 * 3_600;
     let sent = Story::of(Action::Disconnect, false).then(0, Event::Authorized, State::Sent);
@@ -270,6 +280,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => prop::sample::select(vec![Refusal::Password, Refusal::Other]).prop_map(Event::Refused),
         3 => Just(Event::NoAnswer),
         2 => Just(Event::Reachable),
+        1 => Just(Event::Released),
         1 => Just(Event::Superseded),
         1 => Just(Event::Expire),
     ]
