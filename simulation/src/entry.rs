@@ -167,8 +167,6 @@ fn rules(world: &World, entered: &Entered) -> Rules {
         tariffs: entered.tariffs.iter().map(|(id, nth)| (*id, versions(nth))).collect(),
         overdraft: limits.overdraft,
         restore_margin: limits.restore_margin,
-        alarm_2: limits.alarm_2,
-        rearm_margin: limits.rearm_margin,
         friendly_hours: cut.friendly_hours.iter().map(|hours| (hours.from, hours.to)).collect(),
         protected_weekdays: (1..=7)
             .filter_map(|day| jiff::civil::Weekday::from_monday_one_offset(day).ok())

@@ -1,7 +1,7 @@
 //! One life of the head end's process: it starts on what the rows say, the field dials in, people come and go, faults
 //! begin and end; until it dies or the run is over. Everything that waits or runs then is gone with its runtime.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use actors::{Link, fleet::Where};
 use domain::relay::{Action, order::State};
@@ -215,6 +215,3 @@ pub fn midnights(world: &World) -> Vec<jiff::Timestamp> {
     }
     all
 }
-
-/// A short pause, so that nothing happens in the moment it was asked for.
-pub const MOMENT: Duration = Duration::from_millis(1);

@@ -102,7 +102,7 @@ impl Plan {
         Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate })
     }
 
-    /// The field's loads and registers as drawn.
+    /// Whether nothing goes wrong any more.
     #[must_use]
     pub fn is_quiet(&self, now: Timestamp) -> bool {
         now >= self.quiet_from

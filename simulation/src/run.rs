@@ -88,10 +88,7 @@ pub fn run(seed: u64, size: Size, whole_log: bool) -> Report {
         Err(Failure::Other(format!("panicked: {}", what.unwrap_or_default())))
     });
     let at = world.time.now();
-    if outcome.is_ok() {
-        // What cannot be counted any more was not visited.
-        let _ = count(&world);
-    }
+    let outcome = outcome.and_then(|()| count(&world));
     let (log, counts) = (world.log.borrow(), world.counts.borrow().clone());
     Report {
         seed,

@@ -24,10 +24,6 @@ pub struct Rules {
     pub overdraft: Money,
     /// How much above the end of its overdraft an account is restored.
     pub restore_margin: Money,
-    /// The level at or below which a warning is due.
-    pub alarm_2: Money,
-    /// How far above a level an account must rise before the level warns again.
-    pub rearm_margin: Money,
     /// Local times, `[from, to)`, in which nobody is cut; one whose end is not after its begin goes over midnight.
     pub friendly_hours: Vec<(Time, Time)>,
     /// Days of the week on which nobody is cut.

@@ -50,8 +50,6 @@ pub fn rules() -> Rules {
         tariffs: BTreeMap::from([(tariff(), vec![version])]),
         overdraft: Money::ZERO,
         restore_margin: Money::new(1),
-        alarm_2: Money::new(500),
-        rearm_margin: Money::new(100),
         friendly_hours: Vec::new(),
         protected_weekdays: Vec::new(),
         holidays: Vec::new(),
