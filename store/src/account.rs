@@ -15,6 +15,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Error, Result, found},
+    prepared::Prepare,
     schema::{accounts, installations},
 };
 
@@ -212,6 +213,7 @@ pub fn lock(conn: &mut Conn, id: AccountId) -> Result<Account> {
     let row = on!(conn, |c| diesel::update(accounts::table.find((val(id.site()), val(id))))
         .set(accounts::version.eq(accounts::version + 1))
         .returning(Account::as_returning())
+        .prepared()
         .get_result(c)
         .optional())?;
     found("account", row)
@@ -222,11 +224,14 @@ pub fn lock(conn: &mut Conn, id: AccountId) -> Result<Account> {
 /// # Errors
 /// [`Error::Stale`] where the row is not the one that was locked.
 pub fn save(conn: &mut Conn, account: &Account) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(accounts::table.find((val(account.id.site()), val(account.id))))
-        .filter(accounts::version.eq(account.version))
-        .set(account.columns())
-        .execute(c))?;
-    if rows > 0 { Ok(()) } else { Err(Error::Stale) }
+    let rows: Vec<SiteId> =
+        on!(conn, |c| diesel::update(accounts::table.find((val(account.id.site()), val(account.id))))
+            .filter(accounts::version.eq(account.version))
+            .set(account.changes())
+            .returning(accounts::site_id)
+            .prepared()
+            .load(c))?;
+    if !rows.is_empty() { Ok(()) } else { Err(Error::Stale) }
 }
 
 /// At most `limit` accounts of all sites that are to be decided again by `now`, oldest first.

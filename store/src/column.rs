@@ -44,21 +44,37 @@ pub(crate) fn val<S, T>(value: T) -> Val<S, T> {
 /// A column and what it is to become.
 pub(crate) type Assigned<C, T> = diesel::dsl::Eq<C, Val<diesel::dsl::SqlTypeOf<C>, T>>;
 
-/// Declares a row: the struct, how it is read, and how it is written.
+/// Declares a row: the struct, how it is read, and how it is written. The first field is its key within the site.
 macro_rules! row {
     ($(#[$doc:meta])* pub struct $name:ident in $table:ident {
+        $(#[$key_doc:meta])* pub $key:ident: $key_type:ty,
         $($(#[$field_doc:meta])* pub $field:ident: $type:ty,)*
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, diesel::Queryable, diesel::Selectable)]
         #[diesel(table_name = $table)]
         pub struct $name {
+            $(#[$key_doc])* pub $key: $key_type,
             $($(#[$field_doc])* pub $field: $type,)*
         }
 
         impl $name {
             /// Every column but the site's number.
-            pub(crate) fn columns(&self) -> ($($crate::column::Assigned<$table::$field, &$type>,)*) {
+            pub(crate) fn columns(
+                &self,
+            ) -> (
+                $crate::column::Assigned<$table::$key, &$key_type>,
+                $($crate::column::Assigned<$table::$field, &$type>,)*
+            ) {
+                (
+                    diesel::ExpressionMethods::eq($table::$key, $crate::column::val(&self.$key)),
+                    $(diesel::ExpressionMethods::eq($table::$field, $crate::column::val(&self.$field)),)*
+                )
+            }
+
+            /// Every column but those that find the row: setting these, SQLite looks through all that refer to it.
+            #[allow(dead_code, reason = "only rows that are saved whole need it")]
+            pub(crate) fn changes(&self) -> ($($crate::column::Assigned<$table::$field, &$type>,)*) {
                 ($(diesel::ExpressionMethods::eq($table::$field, $crate::column::val(&self.$field)),)*)
             }
         }
@@ -67,6 +83,7 @@ macro_rules! row {
 
         impl<'a> diesel::Insertable<$table::table> for &'a $name {
             type Values = <(
+                $crate::column::Assigned<$table::$key, &'a $key_type>,
                 $($crate::column::Assigned<$table::$field, &'a $type>,)*
             ) as diesel::Insertable<$table::table>>::Values;
 

@@ -8,6 +8,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Error, Result, found},
+    prepared::Prepare,
     schema::concentrators,
 };
 
@@ -107,6 +108,7 @@ pub fn save(conn: &mut Conn, new: &Concentrator) -> Result<Concentrator> {
             concentrators::version.eq(concentrators::version + 1),
         ))
         .returning(Concentrator::as_returning())
+        .prepared()
         .get_result(c)
         .optional())?;
     row.ok_or(Error::Stale)
@@ -117,10 +119,12 @@ pub fn save(conn: &mut Conn, new: &Concentrator) -> Result<Concentrator> {
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_login(conn: &mut Conn, id: ConcentratorId, at: Timestamp) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
         .set((concentrators::last_login_at.eq(val(Some(at))), concentrators::last_seen_at.eq(val(Some(at)))))
-        .execute(c))?;
-    touched(rows)
+        .returning(concentrators::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
 /// A frame came from it.
@@ -128,10 +132,12 @@ pub fn record_login(conn: &mut Conn, id: ConcentratorId, at: Timestamp) -> Resul
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_seen(conn: &mut Conn, id: ConcentratorId, at: Timestamp) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
         .set(concentrators::last_seen_at.eq(val(Some(at))))
-        .execute(c))?;
-    touched(rows)
+        .returning(concentrators::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
 /// Its clock was read: `drift_s` is it less ours, in seconds.
@@ -139,10 +145,12 @@ pub fn record_seen(conn: &mut Conn, id: ConcentratorId, at: Timestamp) -> Result
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_clock(conn: &mut Conn, id: ConcentratorId, drift_s: i64, at: Timestamp) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
         .set((concentrators::clock_drift_s.eq(drift_s), concentrators::clock_read_at.eq(val(Some(at)))))
-        .execute(c))?;
-    touched(rows)
+        .returning(concentrators::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
 /// Its archive was read back and compared.
@@ -150,14 +158,16 @@ pub fn record_clock(conn: &mut Conn, id: ConcentratorId, drift_s: i64, at: Times
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_identity(conn: &mut Conn, id: ConcentratorId, at: Timestamp) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
         .set(concentrators::identity_checked_at.eq(val(Some(at))))
-        .execute(c))?;
-    touched(rows)
+        .returning(concentrators::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
-fn touched(rows: usize) -> Result<()> {
-    found("concentrator", (rows > 0).then_some(()))
+fn touched(rows: &[SiteId]) -> Result<()> {
+    found("concentrator", (!rows.is_empty()).then_some(()))
 }
 
 /// The profiles that rows name, of all sites.

@@ -9,6 +9,7 @@ mod conn;
 mod db;
 mod error;
 mod migration;
+mod prepared;
 mod schema;
 mod time;
 

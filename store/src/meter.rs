@@ -15,6 +15,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Error, Result, found},
+    prepared::Prepare,
     schema::{installations, meter_causes, meters},
 };
 
@@ -177,6 +178,7 @@ pub fn save(conn: &mut Conn, new: &Meter) -> Result<Meter> {
             meters::version.eq(meters::version + 1),
         ))
         .returning(Meter::as_returning())
+        .prepared()
         .get_result(c)
         .optional())?;
     row.ok_or(Error::Stale)
@@ -187,15 +189,17 @@ pub fn save(conn: &mut Conn, new: &Meter) -> Result<Meter> {
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_relay(conn: &mut Conn, id: MeterId, reading: RelayReading, at: Timestamp) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
         .set((
             meters::relay.eq(val(Some(reading.relay))),
             meters::relay_command.eq(val(Some(reading.command))),
             meters::relay_local_prepay.eq(reading.local_prepay),
             meters::relay_read_at.eq(val(Some(at))),
         ))
-        .execute(c))?;
-    touched(rows)
+        .returning(meters::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
 /// It answered.
@@ -203,14 +207,16 @@ pub fn record_relay(conn: &mut Conn, id: MeterId, reading: RelayReading, at: Tim
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_seen(conn: &mut Conn, id: MeterId, sightings: &Sightings) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
         .set((
             meters::last_seen_at.eq(val(sightings.last_seen_at)),
             meters::seen_again_at.eq(val(sightings.seen_again_at)),
             meters::seen_gaps.eq(val(sightings.gaps_that_day)),
         ))
-        .execute(c))?;
-    touched(rows)
+        .returning(meters::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
 /// It was compared with the concentrator's archive, or came into doubt.
@@ -218,10 +224,12 @@ pub fn record_seen(conn: &mut Conn, id: MeterId, sightings: &Sightings) -> Resul
 /// # Errors
 /// [`Error::NotFound`].
 pub fn record_identity(conn: &mut Conn, id: MeterId, identity: Identity, at: Timestamp) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
         .set((meters::identity.eq(val(identity)), meters::identity_at.eq(val(Some(at)))))
-        .execute(c))?;
-    touched(rows)
+        .returning(meters::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
 /// A good reading was stored; an older one than the latest changes nothing.
@@ -232,7 +240,9 @@ pub fn record_good(conn: &mut Conn, id: MeterId, as_of: Timestamp) -> Result<()>
     on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
         .filter(meters::last_good_as_of.is_null().or(meters::last_good_as_of.lt(val(Some(as_of)))))
         .set(meters::last_good_as_of.eq(val(Some(as_of))))
-        .execute(c))
+        .returning(meters::site_id)
+        .prepared()
+        .load::<SiteId>(c))
     .map(drop)
 }
 
@@ -241,14 +251,16 @@ pub fn record_good(conn: &mut Conn, id: MeterId, as_of: Timestamp) -> Result<()>
 /// # Errors
 /// [`Error::NotFound`].
 pub fn block_relay(conn: &mut Conn, id: MeterId, blocked: bool) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
         .set(meters::relay_blocked.eq(blocked))
-        .execute(c))?;
-    touched(rows)
+        .returning(meters::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
 }
 
-fn touched(rows: usize) -> Result<()> {
-    found("meter", (rows > 0).then_some(()))
+fn touched(rows: &[SiteId]) -> Result<()> {
+    found("meter", (!rows.is_empty()).then_some(()))
 }
 
 /// Why supply is not wanted at a meter.

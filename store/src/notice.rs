@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use domain::{
-    ids::{AccountId, NoticeId},
+    ids::{AccountId, NoticeId, SiteId},
     notice::{Kind, Language, State},
 };
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Result, found},
+    prepared::Prepare,
     schema::notices,
 };
 
@@ -81,15 +82,18 @@ pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<Notice>> {
 /// # Errors
 /// [`crate::Error::NotFound`].
 pub fn save(conn: &mut Conn, notice: &Notice) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(notices::table.find((val(notice.id.site()), val(notice.id))))
-        .set((
-            notices::state.eq(val(notice.state)),
-            notices::attempts.eq(val(notice.attempts)),
-            notices::next_attempt_at.eq(val(notice.next_attempt_at)),
-            notices::sent_at.eq(val(notice.sent_at)),
-        ))
-        .execute(c))?;
-    found("notice", (rows > 0).then_some(()))
+    let rows: Vec<SiteId> =
+        on!(conn, |c| diesel::update(notices::table.find((val(notice.id.site()), val(notice.id))))
+            .set((
+                notices::state.eq(val(notice.state)),
+                notices::attempts.eq(val(notice.attempts)),
+                notices::next_attempt_at.eq(val(notice.next_attempt_at)),
+                notices::sent_at.eq(val(notice.sent_at)),
+            ))
+            .returning(notices::site_id)
+            .prepared()
+            .load(c))?;
+    found("notice", (!rows.is_empty()).then_some(()))
 }
 
 /// At most `limit` of an account's notices before one, the newest first.

@@ -16,6 +16,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Result, found},
+    prepared::Prepare,
     schema::{concentrators, meters, relay_order_lines, relay_orders},
 };
 
@@ -163,14 +164,16 @@ pub fn insert(conn: &mut Conn, new: &RelayOrder) -> Result<()> {
 /// # Errors
 /// Whatever the database answers.
 pub fn transition(conn: &mut Conn, new: &RelayOrder, from: State, at: Timestamp, detail: &str) -> Result<bool> {
-    let rows = on!(conn, |c| diesel::update(relay_orders::table.find((val(new.id.site()), val(new.id))))
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(relay_orders::table.find((val(new.id.site()), val(new.id))))
         .filter(relay_orders::state.eq(val(from)))
-        .set(new.columns())
-        .execute(c))?;
-    if rows > 0 {
+        .set(new.changes())
+        .returning(relay_orders::site_id)
+        .prepared()
+        .load(c))?;
+    if !rows.is_empty() {
         insert_line(conn, new, at, detail)?;
     }
-    Ok(rows > 0)
+    Ok(!rows.is_empty())
 }
 
 fn insert_line(conn: &mut Conn, order: &RelayOrder, at: Timestamp, detail: &str) -> Result<()> {
@@ -240,6 +243,22 @@ pub fn due(
     heard_since: Option<Timestamp>,
     limit: i64,
 ) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
+    let mut due = due_of(conn, None, of, heard_since, limit)?;
+    let left = limit.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
+    if left > 0 {
+        due.extend(due_of(conn, Some(now), of, heard_since, left)?);
+    }
+    Ok(due)
+}
+
+/// New orders, or those whose next attempt is due `by` then: asked for one after the other, since no index serves both.
+fn due_of(
+    conn: &mut Conn,
+    by: Option<Timestamp>,
+    of: Option<ConcentratorId>,
+    heard_since: Option<Timestamp>,
+    limit: i64,
+) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
     let same_meter = relay_orders::site_id.eq(meters::site_id).and(relay_orders::meter_id.eq(meters::id));
     let same_concentrator =
         meters::site_id.eq(concentrators::site_id).and(meters::concentrator_id.eq(concentrators::id));
@@ -248,16 +267,14 @@ pub fn due(
             .inner_join(meters::table.on(same_meter))
             .inner_join(concentrators::table.on(same_concentrator))
             .filter(relay_orders::ended_at.is_null())
-            .filter(relay_orders::next_attempt_at.is_null().or(relay_orders::next_attempt_at.le(val(Some(now)))))
-            .order((
-                relay_orders::next_attempt_at.is_not_null(),
-                relay_orders::next_attempt_at,
-                relay_orders::created_at,
-                relay_orders::id,
-            ))
+            .order((relay_orders::next_attempt_at, relay_orders::created_at, relay_orders::id))
             .limit(limit)
             .select((RelayOrder::as_select(), meters::concentrator_id))
             .into_boxed();
+        query = match by {
+            None => query.filter(relay_orders::next_attempt_at.is_null()),
+            Some(by) => query.filter(relay_orders::next_attempt_at.le(val(Some(by)))),
+        };
         if let Some(of) = of {
             query = query.filter(meters::site_id.eq(val(of.site()))).filter(meters::concentrator_id.eq(val(of)));
         }

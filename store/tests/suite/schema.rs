@@ -144,3 +144,28 @@ async fn unique_indexes_are_named_after_their_columns_but_the_site() {
     assert!(by_columns.len() > 10);
     assert_eq!(by_columns, in_postgres);
 }
+
+/// Without them SQLite takes the site's number alone for as telling as a whole key, and reads all of a site.
+#[tokio::test]
+async fn sqlite_knows_how_telling_each_index_is() {
+    let base = Base::sqlite().await;
+    let unknown = sql_query(
+        "SELECT t.name || ' ' || i.name AS name FROM pragma_table_list t, pragma_index_list(t.name) i \
+         WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND NOT EXISTS \
+         (SELECT 1 FROM sqlite_stat1 s WHERE s.tbl = t.name AND s.idx = iif(i.origin = 'pk', t.name, i.name))",
+    );
+    let unknown: Vec<Named> = unknown.load(&mut sqlite(&base)).unwrap();
+    assert!(unknown.is_empty(), "{:?}", unknown.iter().map(|index| &index.name).collect::<Vec<_>>());
+    let plan = sql_query(
+        "EXPLAIN QUERY PLAN SELECT * FROM readings WHERE site_id = 1 AND meter_id = 2 AND as_of = 3 AND kind = 'instant' \
+         AND quality <> 'conflict' AND quality <> 'superseded'",
+    );
+    let plan: Vec<Step> = plan.load(&mut sqlite(&base)).unwrap();
+    assert!(plan[0].detail.ends_with("(site_id=? AND meter_id=? AND as_of=?)"), "{}", plan[0].detail);
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
