@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use domain::{
     charge::{self, Usage},
     energy::Energy,
-    ids::{MeterId, SiteId, TransactionId},
+    ids::{InstallationId, SiteId, TransactionId},
     ledger::{self, LedgerAccount, TransactionKind, balance_of},
     money::{Carry, Money},
     relay::order::State,
@@ -137,7 +137,7 @@ struct Replay<'a> {
     carry: Carry,
     usage: Usage,
     /// The register's value at each settled midnight so far.
-    ends: BTreeMap<(MeterId, Date), SettledDay>,
+    ends: BTreeMap<(InstallationId, Date), SettledDay>,
 }
 
 impl<'a> Replay<'a> {
@@ -219,10 +219,13 @@ impl<'a> Replay<'a> {
     fn settle(&mut self, conn: &mut Conn, day: SettledDay) -> Result<Vec<String>, Error> {
         let mut wrong = Vec::new();
         let version = i32::try_from(day.tariff_version).map_err(|bad| books::corrupt(bad.to_string()))?;
-        let was = self.ends.get(&(day.meter_id, day.day)).map_or(Energy::ZERO, |old| old.energy);
+        let was = self.ends.get(&(day.installation_id, day.day)).map_or(Energy::ZERO, |old| old.energy);
         self.usage.put((day.block_window, version), day.energy - was);
         let site = store::site::by_id(conn, self.account.id.site())?;
-        let at = books::boundary(day.day, &books::zone(&site)?);
+        let installation = store::installation::by_id(conn, day.installation_id)?;
+        let Some(at) = installation.settlement().end_of(day.day, &books::zone(&site)?) else {
+            return Ok(vec![format!("day {} of a meter that had been removed before", day.day)]);
+        };
         let first = store::reading::by_id(conn, day.reading_id)?;
         let later = day.later_reading_id.map(|id| store::reading::by_id(conn, id)).transpose()?;
         let value = match &later {
@@ -235,24 +238,22 @@ impl<'a> Replay<'a> {
                 first.unwrapped + Energy::new(share)
             }
         };
-        // The running maximum may stand above what these two readings say, never below.
+        // The running maximum may stand above what these two readings say, never below, but for what a removed meter showed
+        // last.
+        let value = installation.end_value.map_or(value, |last| value.min(last));
         if day.end_value < value {
             wrong.push(format!("day {} ends at {}, its readings say {value}", day.day, day.end_value));
         }
-        let installation = store::installation::of_account(conn, self.account.id)?
-            .into_iter()
-            .find(|one| one.meter_id == day.meter_id);
-        if let Some(installation) = installation {
-            let before = self.ends.get(&(day.meter_id, domain::calendar::day_before(day.day)));
-            let start = before.map_or(installation.start_value, |before| before.end_value);
-            let energy = Energy::new((day.end_value - start).get() * i64::from(installation.multiplier));
-            if energy != day.energy {
-                wrong.push(format!("day {} has {} kWh, replayed {energy}", day.day, day.energy));
-            }
-        } else {
+        if installation.account_id != self.account.id {
             wrong.push(format!("day {} of a meter that was never installed", day.day));
         }
-        self.ends.insert((day.meter_id, day.day), day);
+        let before = self.ends.get(&(installation.id, domain::calendar::day_before(day.day)));
+        let start = before.map_or(installation.start_value, |before| before.end_value);
+        let energy = Energy::new((day.end_value - start).get() * i64::from(installation.multiplier));
+        if energy != day.energy {
+            wrong.push(format!("day {} has {} kWh, replayed {energy}", day.day, day.energy));
+        }
+        self.ends.insert((day.installation_id, day.day), day);
         Ok(wrong)
     }
 }

@@ -3,7 +3,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use domain::{
-    calendar::{day_before, day_of, midnight},
+    calendar::{day_before, day_of, midnight, shift},
     ids::AccountId,
 };
 use futures_util::FutureExt;
@@ -51,7 +51,8 @@ where
 /// The database fails.
 pub async fn decide_due(app: &App) -> Result<usize, Error> {
     let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
-    let due = app.db.read(move |conn| Ok::<_, Error>(store::account::due(conn, now, rows)?)).await?;
+    let latest = shift(now, app.settings.policy.disconnection.held_recheck);
+    let due = app.db.read(move |conn| Ok::<_, Error>(store::account::due(conn, now, latest, rows)?)).await?;
     for account in &due {
         // One account that cannot be decided over must not keep the others waiting.
         if let Err(error) = decide_relay::review(app, *account).await {

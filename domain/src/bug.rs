@@ -36,6 +36,8 @@ words! {
         GiveUpReconnect = "give_up_reconnect",
         /// A cut that was taken is never looked at again.
         ForgetCut = "forget_cut",
+        /// A meter that is replaced is not settled to its last reading.
+        ForgetOldMeter = "forget_old_meter",
     }
 }
 

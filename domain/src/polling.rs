@@ -1,4 +1,7 @@
 //! When a meter is asked, and what is asked for again.
+//!
+//! The head end's clock may be set wrong, and right again. What was noted at a time that has not come was noted by a
+//! clock that was ahead; nothing waits for that time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +22,35 @@ pub fn next_slot(after: Timestamp, slot: SignedDuration, jitter: SignedDuration)
     let number = (i128::from(after.as_microsecond()) - jitter).div_euclid(slot) + 1;
     let next = i64::try_from(number * slot + jitter).ok();
     next.and_then(|micros| Timestamp::from_microsecond(micros).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// A poll to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedPoll {
+    /// When it is due.
+    pub at: Timestamp,
+    /// When that was planned.
+    pub planned_at: Timestamp,
+}
+
+impl PlannedPoll {
+    /// Whether it is due: its time has come, or it was planned by a clock that was ahead.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.at <= now || now < self.planned_at
+    }
+}
+
+/// When a meter that can be reached from `now` on is polled: in the first slot that its `last_reading` did not serve.
+#[must_use]
+pub fn first_poll(
+    last_reading: Option<Timestamp>,
+    now: Timestamp,
+    slot: SignedDuration,
+    jitter: SignedDuration,
+) -> Timestamp {
+    let served = last_reading.filter(|last| *last <= now);
+    served.map_or(now, |last| next_slot(last, slot, jitter).max(now))
 }
 
 /// When a meter is polled next after a poll at `polled_at` that was the `failures`-th in a row without an answer. A
@@ -63,7 +95,7 @@ pub fn freezes(
     }
     let missing = last_days(today, policy.backfill_days).filter(|day| *day >= since && !have.contains(day));
     // Not available: again after a while in the morning, then not before tomorrow.
-    let again = |day: &Date| match asked.get(day) {
+    let again = |day: &Date| match asked.get(day).filter(|last| **last <= now) {
         Some(last) => Some(shift(*last, policy.freeze_retry)).filter(|again| *again < until).unwrap_or(tomorrow),
         None => now,
     };
@@ -72,6 +104,13 @@ pub fn freezes(
     let due = missing.iter().filter(|(_, again)| *again <= now).map(|(day, _)| *day).collect();
     let next = missing.iter().map(|(_, again)| *again).filter(|again| *again > now).min();
     FreezePlan { due, next: next.unwrap_or(tomorrow) }
+}
+
+/// The oldest day whose freeze is asked for at `now`; what is known of days before it need not be kept.
+#[must_use]
+pub fn oldest_freeze(now: Timestamp, site: Site<'_>) -> Date {
+    let today = day_of(now, site.zone);
+    last_days(today, site.policy.polling.backfill_days).last().unwrap_or(today)
 }
 
 /// The `count` days before `today`, the newest first.
@@ -101,6 +140,8 @@ impl Sightings {
             self.gaps_that_day = if same_day { self.gaps_that_day.saturating_add(1) } else { 1 };
             self.seen_again_at = Some(now);
         }
+        // A grace that a clock ahead of time began begins now at the latest.
+        self.seen_again_at = self.seen_again_at.map(|again| again.min(now));
         self.last_seen_at = Some(now);
         self
     }

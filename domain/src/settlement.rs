@@ -29,6 +29,21 @@ pub struct Installation {
     pub start_value: Energy,
     /// CT x PT (倍率), 1 to [`MULTIPLIER_MAX`]: energy is this times what the register counts.
     pub multiplier: u32,
+    /// When it was removed, and its register's value then; nothing counts that is later or higher.
+    pub end: Option<(Timestamp, Energy)>,
+}
+
+impl Installation {
+    /// When a day ends for it: at the midnight, or when it was removed; none where it was removed before the day began.
+    #[must_use]
+    pub fn end_of(&self, day: Date, zone: &TimeZone) -> Option<Timestamp> {
+        let end = midnight(next_day(day), zone);
+        match self.end {
+            Some((removed, _)) if removed <= midnight(day, zone) => None,
+            Some((removed, _)) => Some(removed.min(end)),
+            None => Some(end),
+        }
+    }
 }
 
 /// A day whose energy is charged.
@@ -36,7 +51,7 @@ pub struct Installation {
 pub struct SettledDay {
     /// The local day.
     pub day: Date,
-    /// The register's value at the midnight that ends it, unwrapped, before the multiplier.
+    /// The register's value at the midnight that ends it, or at the removal; unwrapped, before the multiplier.
     pub end_value: Energy,
     /// The readings the value comes from: one at the midnight, or the two around it.
     pub readings: Vec<ReadingId>,
@@ -76,9 +91,11 @@ struct Curve {
 impl Curve {
     /// The curve from `anchor` on. Of several readings at one instant the first by [`crate::reading::Kind::precedence`]
     /// counts.
-    fn new(anchor: &Anchor, readings: &[Known]) -> Self {
+    fn new(anchor: &Anchor, readings: &[Known], end: Option<(Timestamp, Energy)>) -> Self {
+        let counted = readings.iter().filter(|known| end.is_none_or(|(end, _)| known.as_of <= end));
+        let most = |total: Energy| end.map_or(total, |(_, value)| total.min(value));
         let by_time: BTreeMap<(Timestamp, u8), &Known> =
-            readings.iter().map(|known| ((known.as_of, known.kind.precedence()), known)).collect();
+            counted.map(|known| ((known.as_of, known.kind.precedence()), known)).collect();
         let mut points: Vec<Point> = Vec::with_capacity(by_time.len() + 1);
         let there = by_time.values().find(|known| known.as_of == anchor.at).map(|known| known.id);
         if anchor.is_start || there.is_some() {
@@ -87,7 +104,7 @@ impl Curve {
         for known in by_time.values() {
             let last = points.last().map_or(anchor.at, |last| last.as_of);
             if known.as_of > last {
-                points.push(Point { as_of: known.as_of, total: known.total, reading: Some(known.id) });
+                points.push(Point { as_of: known.as_of, total: most(known.total), reading: Some(known.id) });
             }
         }
         Self { points, swept: 0, boundary: anchor.total }
@@ -121,6 +138,14 @@ impl Curve {
             let readings = [before.reading, after.reading].into_iter().flatten().collect();
             Some((interpolate(before, after, end), readings))
         })
+    }
+
+    /// What was read there last counts as this, though more was seen before, with other digits.
+    fn conclude(&mut self, end: Timestamp, value: Energy) {
+        let behind = self.swept.checked_sub(1).and_then(|index| self.points.get_mut(index));
+        if let Some(there) = behind.filter(|point| point.as_of == end) {
+            there.total = value.max(self.boundary);
+        }
     }
 
     /// Fixes the value of the boundary at `end`, where the sweep stands: what follows begins there.
@@ -181,16 +206,18 @@ pub fn plan(
     site: Site<'_>,
 ) -> Vec<SettledDay> {
     let anchor = Anchor::of(installation, settled, site.zone);
-    let mut curve = Curve::new(&anchor, readings);
+    let mut curve = Curve::new(&anchor, readings, installation.end);
     let stored: BTreeMap<Date, &SettledDay> = settled.iter().map(|day| (day.day, day)).collect();
     let mut changed = Vec::new();
     let mut day = anchor.first_day;
-    loop {
-        let end = midnight(next_day(day), site.zone);
+    while let Some(end) = installation.end_of(day, site.zone) {
         curve.sweep(end);
+        if let Some((_, value)) = installation.end.filter(|(at, _)| *at == end) {
+            curve.conclude(end, value);
+        }
         let news = match stored.get(&day) {
             Some(stored) => corrected(stored, &curve, end, now, site),
-            None => match settling(&curve, day, end, now, site) {
+            None => match settling(installation, &curve, day, end, now, site) {
                 Some(boundary) => Some(boundary),
                 None => break,
             },
@@ -213,12 +240,20 @@ fn corrected(stored: &SettledDay, curve: &Curve, end: Timestamp, now: Timestamp,
     (value != stored.end_value).then_some((value, readings))
 }
 
-/// An open day's boundary where it may settle now.
-fn settling(curve: &Curve, day: Date, end: Timestamp, now: Timestamp, site: Site<'_>) -> Option<Boundary> {
+/// An open day's boundary where it may settle now. A meter that was removed settles at once, with what is known.
+fn settling(
+    installation: &Installation,
+    curve: &Curve,
+    day: Date,
+    end: Timestamp,
+    now: Timestamp,
+    site: Site<'_>,
+) -> Option<Boundary> {
     if now < end {
         return None;
     }
-    let by_interpolation = now >= at(next_day(day), site.policy.settlement.interpolate_from, site.zone);
+    let noon = at(next_day(day), site.policy.settlement.interpolate_from, site.zone);
+    let by_interpolation = now >= noon || installation.end.is_some();
     let (value, readings) = if by_interpolation { curve.value_at(end) } else { curve.reading_at(end) }?;
     Some((value.max(curve.boundary), readings))
 }
@@ -276,12 +311,12 @@ pub fn unsettled(
     zone: &TimeZone,
 ) -> Result<(Usage, Timestamp), ChargeError> {
     let anchor = Anchor::of(installation, settled, zone);
-    let mut curve = Curve::new(&anchor, readings);
+    let mut curve = Curve::new(&anchor, readings, installation.end);
     let stored: BTreeMap<Date, Energy> = settled.iter().map(|day| (day.day, day.end_value)).collect();
     let known_to = curve.points.last().map_or(anchor.at, |latest| latest.as_of);
     let (mut usage, mut day, mut reached) = (Usage::none(), anchor.first_day, anchor.at);
     while reached < known_to || stored.contains_key(&day) {
-        let end = midnight(next_day(day), zone);
+        let Some(end) = installation.end_of(day, zone) else { break };
         let from = curve.boundary;
         match stored.get(&day) {
             Some(end_value) => {

@@ -72,6 +72,7 @@ pub fn expected() -> Counts {
     list("notice", &notice::Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
     list("reading", &[Quality::Good.as_str(), Quality::Suspect.as_str(), Quality::Conflict.as_str(), "duplicate"]);
     list("account", &["pending", "opened", "opened by hand", "episode begun", "episode over", "cut", "restored"]);
+    list("meter", &["replaced", "replaced by hand"]);
     list("money", &["charge", "correction", "vend", "vend repeated", "vend refused", "key reused", "client cut off"]);
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);

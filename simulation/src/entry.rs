@@ -2,9 +2,13 @@
 
 use std::cell::Cell;
 
-use domain::{energy::Energy, ids::TariffId, tariff::TariffVersion};
+use domain::{
+    energy::Energy,
+    ids::{ConcentratorId, TariffId},
+    tariff::TariffVersion,
+};
 use jiff::SignedDuration;
-use simulator::site::ConcentratorListing;
+use simulator::site::{ConcentratorListing, MeterHandle, MeterListing};
 use wattgate::{
     app::App,
     operations::register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
@@ -15,7 +19,7 @@ use crate::{
     eyes::Eyes,
     plan::{PERMIT_EVERY, READ_ONLY_EVERY},
     run::Failure,
-    world::{Entered, Place, Station, World},
+    world::{Entered, Place, Spare, Station, World},
 };
 
 /// Who has paid and can be reached is supplied within this: a few rounds of retries on bad lines.
@@ -110,22 +114,17 @@ async fn concentrator(
     let id = register::concentrator(app, new).await.map_err(Failure::other)?.id;
     let handle = world.field.concentrator(listing.address);
     let handle = handle.ok_or_else(|| Failure::Other("a concentrator without a machine".to_owned()))?;
-    for meter in &listing.meters {
+    let spares = usize::from(world.plan.spares);
+    let (of_customers, to_spare) = listing.meters.split_at(listing.meters.len().saturating_sub(spares));
+    for meter in of_customers {
         let nth = entered.places.len();
         let profile = match nth {
             nth if nth % READ_ONLY_EVERY == READ_ONLY_EVERY - 1 => "dlt645_read_only",
             nth if nth % PERMIT_EVERY == PERMIT_EVERY - 1 => "dlt645_permit",
             _ => "dlt645_direct",
         };
-        let new = NewMeter {
-            concentrator_id: id,
-            name: format!("room {nth}"),
-            address: meter.address.to_string(),
-            point: Some(meter.point),
-            port: None,
-            profile: profile.to_owned(),
-        };
-        let meter_id = register::meter(app, new).await.map_err(Failure::other)?.id;
+        let meter_id = register::meter(app, new_meter(id, format!("room {nth}"), meter, profile)).await;
+        let meter_id = meter_id.map_err(Failure::other)?.id;
         let customer = NewCustomer { site_id, name: format!("customer {nth}"), phone: None, language: None };
         let customer_id = register::customer(app, customer).await.map_err(Failure::other)?.id;
         let tariff_id = tariffs.get(nth % tariffs.len().max(1)).copied();
@@ -133,8 +132,7 @@ async fn concentrator(
         let account = NewAccount { customer_id, tariff_id, number: None };
         let account = register::account(app, account).await.map_err(Failure::other)?.id;
         world.count("account", "pending");
-        let handle = world.field.meter(meter.address);
-        let handle = handle.ok_or_else(|| Failure::Other("a meter without a machine".to_owned()))?;
+        let handle = machine(world, meter)?;
         entered.places.push(Place {
             account,
             meter: meter_id,
@@ -147,8 +145,37 @@ async fn concentrator(
             told: Cell::new((0, 0)),
         });
     }
+    for meter in to_spare {
+        let new = new_meter(id, "to spare".to_owned(), meter, "dlt645_direct");
+        let meter_id = register::meter(app, new).await.map_err(Failure::other)?.id;
+        let handle = machine(world, meter)?;
+        entered.spares.push(Spare {
+            meter: meter_id,
+            concentrator: entered.stations.len(),
+            switchable: true,
+            permit: false,
+            base: handle.registers().total - handle.true_energy(),
+            handle,
+            told: Cell::new((0, 0)),
+        });
+    }
     entered.stations.push(Station { id, handle });
     Ok(())
+}
+
+fn new_meter(concentrator_id: ConcentratorId, name: String, listed: &MeterListing, profile: &str) -> NewMeter {
+    NewMeter {
+        concentrator_id,
+        name,
+        address: listed.address.to_string(),
+        point: Some(listed.point),
+        port: None,
+        profile: profile.to_owned(),
+    }
+}
+
+fn machine(world: &World, listed: &MeterListing) -> Result<MeterHandle, Failure> {
+    world.field.meter(listed.address).ok_or_else(|| Failure::Other("a meter without a machine".to_owned()))
 }
 
 fn rules(world: &World, entered: &Entered) -> Rules {

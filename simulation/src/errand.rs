@@ -13,6 +13,7 @@ use domain::{
 };
 use jiff::SignedDuration;
 use rand::RngExt;
+use simulator::site::MeterHandle;
 use tokio::time::timeout;
 use wattgate::{
     app::App,
@@ -22,16 +23,19 @@ use wattgate::{
         guard::{self, Target},
         open_account::{self, OpenAccount},
         order_relay::{self, OrderRelay},
-        read_now, site,
+        read_now,
+        replace_meter::{self, ReplaceMeter},
+        site,
         vend::{self, Vend},
     },
 };
 
 use crate::{
     auditor::{Answer, Automatic, Fact, Request, Supply},
-    fate::Event,
+    fate::{Event, Trouble},
     plan,
-    world::World,
+    trouble::afflict,
+    world::{Entered, World},
 };
 
 /// What is to be done at a moment.
@@ -97,6 +101,15 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
+    /// Replace a meter by the one that its concentrator has to spare.
+    Replace {
+        /// Whose.
+        meter: usize,
+        /// Whether the readings are entered by hand.
+        by_hand: bool,
+        /// The idempotency key.
+        key: String,
+    },
     /// Set or lift a guard.
     Guard {
         /// Whose.
@@ -124,8 +137,50 @@ impl Errand {
     }
 }
 
+impl Wish {
+    /// The meter whose handling it concerns; what is asked for money concerns none.
+    fn meter(&self) -> Option<usize> {
+        match self {
+            Self::Open { meter, .. }
+            | Self::Order { meter, .. }
+            | Self::Guard { meter, .. }
+            | Self::Replace { meter, .. }
+            | Self::ClearBlock(meter)
+            | Self::ReadNow(meter) => Some(*meter),
+            Self::Vend { .. } | Self::Switch(_) | Self::SyncArchive(_) => None,
+        }
+    }
+
+    fn replaces(&self) -> bool {
+        matches!(self, Self::Replace { .. })
+    }
+}
+
+/// Whether a technician and somebody else would handle one meter at a time: one of them comes again.
+fn collides(world: &World, wish: &Wish) -> bool {
+    let Some(meter) = wish.meter() else { return false };
+    let entered = world.entered.borrow();
+    let station = |nth: usize| entered.places.get(nth).map(|place| place.concentrator);
+    let replacing = world.replacing.borrow();
+    if !wish.replaces() {
+        return replacing.contains(&meter);
+    }
+    let outstanding = world.outstanding.borrow();
+    let handled = outstanding.values().any(|errand| !errand.what.replaces() && errand.what.meter() == Some(meter));
+    // A concentrator has one meter to spare.
+    handled || replacing.iter().any(|other| *other != meter && station(*other) == station(meter))
+}
+
 /// Somebody sets out; whatever becomes of it is told to the auditor.
 pub fn set_out(world: &Rc<World>, app: &App, errand: Errand) {
+    if collides(world, &errand.what) {
+        let minutes = world.random.borrow_mut().random_range(5..15);
+        world.later(SignedDuration::from_mins(minutes), Deed::Run(errand));
+        return;
+    }
+    if let (true, Some(meter)) = (errand.what.replaces(), errand.what.meter()) {
+        world.replacing.borrow_mut().insert(meter);
+    }
     let (world, app) = (Rc::clone(world), app.clone());
     let number = world.number();
     if errand.persistent {
@@ -134,6 +189,9 @@ pub fn set_out(world: &Rc<World>, app: &App, errand: Errand) {
     tokio::task::spawn_local(async move {
         let definite = run(&world, &app, &errand).await;
         world.outstanding.borrow_mut().remove(&number);
+        if let (true, true, Some(meter)) = (definite, errand.what.replaces(), errand.what.meter()) {
+            world.replacing.borrow_mut().remove(&meter);
+        }
         if !definite && errand.persistent {
             let minutes = world.random.borrow_mut().random_range(1..15);
             world.later(SignedDuration::from_mins(minutes), Deed::Run(Errand::patient(errand.what)));
@@ -143,6 +201,13 @@ pub fn set_out(world: &Rc<World>, app: &App, errand: Errand) {
 
 /// Asks once; `true` where the answer leaves nothing open.
 async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
+    if let Wish::Replace { meter, .. } = &errand.what
+        && was_replaced(world, *meter)
+    {
+        world.note(&format!("meter {meter} was replaced before"));
+        hung_up(world, app, *meter);
+        return true;
+    }
     let Some((request, call)) = prepare(world, app, &errand.what) else { return true };
     let number = world.ask(request);
     let Ok(outcome) = timeout(errand.patience, call).await else {
@@ -157,7 +222,7 @@ async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
         Err(Error::Conflict { code, .. } | Error::Refused { code, .. }) => Answer::Refused { code: code.to_owned() },
     };
     world.note(&format!("answered {number}: {answer:?}"));
-    settle(world, &errand.what, &answer);
+    settle(world, app, &errand.what, &answer);
     // A refusal for now: the meter cannot be read, the concentrator is away.
     let later =
         matches!(&answer, Answer::Refused { code } if code == "no_fresh_reading" || code == "concentrator_offline");
@@ -197,6 +262,23 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             let order = OrderRelay { action, reason: "simulated".to_owned() };
             let request = Request::Order { key: key.clone(), meter, supply };
             (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
+        }
+        Wish::Replace { meter, by_hand, key } => {
+            let place = place(meter)?;
+            let spare = entered.spares.iter().find(|spare| spare.concentrator == place.concentrator)?;
+            let shown = |handle: &MeterHandle| by_hand.then(|| plan::displayed(&handle.registers()));
+            let new = ReplaceMeter {
+                new_meter_id: Some(spare.meter),
+                multiplier: None,
+                final_reading: shown(&place.handle),
+                initial_reading: shown(&spare.handle),
+                reason: by_hand.then(|| "read off the display".to_owned()),
+            };
+            // What is read off the display anew is asked anew.
+            let key = if *by_hand { format!("{key}-{}", world.number()) } else { key.clone() };
+            let (old, request) =
+                (place.meter, Request::Replace { old: place.meter, new: spare.meter, switchable: spare.switchable });
+            (request, done(async move { replace_meter::replace(&app, old, new, &key, "operator").await }))
         }
         Wish::Guard { meter, account, on } => {
             let place = place(meter)?;
@@ -268,7 +350,7 @@ async fn sell(app: App, vend: Vend, key: String) -> Result<Option<String>, Error
 }
 
 /// What an answer means to those who asked.
-fn settle(world: &World, wish: &Wish, answer: &Answer) {
+fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
     let done = matches!(answer, Answer::Done { .. });
     match wish {
         Wish::Open { by_hand, .. } if done => {
@@ -280,7 +362,42 @@ fn settle(world: &World, wish: &Wish, answer: &Answer) {
             Answer::Refused { .. } => world.count("money", "vend refused"),
             _ => {}
         },
+        Wish::Replace { meter, by_hand, .. } if done => {
+            world.count("meter", if *by_hand { "replaced by hand" } else { "replaced" });
+            hung_up(world, app, *meter);
+        }
+        Wish::Replace { .. } => world.count("meter", "replacement refused"),
         Wish::ClearBlock(meter) if done => drop(world.blocked.borrow_mut().remove(meter)),
         _ => {}
     }
+}
+
+/// Whether an earlier attempt, whose answer was lost, replaced a meter: the technician asks before trying again.
+fn was_replaced(world: &World, nth: usize) -> bool {
+    let entered = world.entered.borrow();
+    let Some(place) = entered.places.get(nth) else { return false };
+    let (meter, account) = (place.meter, place.account);
+    let row = world.read(move |conn| {
+        let opened = !store::installation::of_account(conn, account)?.is_empty();
+        Ok(opened && store::installation::live_of_meter(conn, meter)?.is_none())
+    });
+    row.unwrap_or(false)
+}
+
+/// The spare meter hangs in a meter's place now, and whatever happens to meters there happens to it.
+fn hung_up(world: &World, app: &App, nth: usize) {
+    let standing: Vec<Trouble> =
+        world.standing.borrow().iter().copied().filter(|trouble| trouble.meter() == Some(nth)).collect();
+    standing.iter().for_each(|trouble| afflict(world, app, *trouble, false));
+    let mut entered = world.entered.borrow_mut();
+    let Entered { places, spares, .. } = &mut *entered;
+    if let Some(place) = places.get_mut(nth)
+        && let Some(spare) = spares.iter_mut().find(|spare| spare.concentrator == place.concentrator)
+    {
+        place.swap(spare);
+        // What its clock or another's archive did before it came here is not known here.
+        world.inexact.borrow_mut().insert(nth);
+    }
+    drop(entered);
+    standing.iter().for_each(|trouble| afflict(world, app, *trouble, true));
 }

@@ -163,22 +163,29 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
         for day in store::settled_day::history(conn, row.id, from)? {
             read.newest_day = read.newest_day.max(Some(day.day));
             if new.contains(&day.transaction_id) {
-                let (account, end_value) = (day.account_id, day.end_value);
-                seen.days.push(DaySeen { account, day: day.day, revision: day.revision, end_value });
+                seen.days.push(DaySeen {
+                    account: day.account_id,
+                    installation: day.installation_id,
+                    day: day.day,
+                    revision: day.revision,
+                    end_value: day.end_value,
+                });
             }
         }
     }
-    if read.meter.is_none() {
-        for one in store::installation::of_account(conn, row.id)? {
+    for one in store::installation::of_account(conn, row.id)? {
+        if one.end_at.is_none() {
             read.meter = Some(one.meter_id);
-            seen.installations.push(InstallationSeen {
-                account: one.account_id,
-                meter: one.meter_id,
-                start_at: one.start_at,
-                start_value: one.start_value,
-                multiplier: one.multiplier,
-            });
         }
+        seen.installations.push(InstallationSeen {
+            id: one.id,
+            account: one.account_id,
+            meter: one.meter_id,
+            start_at: one.start_at,
+            start_value: one.start_value,
+            multiplier: one.multiplier,
+            end: one.end_at.zip(one.end_value),
+        });
     }
     if let Some(meter) = read.meter {
         let blocked = store::meter::by_id(conn, meter)?.relay_blocked;

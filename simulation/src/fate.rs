@@ -36,6 +36,13 @@ pub enum Event {
         /// Off or on.
         off: bool,
     },
+    /// A technician replaces a meter by one that its concentrator has to spare.
+    Replace {
+        /// Whose.
+        meter: usize,
+        /// Whether the readings are entered by hand.
+        by_hand: bool,
+    },
     /// An operator sets or lifts a guard.
     Guard {
         /// Whose.
@@ -264,6 +271,23 @@ pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Times
     // Stable: what was drawn first happens first where the moment is the same.
     all.sort_by_key(|(at, _)| *at);
     all
+}
+
+/// Meters that are replaced, at a site with meters to spare.
+#[must_use]
+pub fn replacements(
+    random: &mut Random,
+    size: Size,
+    start: Timestamp,
+    quiet_from: Timestamp,
+) -> Vec<(Timestamp, Event)> {
+    let begin = shift(start, minutes(120));
+    let count = random.random_range(1..=2 * i64::from(size.days));
+    let replace = |random: &mut Random| Event::Replace {
+        meter: random.random_range(0..usize::from(size.meters)),
+        by_hand: random.random_bool(0.5),
+    };
+    (0..count).map(|_| (between(random, begin, quiet_from), replace(random))).collect()
 }
 
 type Scatter<'a> = dyn FnMut(&mut Random, i64, &mut dyn FnMut(&mut Random) -> Event) + 'a;

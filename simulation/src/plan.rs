@@ -44,6 +44,9 @@ impl Default for Size {
     }
 }
 
+/// Sets the generator apart that draws replacements of meters.
+const REPLACEMENTS: u64 = 0x7265_706c_6163_6564;
+
 /// Local hour at which a run ends: every day before is settled by then, and supply was cut where it had to be.
 const END: jiff::civil::Time = time(16, 30, 0, 0);
 /// Local hour of the evening before, from which nothing goes wrong any more.
@@ -75,6 +78,8 @@ pub struct Plan {
     pub events: Vec<(Timestamp, Event)>,
     /// The database's faults.
     pub gate: GateRates,
+    /// Whether each concentrator has a meter to spare, so that meters can be replaced.
+    pub spares: bool,
 }
 
 impl Plan {
@@ -95,11 +100,19 @@ impl Plan {
         let eve = last.saturating_sub(SignedDuration::from_hours(24));
         let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
         let settings = settings(&mut random, last)?;
-        let field = field(&mut random, size, &settings, &zone)?;
+        let mut field = field(&mut random, size, &settings, &zone)?;
         let tariffs = tariffs(&mut random, day, size.days);
         let gate = gate(&mut random);
-        let events = fate::draw(&mut random, size, start, quiet_from);
-        Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate })
+        let mut events = fate::draw(&mut random, size, start, quiet_from);
+        // Drawn apart from the rest, so that the seeds without spare meters keep their meaning.
+        let mut random = Random::seed_from_u64(seed ^ REPLACEMENTS);
+        let spares = random.random_bool(0.4);
+        if spares {
+            field.meters += size.concentrators;
+            events.extend(fate::replacements(&mut random, size, start, quiet_from));
+            events.sort_by_key(|(at, _)| *at);
+        }
+        Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })
     }
 
     /// Whether nothing goes wrong any more.

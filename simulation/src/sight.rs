@@ -1,18 +1,19 @@
 //! What is put before the auditor at each look: the truth of the field, the rows, the hot balances.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use domain::{energy::Energy, ids::MeterId, relay::RelayState};
 use futures_util::FutureExt;
 use jiff::{Timestamp, civil::Date};
 use protocols::dlt645::RelayCommand;
+use simulator::site::MeterHandle;
 use wattgate::app::App;
 
 use crate::{
     auditor::{Fact, HotSeen, MeterTruth, Seen, Supply, Truth},
     fate::Trouble,
     run::Failure,
-    world::{Place, World},
+    world::World,
 };
 
 /// Looks, and has the auditor judge.
@@ -56,43 +57,48 @@ fn remind(world: &World) {
 fn truth(world: &World, up: bool) -> Truth {
     let entered = world.entered.borrow();
     let midnights = midnights(world);
-    let meters: BTreeMap<MeterId, MeterTruth> =
-        (0..).zip(&entered.places).map(|(nth, place)| (place.meter, of_meter(world, nth, place, &midnights))).collect();
+    let standing = world.standing.borrow();
+    let mut meters: BTreeMap<MeterId, MeterTruth> = BTreeMap::new();
+    for (nth, place) in entered.places.iter().enumerate() {
+        let unreachable = |trouble: &Trouble| match trouble {
+            Trouble::Silent(meter) | Trouble::Stuck(meter) | Trouble::Refusing(meter) | Trouble::Poisoned(meter) => {
+                *meter == nth
+            }
+            _ => false,
+        };
+        let online = entered.stations.get(place.concentrator).is_some_and(|station| station.handle.is_logged_in());
+        let blocked = world.blocked.borrow().contains(&nth);
+        let reachable = online && !blocked && !standing.iter().any(unreachable);
+        let exact = !world.inexact.borrow().contains(&nth);
+        let truth = of_meter(&place.handle, place.base, &place.told, &midnights);
+        meters.insert(place.meter, MeterTruth { reachable, exact, ..truth });
+    }
+    for spare in &entered.spares {
+        // Whatever happened to it before it came here: nobody counted it.
+        let truth = of_meter(&spare.handle, spare.base, &spare.told, &midnights);
+        meters.insert(spare.meter, MeterTruth { exact: false, ..truth });
+    }
     Truth { meters, up }
 }
 
-fn of_meter(world: &World, nth: usize, place: &Place, midnights: &[Date]) -> MeterTruth {
-    let handle = &place.handle;
-    let standing = world.standing.borrow();
-    let unreachable = |trouble: &Trouble| match trouble {
-        Trouble::Silent(meter) | Trouble::Stuck(meter) | Trouble::Refusing(meter) | Trouble::Poisoned(meter) => {
-            *meter == nth
-        }
-        _ => false,
-    };
-    let entered = world.entered.borrow();
-    let online = entered.stations.get(place.concentrator).is_some_and(|station| station.handle.is_logged_in());
-    let blocked = world.blocked.borrow().contains(&nth);
-    let (moves, commands) = place.told.get();
+/// A meter, reachable and exact.
+fn of_meter(handle: &MeterHandle, base: Energy, told: &Cell<(usize, usize)>, midnights: &[Date]) -> MeterTruth {
+    let (moves, commands) = told.get();
     let (new_moves, new_commands) = (handle.moves_since(moves), handle.commands_since(commands));
-    place.told.set((moves + new_moves.len(), commands + new_commands.len()));
+    told.set((moves + new_moves.len(), commands + new_commands.len()));
     let taken = |command: &&simulator::meter::Commanded| command.taken && command.command == RelayCommand::Disconnect;
     let (relay, command) = (handle.relay(), handle.command());
     MeterTruth {
         energy: handle.true_energy(),
-        register: place.base + handle.true_energy(),
+        register: base + handle.true_energy(),
         supply: supply(relay),
         permitted: relay == RelayState::Disconnected && command == RelayState::Connected,
-        reachable: online && !blocked && !standing.iter().any(unreachable),
-        exact: !world.inexact.borrow().contains(&nth),
+        reachable: true,
+        exact: true,
         moves: new_moves.iter().map(|one| (one.at, supply(one.to))).collect(),
         disconnects_taken: new_commands.iter().filter(taken).map(|one| one.at).collect(),
-        midnights: midnights.iter().filter_map(|day| Some((*day, energy_at(place, *day)?))).collect(),
+        midnights: midnights.iter().filter_map(|day| Some((*day, handle.true_energy_at_midnight(*day)?))).collect(),
     }
-}
-
-fn energy_at(place: &Place, day: Date) -> Option<Energy> {
-    place.handle.true_energy_at_midnight(day)
 }
 
 fn supply(relay: RelayState) -> Supply {

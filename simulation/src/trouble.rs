@@ -42,6 +42,10 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
             let key = format!("order-{}", world.number());
             set_out(world, app, Errand::patient(Wish::Order { meter: *meter, off: *off, key }));
         }
+        Event::Replace { meter, by_hand } => {
+            let key = format!("replace-{}", world.number());
+            set_out(world, app, Errand::patient(Wish::Replace { meter: *meter, by_hand: *by_hand, key }));
+        }
         Event::Guard { meter, account, on } => {
             set_out(world, app, Errand::patient(Wish::Guard { meter: *meter, account: *account, on: *on }));
         }
@@ -137,19 +141,9 @@ fn pay(world: &Rc<World>, app: &App, meter: usize, amount: i64, manner: Manner) 
 fn begin(world: &World, app: &App, trouble: Trouble) {
     world.standing.borrow_mut().push(trouble);
     let entered = world.entered.borrow();
-    if let Some(place) = trouble.meter().and_then(|meter| entered.places.get(meter)) {
-        match trouble {
-            Trouble::Silent(_) => place.handle.silence(true),
-            Trouble::Slow(_, by) => place.handle.slow_relay(Some(by)),
-            Trouble::Stuck(_) => place.handle.stick(true),
-            Trouble::Lying(_, kwh) => place.handle.lie(Some(Energy::new(kwh * 10_000))),
-            Trouble::Refusing(meter) => {
-                place.handle.refuse_password(true);
-                world.blocked.borrow_mut().insert(meter);
-            }
-            Trouble::Poisoned(_) => poison(app, place.meter, Where::Started),
-            _ => {}
-        }
+    afflict(world, app, trouble, true);
+    if let Trouble::Refusing(meter) = trouble {
+        world.blocked.borrow_mut().insert(meter);
     }
     let behind = |concentrator: usize| {
         let places = entered.places.iter().enumerate().filter(move |(_, place)| place.concentrator == concentrator);
@@ -182,6 +176,28 @@ fn begin(world: &World, app: &App, trouble: Trouble) {
     }
 }
 
+/// What is wrong with a meter befalls the one that hangs in its place, or is over.
+pub fn afflict(world: &World, app: &App, trouble: Trouble, on: bool) {
+    let entered = world.entered.borrow();
+    let Some(place) = trouble.meter().and_then(|meter| entered.places.get(meter)) else { return };
+    let handle = &place.handle;
+    match trouble {
+        Trouble::Silent(_) => handle.silence(on),
+        Trouble::Slow(_, by) => handle.slow_relay(on.then_some(by)),
+        Trouble::Stuck(_) => handle.stick(on),
+        Trouble::Lying(_, kwh) => handle.lie(on.then(|| Energy::new(kwh * 10_000))),
+        Trouble::Refusing(_) => handle.refuse_password(on),
+        Trouble::Poisoned(_) if on => poison(app, place.meter, Where::Started),
+        Trouble::Poisoned(_) => {
+            if let Some((fleet, station)) = app.fleet().zip(entered.stations.get(place.concentrator)) {
+                fleet.cure(place.meter);
+                app.reload(station.id);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// How long a concentrator is away that a technician restarts: long enough for the head end to look at its archive again.
 const RESTART: SignedDuration = SignedDuration::from_mins(11);
 
@@ -197,23 +213,10 @@ fn end(world: &Rc<World>, app: &App, trouble: Trouble) {
     drop(standing);
     let mut errand = None;
     let entered = world.entered.borrow();
+    afflict(world, app, trouble, false);
     if let Some(place) = trouble.meter().and_then(|meter| entered.places.get(meter)) {
-        match trouble {
-            Trouble::Silent(_) => place.handle.silence(false),
-            Trouble::Slow(..) => place.handle.slow_relay(None),
-            Trouble::Stuck(_) => place.handle.stick(false),
-            Trouble::Lying(..) => place.handle.lie(None),
-            Trouble::Refusing(meter) => {
-                place.handle.refuse_password(false);
-                errand = Some(Wish::ClearBlock(meter));
-            }
-            Trouble::Poisoned(_) => {
-                if let Some((fleet, station)) = app.fleet().zip(entered.stations.get(place.concentrator)) {
-                    fleet.cure(place.meter);
-                    app.reload(station.id);
-                }
-            }
-            _ => {}
+        if let Trouble::Refusing(meter) = trouble {
+            errand = Some(Wish::ClearBlock(meter));
         }
         world.tell(Fact::Fault { what: trouble.name(), meter: Some(place.meter) });
     }

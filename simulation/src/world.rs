@@ -54,6 +54,36 @@ pub struct Place {
     pub told: Cell<(usize, usize)>,
 }
 
+/// A meter that hangs on a concentrator and counts for nobody, so that it can take another's place.
+pub struct Spare {
+    /// The meter as the head end knows it.
+    pub meter: MeterId,
+    /// Its concentrator, by its place in the site.
+    pub concentrator: usize,
+    /// Whether its relay can be moved.
+    pub switchable: bool,
+    /// Whether it waits for the customer's button.
+    pub permit: bool,
+    /// The meter itself.
+    pub handle: MeterHandle,
+    /// See [`Place::base`].
+    pub base: Energy,
+    /// See [`Place::told`].
+    pub told: Cell<(usize, usize)>,
+}
+
+impl Place {
+    /// A spare meter takes the place of the one that hangs here.
+    pub fn swap(&mut self, spare: &mut Spare) {
+        std::mem::swap(&mut self.meter, &mut spare.meter);
+        std::mem::swap(&mut self.switchable, &mut spare.switchable);
+        std::mem::swap(&mut self.permit, &mut spare.permit);
+        std::mem::swap(&mut self.handle, &mut spare.handle);
+        std::mem::swap(&mut self.base, &mut spare.base);
+        self.told.swap(&spare.told);
+    }
+}
+
 /// A concentrator.
 pub struct Station {
     /// As the head end knows it.
@@ -71,6 +101,8 @@ pub struct Entered {
     pub stations: Vec<Station>,
     /// Its meters.
     pub places: Vec<Place>,
+    /// Meters that can take another's place: one for each concentrator, or none at all.
+    pub spares: Vec<Spare>,
     /// The tariffs, with their place in the plan.
     pub tariffs: BTreeMap<TariffId, usize>,
 }
@@ -103,6 +135,8 @@ pub struct World {
     pub standing: RefCell<Vec<Trouble>>,
     /// Meters whose password was refused, until an operator has cleared that.
     pub blocked: RefCell<BTreeSet<usize>>,
+    /// Meters that are being replaced.
+    pub replacing: RefCell<BTreeSet<usize>>,
     /// Meters and whether their midnights may be inexact.
     pub inexact: RefCell<BTreeSet<usize>>,
     /// The day whose midnight the auditor was told last, by meter.
@@ -143,6 +177,7 @@ impl World {
             counts: RefCell::new(Counts::default()),
             standing: RefCell::default(),
             blocked: RefCell::default(),
+            replacing: RefCell::default(),
             inexact: RefCell::default(),
             midnight: Cell::new(None),
             away: Cell::new(SignedDuration::ZERO),

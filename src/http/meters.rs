@@ -1,4 +1,4 @@
-//! Meters (电表) and their supply guard.
+//! Meters (电表), their supply guard, and their replacement (换表).
 
 use actix_web::{HttpResponse, get, post, put, web};
 use domain::{
@@ -13,7 +13,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate, Read},
-    input::{At, Body, Query},
+    input::{At, Body, IdempotencyKey, Query},
     located,
     page::{Ask, OfSite, Page},
     problem::Problem,
@@ -23,11 +23,17 @@ use crate::{
     operations::{
         guard,
         register::{self, NewMeter},
+        replace_meter::{self, ReplaceMeter, Replacement},
     },
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(list_meters).service(enter_meter).service(show_meter).service(guard_meter);
+    config
+        .service(list_meters)
+        .service(enter_meter)
+        .service(show_meter)
+        .service(guard_meter)
+        .service(replace_meter_of_account);
 }
 
 /// A meter.
@@ -177,4 +183,22 @@ async fn guard_meter(
 ) -> Result<HttpResponse, Problem> {
     guard::set(&app, guard::Target::Meter(id.0), body.0.guarded, body.0.reason).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Replaces the meter of an account (换表), or gives it another multiplier
+#[utoipa::path(
+    tag = "meters",
+    request_body = ReplaceMeter,
+    params(IdempotencyKey),
+    responses((status = 200, description = "Replaced; the same for every repetition of the key", body = Replacement)),
+)]
+#[post("/meters/{id}/replace")]
+async fn replace_meter_of_account(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<MeterId>,
+    key: IdempotencyKey,
+    body: Body<ReplaceMeter>,
+) -> Result<web::Json<Replacement>, Problem> {
+    Ok(web::Json(replace_meter::replace(&app, id.0, body.0, &key.0, &caller.prefix).await?))
 }

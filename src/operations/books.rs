@@ -1,9 +1,12 @@
 //! What an account owes and owns at one moment, read from its rows: the base of every verb that touches money or supply.
 
+use std::collections::BTreeSet;
+
 use domain::{
-    calendar::midnight,
+    calendar::{day_of, midnight},
     charge::{self, Usage},
-    ids::{AccountId, TariffId},
+    energy::Energy,
+    ids::{AccountId, InstallationId, MeterId, TariffId},
     money::{Exact, Money},
     reading::Known,
     settlement::{self, SettledDay},
@@ -31,6 +34,8 @@ pub struct Books {
     pub tariff: Tariff,
     /// Its meters.
     pub meters: Vec<MeterBooks>,
+    /// Meters that counted for it once and do not any more.
+    pub removed: BTreeSet<MeterId>,
     /// Energies settled in the windows that can still change.
     pub settled: Usage,
 }
@@ -56,15 +61,21 @@ impl Books {
         let site = store::site::by_id(conn, account.id.site())?;
         let zone = zone(&site)?;
         let tariff = tariff(conn, account.tariff_id, &site)?;
-        let mut meters = Vec::new();
+        let (mut meters, mut removed) = (Vec::new(), BTreeSet::new());
         let mut oldest: Option<Date> = None;
         for installation in store::installation::of_account(conn, account.id)? {
             if installation.end_at.is_some() {
+                removed.insert(installation.meter_id);
                 continue;
             }
             let meter = MeterBooks::load(conn, installation, &tariff, &zone)?;
-            oldest = oldest.into_iter().chain(meter.last.as_ref().map(|last| last.day)).min();
+            // A meter that replaced another goes on in the windows that the other began.
+            let began = day_of(meter.installation.start_at, &zone);
+            oldest = oldest.into_iter().chain([meter.last.as_ref().map_or(began, |last| last.day)]).min();
             meters.push(meter);
+        }
+        for meter in &meters {
+            removed.remove(&meter.installation.meter_id);
         }
         let settled = match oldest {
             None => Usage::none(),
@@ -73,7 +84,7 @@ impl Books {
                 usage(&store::settled_day::current(conn, account.id, Some(from))?)?
             }
         };
-        Ok(Self { account, site, zone, tariff, meters, settled })
+        Ok(Self { account, site, zone, tariff, meters, removed, settled })
     }
 
     /// Locks an account's row until the transaction ends, then reads its books.
@@ -83,6 +94,22 @@ impl Books {
     pub fn lock(conn: &mut Conn, account: AccountId) -> Result<Self, Error> {
         let row = store::account::lock(conn, account)?;
         Self::load(conn, row)
+    }
+
+    /// The newest settled boundary of an installation that has not ended, or its start.
+    #[must_use]
+    pub fn settled_to(&self, installation: InstallationId) -> Option<Timestamp> {
+        self.meter(installation).map(|meter| meter.settled_to(&self.zone))
+    }
+
+    /// The register's value there, where a day was settled.
+    #[must_use]
+    pub fn settled_value(&self, installation: InstallationId) -> Option<Energy> {
+        self.meter(installation)?.last.as_ref().map(|last| last.end_value)
+    }
+
+    fn meter(&self, installation: InstallationId) -> Option<&MeterBooks> {
+        self.meters.iter().find(|meter| meter.installation.id == installation)
     }
 
     /// Energy used since the last settled boundaries.
@@ -138,7 +165,8 @@ impl Books {
         Ok(domain::account::mean_cost_per_hour(cost, longest, policy))
     }
 
-    /// The account's part of the hot balances, meters included.
+    /// The account's part of the hot balances, meters included. One that was removed holds nothing any more, whatever comes
+    /// late.
     #[must_use]
     pub fn hot(&self) -> Update {
         let ledger = AccountPart {
@@ -148,7 +176,13 @@ impl Books {
             settled: self.settled.clone(),
             tariff: self.account.tariff_id,
         };
-        let meters = self.meters.iter().map(|meter| (meter.installation.meter_id, self.hot_meter(meter))).collect();
+        let mut meters: Vec<_> =
+            self.meters.iter().map(|meter| (meter.installation.meter_id, self.hot_meter(meter))).collect();
+        let nothing = |meter: &MeterId| {
+            let (position, unsettled) = (self.account.version, Usage::none());
+            (*meter, MeterPart { position, as_of: Timestamp::MAX, unsettled })
+        };
+        meters.extend(self.removed.iter().map(nothing));
         Update { account: self.account.id, ledger: Some(ledger), meters }
     }
 
@@ -172,8 +206,7 @@ impl MeterBooks {
         tariff: &Tariff,
         zone: &TimeZone,
     ) -> Result<Self, Error> {
-        let last =
-            store::settled_day::last(conn, installation.account_id, installation.meter_id)?.map(|row| row.settled());
+        let last = store::settled_day::last(conn, installation.account_id, installation.id)?.map(|row| row.settled());
         let from = last.as_ref().map_or(installation.start_at, |last| boundary(last.day, zone));
         let readings = known(&store::reading::good_between(conn, installation.meter_id, from, Timestamp::MAX)?);
         let settled: Vec<SettledDay> = last.clone().into_iter().collect();

@@ -32,6 +32,16 @@ pub struct Reviewed {
     pub read_now: Vec<(domain::ids::ConcentratorId, MeterId)>,
 }
 
+impl Reviewed {
+    /// What another review changed, too.
+    pub fn add(&mut self, other: Self) {
+        self.orders.extend(other.orders);
+        self.wake.extend(other.wake);
+        self.held.extend(other.held);
+        self.read_now.extend(other.read_now);
+    }
+}
+
 /// Puts an update into the hot balances and tells whether the account stands otherwise than its row remembers: a level
 /// crossed, an episode begun or over, a cut or a restore due.
 ///

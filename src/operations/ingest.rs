@@ -6,14 +6,18 @@ use actors::ports::Ack;
 use domain::{
     account::State,
     calendar::shift,
-    ids::{AccountId, MeterId},
+    ids::{AccountId, InstallationId, MeterId},
     reading::{self, Collision, Existing, Judged, Neighbours, Observation, Quality},
     site::Site,
 };
 use jiff::{SignedDuration, Timestamp};
 use store::{Conn, installation::Installation, meter::Meter, reading::Reading};
 
-use super::{Error, books, books::Books, decide_relay, settle};
+use super::{
+    Error, books,
+    books::{Books, MeterBooks},
+    decide_relay, settle,
+};
 use crate::{
     app::App,
     changes::Changed,
@@ -28,6 +32,8 @@ pub struct Stored {
     pub acks: Vec<Ack>,
     /// Accounts and their meters with new good readings.
     touched: BTreeSet<(AccountId, MeterId)>,
+    /// Installations that ended, and the first good reading of their time that came late.
+    late: BTreeMap<InstallationId, (Installation, Timestamp)>,
     hot: Vec<(AccountId, MeterId, MeterPart)>,
     settle: BTreeMap<AccountId, Timestamp>,
 }
@@ -149,12 +155,16 @@ impl Batch<'_> {
             duplicate,
         });
         if quality == Quality::Good
-            && let Some(installation) = installation.filter(|one| one.end_at.is_none())
+            && let Some(installation) = installation
         {
-            let account = installation.account_id;
-            stored.touched.insert((account, new.meter));
-            let since = stored.settle.entry(account).or_insert(new.as_of);
-            *since = new.as_of.min(*since);
+            if installation.end_at.is_some() {
+                let (_, since) = stored.late.entry(installation.id).or_insert((installation, new.as_of));
+                *since = new.as_of.min(*since);
+            } else {
+                stored.touched.insert((installation.account_id, new.meter));
+                let since = stored.settle.entry(installation.account_id).or_insert(new.as_of);
+                *since = new.as_of.min(*since);
+            }
         }
         Ok(())
     }
@@ -173,9 +183,14 @@ impl Batch<'_> {
         let (before, after) = store::reading::neighbours(conn, new.meter, at)?;
         let neighbours = Neighbours {
             before: before.filter(|row| row.as_of >= installed_at).as_ref().map(Reading::neighbour),
-            after: after.as_ref().map(Reading::neighbour),
+            after: after.filter(|row| row.as_of <= self.latest(new)).as_ref().map(Reading::neighbour),
         };
         Ok(reading::judge(new, &neighbours, limits, installed_at, &self.settings.policy.reading))
+    }
+
+    /// A reading whose time lies after this was given it by a clock that was wrong, and is no evidence yet.
+    fn latest(&self, new: &Observation) -> Timestamp {
+        shift(new.received_at, self.settings.policy.reading.future_tolerance)
     }
 
     fn raise(&self, conn: &mut Conn, new: &Observation, quality: Quality, judged: &Judged) -> Result<(), Error> {
@@ -200,7 +215,7 @@ impl Batch<'_> {
         (meter.last_seen_at, meter.seen_again_at, meter.seen_gaps) =
             (sightings.last_seen_at, sightings.seen_again_at, sightings.gaps_that_day);
         if quality == Quality::Good {
-            store::meter::record_good(conn, meter.id, new.as_of)?;
+            store::meter::record_good(conn, meter.id, new.as_of, self.latest(new))?;
         }
         self.meters.insert(meter.id, meter);
         Ok(())
@@ -257,17 +272,35 @@ fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
         };
         let Some(of_meter) = books.meters.iter().find(|one| one.installation.meter_id == *meter) else { continue };
         stored.hot.push((*account, *meter, books.hot_meter(of_meter)));
-        // Only a reading at or before the newest midnight, or the first after an open one, can settle or correct a day.
+        // Only a reading at or before the newest midnight, the first after an open one, or one before the reading that an
+        // interpolation used can settle or correct a day.
         let settled_to = of_meter.settled_to(&books.zone);
         let open = domain::calendar::midnight(domain::calendar::day_of(of_meter.as_of, &books.zone), &books.zone);
-        if let Some(since) = stored.settle.get(account).filter(|since| **since <= settled_to || settled_to < open) {
-            // Kept with the readings: a crash before the days are looked into again must not lose a correction.
-            let installation = &of_meter.installation;
-            let since = installation.resettle_since.map_or(*since, |noted| noted.min(*since));
-            store::installation::set_resettle(conn, installation.id, Some(since))?;
-            to_settle.insert(*account, since);
+        let looked_to = interpolated_to(conn, of_meter)?.unwrap_or(settled_to).max(settled_to);
+        if let Some(since) = stored.settle.get(account).filter(|since| **since <= looked_to || settled_to < open) {
+            to_settle.insert(*account, note(conn, &of_meter.installation, *since)?);
         }
+    }
+    for (installation, since) in stored.late.values() {
+        let since = note(conn, installation, *since)?;
+        let account = to_settle.entry(installation.account_id).or_insert(since);
+        *account = since.min(*account);
     }
     stored.settle = to_settle;
     Ok(())
+}
+
+/// The time of the reading after the newest settled midnight that its value was interpolated with, if it was.
+fn interpolated_to(conn: &mut Conn, meter: &MeterBooks) -> Result<Option<Timestamp>, Error> {
+    match meter.last.as_ref().and_then(|last| last.readings.get(1)) {
+        Some(later) => Ok(Some(store::reading::by_id(conn, *later)?.as_of)),
+        None => Ok(None),
+    }
+}
+
+/// Kept with the readings: a crash before the days are looked into again must not lose a correction.
+fn note(conn: &mut Conn, installation: &Installation, since: Timestamp) -> Result<Timestamp, Error> {
+    let since = installation.resettle_since.map_or(since, |noted| noted.min(since));
+    store::installation::set_resettle(conn, installation.id, Some(since))?;
+    Ok(since)
 }

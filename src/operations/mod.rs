@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod balance;
 pub mod books;
+pub mod boundary_reading;
 pub mod decide_relay;
 pub mod field;
 pub mod guard;
@@ -15,6 +16,7 @@ pub mod order_relay;
 pub mod read_now;
 pub mod record_order;
 pub mod register;
+pub mod replace_meter;
 pub mod settle;
 pub mod site;
 pub mod vend;

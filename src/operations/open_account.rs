@@ -4,20 +4,25 @@ use domain::{
     account::State,
     calendar::day_of,
     energy::Energy,
-    ids::{AccountId, MeterId, ReadingId},
+    ids::{AccountId, MeterId},
     ledger::{self, TransactionKind},
     money::{Carry, Money},
     notice::Notice,
-    reading::{Kind, Quality, TimeSource},
+    reading::Kind,
     settlement::MULTIPLIER_MAX,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, account::Account, installation::Installation, reading::Reading, transaction::Transaction};
+use store::{Conn, account::Account, installation::Installation, transaction::Transaction};
 use utoipa::ToSchema;
 
-use super::{Error, balance, books::Books, decide_relay, label, notices, once, read_now};
-use crate::{app::App, changes::Changed, settings::Settings};
+use super::{
+    Error, balance,
+    books::Books,
+    boundary_reading::{Boundary, Source},
+    decide_relay, notices, once,
+};
+use crate::{app::App, changes::Changed};
 
 /// What an account is opened with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -59,34 +64,13 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
             check_meter(conn, meter).map(drop)
         };
         app.db.read(ready).await?;
-        let first = match new.initial_reading {
-            Some(total) => First::Entered(total),
-            None => First::Live(live(app, new.meter_id, by).await?),
-        };
+        let first = Source::of(app, new.meter_id, new.initial_reading, by).await?;
         write(app, id, new, first, asked).await?;
     }
     app.db.read(move |conn| Ok(store::account::by_id(conn, id)?)).await
 }
 
-/// Where the first reading comes from.
-#[derive(Debug, Clone, Copy)]
-enum First {
-    Entered(Energy),
-    Live(ReadingId),
-}
-
-/// A good reading of the meter, taken now.
-async fn live(app: &App, meter: MeterId, by: &str) -> Result<ReadingId, Error> {
-    let request = read_now::request(app, meter, by).await?;
-    let most = std::time::Duration::from_secs(app.settings.http.wait_max_s);
-    let ended = read_now::wait(app, request.id, most).await?;
-    let stale = || Error::refused("no_fresh_reading", "the meter was not read now; enter its reading with a reason");
-    let reading = ended.reading_id.ok_or_else(stale)?;
-    let row = app.db.read(move |conn| store::reading::by_id(conn, reading)).await?;
-    if row.quality == Quality::Good { Ok(row.id) } else { Err(stale()) }
-}
-
-async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: once::Asked) -> Result<(), Error> {
+async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked: once::Asked) -> Result<(), Error> {
     let (now, settings) = (app.clock.now(), app.settings.clone());
     let (meter, credit) = (new.meter_id, new.opening_credit.unwrap_or_default());
     let limit = settings.policy.vending.maximum_per_vend;
@@ -102,7 +86,14 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: First, asked: 
             }
             pending(&account)?;
             let concentrator = check_meter(conn, meter)?;
-            let reading = first_reading(conn, &settings, &new, first, now)?;
+            let reading = Boundary {
+                meter,
+                kind: Kind::Initial,
+                source: first,
+                field: "initial_reading",
+                reason: new.reason.as_deref(),
+            }
+            .row(conn, &settings, Timestamp::MIN, now)?;
             let installation = Installation {
                 id: store::ids::next(conn, id.site())?,
                 account_id: id,
@@ -150,7 +141,11 @@ fn pending(account: &Account) -> Result<(), Error> {
     }
 }
 
-fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::ConcentratorId, Error> {
+/// The concentrator of a meter that may count for an account.
+///
+/// # Errors
+/// It counts for one already, or sells electricity itself.
+pub fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::ConcentratorId, Error> {
     let row = store::meter::by_id(conn, meter)?;
     if store::installation::live_of_meter(conn, meter)?.is_some() {
         return Err(Error::conflict("meter_in_use", "the meter belongs to an account already"));
@@ -162,52 +157,6 @@ fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::Concentra
         ));
     }
     Ok(row.concentrator_id)
-}
-
-/// The reading that opens the installation; one entered by hand is stored, with its reason.
-fn first_reading(
-    conn: &mut Conn,
-    settings: &Settings,
-    new: &OpenAccount,
-    first: First,
-    now: Timestamp,
-) -> Result<Reading, Error> {
-    let total = match first {
-        First::Live(id) => return Ok(store::reading::by_id(conn, id)?),
-        First::Entered(total) => total,
-    };
-    let Some(reason) = new.reason.as_deref() else {
-        return Err(Error::field("reason_missing", "reason", "a reading entered by hand needs a reason"));
-    };
-    let reason = label("reason", reason)?;
-    let profile = store::meter::by_id(conn, new.meter_id)?.profile;
-    let modulus = settings.meter_profile(&profile)?.limits.register_modulus;
-    if total < Energy::ZERO || total >= modulus {
-        let detail = format!("must be at least 0 and below {modulus}, where the register begins anew");
-        return Err(Error::field("initial_reading", "initial_reading", detail));
-    }
-    let row = Reading {
-        id: store::ids::next(conn, new.meter_id.site())?,
-        meter_id: new.meter_id,
-        as_of: now,
-        kind: Kind::Initial,
-        total,
-        unwrapped: total,
-        sharp: None,
-        peak: None,
-        flat: None,
-        valley: None,
-        deep_valley: None,
-        reverse: None,
-        quality: Quality::Estimated,
-        time_source: TimeSource::HeadEnd,
-        received_at: now,
-        copied_at: None,
-        resolution: Energy::new(1),
-        reason: Some(reason),
-    };
-    store::reading::insert_batch(conn, std::slice::from_ref(&row))?;
-    Ok(row)
 }
 
 fn post_opening(conn: &mut Conn, account: &Account, credit: Money, now: Timestamp) -> Result<(), Error> {

@@ -32,8 +32,12 @@ pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> 
             let mut row = store::account::lock(conn, account)?;
             let mut days = 0;
             for installation in store::installation::of_account(conn, account)? {
-                let since = since.into_iter().chain(installation.resettle_since).min();
-                days += meter(conn, &mut row, &installation, since, now, &settings.policy)?;
+                // A meter that was removed is settled already, unless a reading of its time came late.
+                let open = installation.end_at.is_none() || installation.resettle_since.is_some();
+                if open {
+                    let since = since.into_iter().chain(installation.resettle_since).min();
+                    days += one(conn, &mut row, &installation, since, now, &settings.policy)?;
+                }
                 if installation.resettle_since.is_some() {
                     store::installation::set_resettle(conn, installation.id, None)?;
                 }
@@ -53,8 +57,12 @@ pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> 
     Ok(days)
 }
 
-/// Settles one meter of a locked account; the account's posted balance and carry follow.
-fn meter(
+/// Settles one installation of a locked account; the account's posted balance and carry follow. Returns the number of days
+/// written.
+///
+/// # Errors
+/// See [`settle`].
+pub fn one(
     conn: &mut Conn,
     account: &mut Account,
     installation: &Installation,
@@ -68,15 +76,15 @@ fn meter(
     let from = load_from(conn, installation, since, &zone)?;
     let rows = store::settled_day::current(conn, account.id, from)?;
     let mut stored: BTreeMap<Date, store::settled_day::SettledDay> =
-        rows.into_iter().filter(|row| row.meter_id == installation.meter_id).map(|row| (row.day, row)).collect();
+        rows.into_iter().filter(|row| row.installation_id == installation.id).map(|row| (row.day, row)).collect();
     let settled: Vec<SettledDay> = stored.values().map(store::settled_day::SettledDay::settled).collect();
     let first_day = day_of(installation.start_at, &zone);
     let first_boundary = settled
         .first()
         .filter(|first| first.day != first_day)
         .map_or(installation.start_at, |first| books::boundary(first.day, &zone));
-    let readings =
-        books::known(&store::reading::good_between(conn, installation.meter_id, first_boundary, Timestamp::MAX)?);
+    let until = installation.end_at.unwrap_or(Timestamp::MAX);
+    let readings = books::known(&store::reading::good_between(conn, installation.meter_id, first_boundary, until)?);
     let terms = installation.settlement();
     let planned = settlement::plan(&terms, &settled, &readings, now, Site { zone: &zone, policy });
     let (corrected, opened): (Vec<_>, Vec<_>) = planned.into_iter().partition(|day| stored.contains_key(&day.day));
@@ -97,7 +105,7 @@ fn load_from(
     since: Option<Timestamp>,
     zone: &TimeZone,
 ) -> Result<Option<Date>, Error> {
-    let last = store::settled_day::last(conn, installation.account_id, installation.meter_id)?;
+    let last = store::settled_day::last(conn, installation.account_id, installation.id)?;
     let settled_to = last.map_or(installation.start_at, |last| books::boundary(last.day, zone));
     let earliest = since.map_or(settled_to, |since| since.min(settled_to));
     let (before, _) = store::reading::neighbours(conn, installation.meter_id, earliest)?;
@@ -187,7 +195,6 @@ impl Change<'_> {
             let mut readings = settled.readings.iter().copied();
             rows.push(store::settled_day::SettledDay {
                 account_id: self.installation.account_id,
-                meter_id: self.installation.meter_id,
                 day,
                 revision: old.map_or(1, |old| old.revision + 1),
                 end_value: settled.end_value,
@@ -197,6 +204,7 @@ impl Change<'_> {
                 block_window: window_start(day, version.window_start_day),
                 tariff_version: i64::from(version.version),
                 transaction_id,
+                installation_id: self.installation.id,
             });
         }
         Ok(rows)

@@ -234,13 +234,14 @@ pub fn save(conn: &mut Conn, account: &Account) -> Result<()> {
     if !rows.is_empty() { Ok(()) } else { Err(Error::Stale) }
 }
 
-/// At most `limit` accounts of all sites that are to be decided again by `now`, oldest first.
+/// At most `limit` accounts of all sites that are to be decided again by `now`, oldest first; also those that are to wait
+/// beyond `latest`, which a clock that was ahead has put there.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn due(conn: &mut Conn, now: Timestamp, limit: i64) -> Result<Vec<AccountId>> {
+pub fn due(conn: &mut Conn, now: Timestamp, latest: Timestamp, limit: i64) -> Result<Vec<AccountId>> {
     on!(conn, |c| accounts::table
-        .filter(accounts::decide_at.le(val(Some(now))))
+        .filter(accounts::decide_at.le(val(Some(now))).or(accounts::decide_at.gt(val(Some(latest)))))
         .order((accounts::decide_at, accounts::id))
         .limit(limit)
         .select(accounts::id)

@@ -47,7 +47,12 @@ impl Installation {
     /// As settlement needs it.
     #[must_use]
     pub fn settlement(&self) -> settlement::Installation {
-        settlement::Installation { start_at: self.start_at, start_value: self.start_value, multiplier: self.multiplier }
+        settlement::Installation {
+            start_at: self.start_at,
+            start_value: self.start_value,
+            multiplier: self.multiplier,
+            end: self.end_at.zip(self.end_value),
+        }
     }
 }
 
@@ -137,6 +142,22 @@ pub fn live_page(
         .load(c))
 }
 
+/// Ends an installation with the last reading of its meter.
+///
+/// # Errors
+/// [`crate::Error::Stale`] where it ended already.
+pub fn end(conn: &mut Conn, id: InstallationId, at: Timestamp, value: Energy, reading: ReadingId) -> Result<()> {
+    let rows = on!(conn, |c| diesel::update(installations::table.find((val(id.site()), val(id))))
+        .filter(installations::end_at.is_null())
+        .set((
+            installations::end_at.eq(val(Some(at))),
+            installations::end_value.eq(val(Some(value))),
+            installations::end_reading_id.eq(val(Some(reading))),
+        ))
+        .execute(c))?;
+    if rows > 0 { Ok(()) } else { Err(crate::Error::Stale) }
+}
+
 /// Notes from when on readings may change what is settled, or that this was looked into.
 ///
 /// # Errors
@@ -166,16 +187,16 @@ pub fn behind(
     let settled = settled_days::table
         .filter(settled_days::site_id.eq(installations::site_id))
         .filter(settled_days::account_id.eq(installations::account_id))
-        .filter(settled_days::meter_id.eq(installations::meter_id))
-        .filter(settled_days::day.eq(val(day)));
+        .filter(settled_days::day.eq(val(day)))
+        .filter(settled_days::installation_id.eq(installations::id));
     on!(conn, |c| installations::table
         .inner_join(meters::table.on(same_meter))
         .filter(installations::site_id.eq(val(site)))
         .filter(installations::account_id.gt(val(after)))
-        .filter(installations::end_at.is_null())
         .filter(
-            installations::resettle_since.is_not_null().or(installations::start_at
-                .lt(val(midnight))
+            installations::resettle_since.is_not_null().or(installations::end_at
+                .is_null()
+                .and(installations::start_at.lt(val(midnight)))
                 .and(meters::last_good_as_of.ge(val(Some(midnight))).assume_not_null())
                 .and(diesel::dsl::not(diesel::dsl::exists(settled)))),
         )

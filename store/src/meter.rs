@@ -232,13 +232,19 @@ pub fn record_identity(conn: &mut Conn, id: MeterId, identity: Identity, at: Tim
     touched(&rows)
 }
 
-/// A good reading was stored; an older one than the latest changes nothing.
+/// A good reading was stored; an older one than the latest changes nothing, unless that lies after `latest`: then a clock
+/// that was wrong gave it its time.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn record_good(conn: &mut Conn, id: MeterId, as_of: Timestamp) -> Result<()> {
+pub fn record_good(conn: &mut Conn, id: MeterId, as_of: Timestamp, latest: Timestamp) -> Result<()> {
     on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
-        .filter(meters::last_good_as_of.is_null().or(meters::last_good_as_of.lt(val(Some(as_of)))))
+        .filter(
+            meters::last_good_as_of
+                .is_null()
+                .or(meters::last_good_as_of.lt(val(Some(as_of))))
+                .or(meters::last_good_as_of.gt(val(Some(latest)))),
+        )
         .set(meters::last_good_as_of.eq(val(Some(as_of))))
         .returning(meters::site_id)
         .prepared()

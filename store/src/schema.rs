@@ -234,10 +234,9 @@ tables! {
         amount -> Number,
     }
 
-    settled_days (site_id, account_id, meter_id, day, revision) {
+    settled_days (site_id, account_id, day, installation_id, revision) {
         site_id -> Number,
         account_id -> Number,
-        meter_id -> Number,
         day -> Word,
         revision -> BigInt,
         end_value -> Number,
@@ -247,6 +246,7 @@ tables! {
         block_window -> Word,
         tariff_version -> BigInt,
         transaction_id -> Number,
+        installation_id -> Number,
     }
 
     vends (site_id, id) {

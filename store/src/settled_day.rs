@@ -1,12 +1,12 @@
-//! Settled days: a meter's energy of a local day, charged. Append-only: a correction is a further revision of the day.
+//! Settled days: an installation's energy of a local day, charged. Append-only: a correction is a further revision of the
+//! day.
 
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use domain::{
-    charge::Usage,
     energy::Energy,
-    ids::{AccountId, MeterId, ReadingId, TransactionId},
+    ids::{AccountId, InstallationId, ReadingId, TransactionId},
     settlement,
 };
 use jiff::civil::Date;
@@ -26,13 +26,11 @@ row! {
     pub struct SettledDay in settled_days {
         /// The account that was charged.
         pub account_id: AccountId,
-        /// The meter.
-        pub meter_id: MeterId,
         /// The local day.
         pub day: Date,
         /// 1, and one more with every correction; the highest counts.
         pub revision: i64,
-        /// The register at the midnight that ends the day, unwrapped, before the multiplier.
+        /// The register at the midnight that ends the day, or where the meter was removed; unwrapped, before the multiplier.
         pub end_value: Energy,
         /// The reading there, or the one before it.
         pub reading_id: ReadingId,
@@ -46,6 +44,8 @@ row! {
         pub tariff_version: i64,
         /// The transaction that charged this revision.
         pub transaction_id: TransactionId,
+        /// The meter, as it was installed then.
+        pub installation_id: InstallationId,
     }
 }
 
@@ -74,7 +74,7 @@ pub fn insert_batch(conn: &mut Conn, new: &[SettledDay]) -> Result<()> {
     Ok(())
 }
 
-/// Every revision of an account's days since one, by day, meter and revision.
+/// Every revision of an account's days since one, by day, installation and revision.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -83,47 +83,32 @@ pub fn history(conn: &mut Conn, account: AccountId, from: Option<Date>) -> Resul
         .filter(settled_days::site_id.eq(val(account.site())))
         .filter(settled_days::account_id.eq(val(account)))
         .filter(settled_days::day.ge(val(from.unwrap_or(Date::ZERO))))
-        .order((settled_days::day, settled_days::meter_id, settled_days::revision))
+        .order((settled_days::day, settled_days::installation_id, settled_days::revision))
         .select(SettledDay::as_select())
         .load(c))
 }
 
-/// The revisions that count of an account's days since one, by day and meter.
+/// The revisions that count of an account's days since one, by day and installation.
 ///
 /// # Errors
 /// Whatever the database answers.
 pub fn current(conn: &mut Conn, account: AccountId, from: Option<Date>) -> Result<Vec<SettledDay>> {
     let all = history(conn, account, from)?;
     // In the order of `history` a later revision takes the place of an earlier one.
-    let newest: BTreeMap<(Date, MeterId), SettledDay> =
-        all.into_iter().map(|day| ((day.day, day.meter_id), day)).collect();
+    let newest: BTreeMap<(Date, InstallationId), SettledDay> =
+        all.into_iter().map(|day| ((day.day, day.installation_id), day)).collect();
     Ok(newest.into_values().collect())
 }
 
-/// An account's settled energies by window and tariff version: of all its days.
-///
-/// # Errors
-/// Whatever the database answers; [`crate::Error::Corrupt`] for a version's number beyond every tariff.
-pub fn usage(conn: &mut Conn, account: AccountId) -> Result<Usage> {
-    let days = current(conn, account, None)?;
-    let mut usage = Usage::none();
-    for day in days {
-        let version = i32::try_from(day.tariff_version)
-            .map_err(|_| crate::Error::Corrupt { what: format!("tariff version {}", day.tariff_version) })?;
-        usage.put((day.block_window, version), day.energy);
-    }
-    Ok(usage)
-}
-
-/// The last settled day of a meter on an account, in the revision that counts.
+/// The last settled day of an installation, in the revision that counts.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn last(conn: &mut Conn, account: AccountId, meter: MeterId) -> Result<Option<SettledDay>> {
+pub fn last(conn: &mut Conn, account: AccountId, installation: InstallationId) -> Result<Option<SettledDay>> {
     on!(conn, |c| settled_days::table
         .filter(settled_days::site_id.eq(val(account.site())))
         .filter(settled_days::account_id.eq(val(account)))
-        .filter(settled_days::meter_id.eq(val(meter)))
+        .filter(settled_days::installation_id.eq(val(installation)))
         .order((settled_days::day.desc(), settled_days::revision.desc()))
         .select(SettledDay::as_select())
         .first(c)

@@ -130,8 +130,8 @@ impl State {
             return;
         };
         // It was read somewhere between question and answer, and shows whole seconds.
-        let half_way = now.wall.duration_since(flight.sent.wall) / 2;
-        self.drift = theirs.duration_since(now.wall).saturating_add(half_way);
+        let took = SignedDuration::try_from(now.mono.saturating_sub(flight.sent.mono)).unwrap_or(SignedDuration::ZERO);
+        self.drift = theirs.duration_since(now.wall).saturating_add(took / 2);
         let drift_s = self.drift.saturating_add(SignedDuration::from_millis(500)).as_secs();
         effects.push(Effect::Report(Report::ConcentratorClock { concentrator: plan.id, drift_s, at: now.wall }));
         // Nobody is cut while it is off, so that its being right again must be noticed soon.

@@ -1,5 +1,7 @@
 //! A meter's live relay order: the row says what comes next, here it is done and recorded.
 
+use std::time::Duration;
+
 use domain::relay::{
     RelayReading,
     order::{Event as OrderEvent, Move, Order, Refusal, next_move},
@@ -11,6 +13,7 @@ use super::state::{Effect, State};
 use crate::{
     job::{Outcome, Task},
     ports::{PortError, Report},
+    seams::Moment,
 };
 
 /// The live relay order in hand.
@@ -36,18 +39,18 @@ impl State {
         }
     }
 
-    pub(super) fn move_order(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn move_order(&mut self, now: Moment, wake: &mut Duration, effects: &mut Vec<Effect>) {
         if self.is_order_under_way() {
             return;
         }
         let Some(hand) = &mut self.hand else { return };
-        match next_move(&hand.order, now, &self.around.policy.relay) {
+        match next_move(&hand.order, now.wall, &self.around.policy.relay) {
             Move::Send => {
                 let task = Task::Command(hand.order.id);
                 self.ask(task, effects);
             }
-            Move::ReadBack { not_before } if not_before <= now => self.ask(Task::ReadBack, effects),
-            Move::ReadBack { not_before } => *wake = not_before.min(*wake),
+            Move::ReadBack { not_before } if not_before <= now.wall => self.ask(Task::ReadBack, effects),
+            Move::ReadBack { not_before } => *wake = now.mono_at(not_before).min(*wake),
             Move::Expire => {
                 hand.recording = true;
                 effects.push(Effect::Record(hand.order.id, OrderEvent::Expire));
@@ -76,7 +79,7 @@ impl State {
         effects.push(Effect::Record(hand.order.id, event));
     }
 
-    pub(super) fn recorded(&mut self, outcome: Result<Order, PortError>, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn recorded(&mut self, outcome: Result<Order, PortError>, now: Moment, effects: &mut Vec<Effect>) {
         let Some(hand) = self.hand.take() else { return };
         if let Some((reading, at)) = hand.seen {
             effects.push(Effect::Report(Report::RelaySeen { meter: self.plan.id, reading, at }));

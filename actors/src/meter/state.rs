@@ -9,7 +9,7 @@ use std::{
 
 use domain::{
     ids::OrderId,
-    polling,
+    polling::{self, PlannedPoll},
     reading::Quality,
     relay::{
         RelayControl,
@@ -17,7 +17,7 @@ use domain::{
     },
     site::Site,
 };
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 
 use super::hand::Hand;
 use crate::{
@@ -83,12 +83,12 @@ pub(crate) struct State {
     pub(super) silences: u32,
     /// The last exchange for an order had no answer.
     pub(super) order_unanswered: bool,
-    pub(super) next_poll: Timestamp,
+    pub(super) next_poll: PlannedPoll,
     /// When a missing freeze was last asked for in vain.
     pub(super) freezes_asked: BTreeMap<Date, Timestamp>,
-    pub(super) next_relay_check: Timestamp,
+    pub(super) next_relay_check: Duration,
     /// Until then a command that was sent earlier may still take effect; none: not looked at yet.
-    pub(super) relay_doubt: Option<Timestamp>,
+    pub(super) relay_doubt: Option<Duration>,
     pub(super) hand: Option<Hand>,
     pub(super) read_nows: Vec<u64>,
     /// The meter has no block of registers: ask for the total alone.
@@ -104,9 +104,9 @@ impl State {
             asked: BTreeSet::new(),
             silences: 0,
             order_unanswered: false,
-            next_poll: Timestamp::MIN,
+            next_poll: PlannedPoll { at: Timestamp::MIN, planned_at: Timestamp::MIN },
             freezes_asked: BTreeMap::new(),
-            next_relay_check: Timestamp::MIN,
+            next_relay_check: Duration::ZERO,
             relay_doubt: None,
             hand: None,
             read_nows: Vec::new(),
@@ -123,9 +123,9 @@ impl State {
             Event::Offline => self.offline(&mut effects),
             Event::Wake => {}
             Event::Order(order) => self.take_in_hand(order),
-            Event::Recorded(outcome) => self.recorded(outcome, now.wall, &mut effects),
+            Event::Recorded(outcome) => self.recorded(outcome, now, &mut effects),
             Event::ReadNow(asker) => self.read_now(asker, &mut effects),
-            Event::Done(task, outcome) => self.done(&task, outcome, now.wall, &mut effects),
+            Event::Done(task, outcome) => self.done(&task, outcome, now, &mut effects),
         }
         if self.online {
             self.ask_what_is_due(now, &mut effects);
@@ -140,9 +140,9 @@ impl State {
     fn online(&mut self, now: Timestamp) {
         self.online = true;
         let slot = self.around.policy.polling.slot;
-        let last = self.plan.last_reading_at.unwrap_or(Timestamp::MIN);
-        // The slot that the last reading did not serve; a meter that was silent before the break gets a new chance.
-        self.next_poll = polling::next_slot(last, slot, self.around.jitter).max(now);
+        // Whatever was planned: a meter that was silent before the break gets a new chance.
+        let at = polling::first_poll(self.plan.last_reading_at, now, slot, self.around.jitter);
+        self.next_poll = PlannedPoll { at, planned_at: now };
     }
 
     fn offline(&mut self, effects: &mut Vec<Effect>) {
@@ -173,16 +173,16 @@ impl State {
     // --- what is due -------------------------------------------------------------------------------------------------
 
     fn ask_what_is_due(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let mut wake = Timestamp::MAX;
-        self.poll(now.wall, &mut wake, effects);
-        self.ask_freezes(now.wall, &mut wake, effects);
-        self.check_relay(now.wall, &mut wake, effects);
-        self.move_order(now.wall, &mut wake, effects);
+        let mut wake = Duration::MAX;
+        self.poll(now, &mut wake, effects);
+        self.ask_freezes(now, &mut wake, effects);
+        self.check_relay(now, &mut wake, effects);
+        self.move_order(now, &mut wake, effects);
         if !self.read_nows.is_empty() {
             let block = self.plan.profile.tariffs > 1 && !self.single_reads;
             self.ask(Task::ReadNow { block }, effects);
         }
-        effects.push(Effect::WakeAt(now.mono_at(wake)));
+        effects.push(Effect::WakeAt(wake));
     }
 
     pub(super) fn ask(&mut self, task: Task, effects: &mut Vec<Effect>) {
@@ -191,27 +191,28 @@ impl State {
         }
     }
 
-    fn poll(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
-        if self.next_poll <= now {
+    fn poll(&mut self, now: Moment, wake: &mut Duration, effects: &mut Vec<Effect>) {
+        if self.next_poll.is_due(now.wall) {
             self.ask(Task::Instant, effects);
         } else {
-            *wake = self.next_poll.min(*wake);
+            *wake = now.mono_at(self.next_poll.at).min(*wake);
         }
     }
 
-    fn ask_freezes(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
-        let plan = polling::freezes(now, self.plan.since, &self.plan.freezes_held, &self.freezes_asked, self.site());
+    fn ask_freezes(&mut self, now: Moment, wake: &mut Duration, effects: &mut Vec<Effect>) {
+        let plan =
+            polling::freezes(now.wall, self.plan.since, &self.plan.freezes_held, &self.freezes_asked, self.site());
         for day in plan.due {
             self.ask(Task::Freeze(day), effects);
         }
-        *wake = plan.next.min(*wake);
+        *wake = now.mono_at(plan.next).min(*wake);
     }
 
-    fn check_relay(&mut self, now: Timestamp, wake: &mut Timestamp, effects: &mut Vec<Effect>) {
+    fn check_relay(&mut self, now: Moment, wake: &mut Duration, effects: &mut Vec<Effect>) {
         if self.plan.profile.relay_control == RelayControl::None || self.around.settings.relay_check_s == 0 {
             return;
         }
-        if self.next_relay_check <= now {
+        if self.next_relay_check <= now.mono {
             self.ask(Task::RelayCheck, effects);
         } else {
             *wake = self.next_relay_check.min(*wake);
@@ -220,20 +221,20 @@ impl State {
 
     // --- answers -----------------------------------------------------------------------------------------------------
 
-    fn done(&mut self, task: &Task, outcome: Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn done(&mut self, task: &Task, outcome: Outcome, now: Moment, effects: &mut Vec<Effect>) {
         if !self.asked.remove(task) {
             return;
         }
         if (self.silences > 0 || self.order_unanswered) && is_sign_of_life(&outcome) {
             (self.silences, self.order_unanswered) = (0, false);
-            effects.push(Effect::ReportReachable(now));
+            effects.push(Effect::ReportReachable(now.wall));
         }
         match task {
-            Task::Instant => self.polled(&outcome, now, effects),
-            Task::Freeze(day) => self.freeze_asked(*day, &outcome, now),
+            Task::Instant => self.polled(&outcome, now.wall, effects),
+            Task::Freeze(day) => self.freeze_asked(*day, &outcome, now.wall),
             Task::RelayCheck => self.relay_checked(&outcome, now, effects),
             Task::ReadNow { block } => self.read(*block, outcome, effects),
-            Task::Command(_) | Task::ReadBack => self.order_done(&outcome, now, effects),
+            Task::Command(_) | Task::ReadBack => self.order_done(&outcome, now.wall, effects),
             Task::ReadArchive(_) | Task::WriteArchive(_) | Task::Clock => {}
         }
     }
@@ -243,7 +244,7 @@ impl State {
         match outcome {
             Outcome::Offline => return,
             Outcome::Stored(ack) => {
-                let slot_end = self.next_poll.saturating_add(policy.slot).unwrap_or(Timestamp::MAX);
+                let slot_end = self.next_poll.at.saturating_add(policy.slot).unwrap_or(Timestamp::MAX);
                 effects.push(Effect::Polled { on_time: now < slot_end });
                 self.plan.last_reading_at = self.plan.last_reading_at.max(Some(ack.as_of));
             }
@@ -253,7 +254,8 @@ impl State {
             }
             _ => effects.push(Effect::Polled { on_time: false }),
         }
-        self.next_poll = polling::next_poll(now, self.silences, self.around.jitter, self.site());
+        let at = polling::next_poll(now, self.silences, self.around.jitter, self.site());
+        self.next_poll = PlannedPoll { at, planned_at: now };
     }
 
     fn freeze_asked(&mut self, day: Date, outcome: &Outcome, now: Timestamp) {
@@ -268,34 +270,35 @@ impl State {
                 self.freezes_asked.insert(day, now);
             }
         }
-        let oldest =
-            self.plan.freezes_held.iter().rev().nth(usize::from(self.around.policy.polling.backfill_days)).copied();
-        if let Some(oldest) = oldest {
-            self.plan.freezes_held = self.plan.freezes_held.split_off(&oldest);
-            self.freezes_asked = self.freezes_asked.split_off(&oldest);
-        }
+        let oldest = polling::oldest_freeze(now, self.site());
+        self.plan.freezes_held = self.plan.freezes_held.split_off(&oldest);
+        self.freezes_asked = self.freezes_asked.split_off(&oldest);
     }
 
     /// An order ended: its command, or that of the one it superseded, may yet take effect.
-    pub(super) fn doubt_relay(&mut self, now: Timestamp) {
+    pub(super) fn doubt_relay(&mut self, now: Moment) {
         let doubt = after(now, self.around.settings.relay_doubt_s);
         self.relay_doubt = Some(doubt);
         self.next_relay_check = self.next_relay_check.min(doubt);
     }
 
-    fn relay_checked(&mut self, outcome: &Outcome, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn relay_checked(&mut self, outcome: &Outcome, now: Moment, effects: &mut Vec<Effect>) {
         let doubt = *self.relay_doubt.get_or_insert(after(now, self.around.settings.relay_doubt_s));
         let settings = &self.around.settings;
         let pause_s = match outcome {
             Outcome::Relay(reading) => {
-                effects.push(Effect::Report(Report::RelaySeen { meter: self.plan.id, reading: *reading, at: now }));
+                effects.push(Effect::Report(Report::RelaySeen {
+                    meter: self.plan.id,
+                    reading: *reading,
+                    at: now.wall,
+                }));
                 settings.relay_check_s
             }
             Outcome::Offline => return,
             _ => settings.check_retry_s,
         };
         let next = after(now, pause_s);
-        self.next_relay_check = if doubt > now { next.min(doubt) } else { next };
+        self.next_relay_check = if doubt > now.mono { next.min(doubt) } else { next };
     }
 
     fn read(&mut self, block: bool, outcome: Outcome, effects: &mut Vec<Effect>) {
@@ -316,10 +319,9 @@ impl State {
     }
 }
 
-/// So many seconds later.
-fn after(now: Timestamp, seconds: u64) -> Timestamp {
-    let pause = SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX);
-    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+/// So many seconds later, whatever happens to the wall clock.
+const fn after(now: Moment, seconds: u64) -> Duration {
+    now.mono.saturating_add(Duration::from_secs(seconds))
 }
 
 /// Whether the meter itself must have answered. A value that was known before may come from the concentrator's memory.

@@ -250,3 +250,24 @@ fn the_relay_is_read_once_more_when_a_late_command_can_have_taken_effect() {
     assert!(!checked_at(&mut state, seen(), 1_403));
     assert!(!checked_at(&mut state, Event::Wake, 80_000), "daily from then on");
 }
+
+#[test]
+fn the_relay_is_read_daily_whatever_the_wall_clock_shows() {
+    let mut around = Arc::into_inner(surroundings()).unwrap();
+    around.settings = Arc::new(crate::settings::FleetSettings { relay_check_s: 86_400, ..settings() });
+    let mut state = State::new(meter_plan(1, date(2026, 3, 2)), Arc::new(around));
+    let connected = RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
+    let mut read_at = Vec::new();
+    // A year ahead on the first day, right on the second, a year behind on the third.
+    for hour in 0..72_u64 {
+        let right = moment(3_600_000 * hour);
+        let days_ahead = [365, 0, -365].get(usize::try_from(hour / 24).unwrap()).copied().unwrap();
+        let now = Moment { wall: right.wall + SignedDuration::from_hours(24 * days_ahead), ..right };
+        let event = if hour == 0 { Event::Online } else { Event::Wake };
+        if state.step(event, now).contains(&Effect::Enqueue(Task::RelayCheck)) {
+            read_at.push(hour);
+            state.step(Event::Done(Task::RelayCheck, Outcome::Relay(connected)), now);
+        }
+    }
+    assert_eq!(read_at, [0, 1, 25, 49], "at first, once more for a late command, then daily");
+}

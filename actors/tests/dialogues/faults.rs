@@ -16,7 +16,7 @@ use domain::{
 };
 use protocols::{
     dlt645::{Answer, RelayCommand},
-    qgdw376::Downlink,
+    qgdw376::{Downlink, LinkReport},
 };
 
 use crate::{
@@ -153,6 +153,63 @@ async fn a_concentrator_actor_that_panics_comes_back_with_the_next_login() {
         let polls = polls(&mut terminal, &world, 30).await;
         assert_eq!(of(&polls, 101), [8, 15, 30], "at once, as this world tells no last reading, then by the slots");
         assert!((figure_of(&registry, "wattgate_actor_restarts_total", "concentrator") - 1.0).abs() < 0.1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concentrator_actor_that_keeps_panicking_is_quarantined_and_its_neighbour_goes_on() {
+    local(async {
+        let world = World::with_meters(1);
+        let (fleet, registry) = world.fleet(settings());
+        let mut neighbour = Terminal::neighbour_logged_in(&fleet, &world).await;
+        polls(&mut neighbour, &world, 1).await;
+        // Whoever serves it fails the test when its link closes.
+        let neighbours_polls = {
+            let world = world.clone();
+            actix::spawn(async move { polls(&mut neighbour, &world, 45).await })
+        };
+        let restarts = settings().restart_limit;
+        for _ in 0..=restarts {
+            assert!(figure(&registry, "wattgate_actors_quarantined").abs() < 0.1);
+            let mut terminal = Terminal::logged_in(&fleet, &world).await;
+            assert!(!polls(&mut terminal, &world, 1).await.is_empty());
+            fleet.poison_concentrator(concentrator());
+            terminal.is_closed().await;
+            pass(30).await;
+        }
+        assert!((figure(&registry, "wattgate_actors_quarantined") - 1.0).abs() < 0.1);
+        let restarted = figure_of(&registry, "wattgate_actor_restarts_total", "concentrator");
+        assert!((restarted - f64::from(restarts)).abs() < 0.1);
+        let quarantined = |report: &Report| match report {
+            Report::Quarantined { what, restarts, .. } => Some((*what, *restarts)),
+            _ => None,
+        };
+        let told: Vec<_> = world.memory().reports.iter().filter_map(quarantined).collect();
+        assert_eq!(told, [(Supervised::Concentrator(concentrator()), restarts)]);
+
+        let mut refused = Terminal::dial(&fleet, &world);
+        refused.report(LinkReport::Login).await;
+        assert!(refused.hear().await.is_none(), "not even confirmed");
+        assert!((figure_of(&registry, "wattgate_links_refused_total", "quarantined") - 1.0).abs() < 0.1);
+        assert!((figure(&registry, "wattgate_sessions") - 1.0).abs() < 0.1, "the neighbour's");
+
+        fleet.reload(concentrator());
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        assert!(figure(&registry, "wattgate_actors_quarantined").abs() < 0.1);
+        fleet.poison_concentrator(concentrator());
+        terminal.is_closed().await;
+        pass(30).await;
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        let at = of(&polls(&mut terminal, &world, 20).await, 101);
+        assert_eq!(at, [14, 15, 30], "its failures before the reload are forgiven; at once, then by the slots");
+        drop(terminal);
+
+        let neighbours_polls = neighbours_polls.await.unwrap();
+        for point in [151, 152] {
+            assert_eq!(of(&neighbours_polls, point), [15, 30, 45], "point {point}");
+        }
+        assert!(figure_of(&registry, "wattgate_polls_total", "missed").abs() < 0.1);
     })
     .await;
 }

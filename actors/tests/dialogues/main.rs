@@ -9,6 +9,7 @@
 )]
 
 mod archive;
+mod clock;
 mod faults;
 mod fixtures;
 mod orders;

@@ -14,7 +14,7 @@ use protocols::{
     dlt645::{self, Item, RelayCommand, RelayControl, Request, Value},
     qgdw376::{
         Address, AnswerHeader, ArchiveRecord, Confirmation, DailyFreeze, Downlink, Forward, Forwarded, Frame,
-        LinkReport, PointEnergy, Uplink,
+        LinkReport, PointEnergy, TerminalAddress, Uplink,
     },
 };
 use tokio::{
@@ -22,12 +22,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{World, address, terminal};
+use crate::world::{World, address, neighbour_terminal, terminal};
 
 /// Longer than anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(3 * 86_400);
 
 pub struct Terminal {
+    own: TerminalAddress,
     link: DuplexStream,
     framer: Framer<Frame>,
     world: Arc<World>,
@@ -50,10 +51,15 @@ pub struct Asked {
 impl Terminal {
     /// Dials in and says nothing yet.
     pub fn dial(fleet: &Fleet, world: &Arc<World>) -> Self {
+        Self::dial_as(terminal(), fleet, world)
+    }
+
+    fn dial_as(own: TerminalAddress, fleet: &Fleet, world: &Arc<World>) -> Self {
         let (theirs, ours) = tokio::io::duplex(8_192);
         let fleet = fleet.clone();
         actix::spawn(async move { fleet.accept(Link::Memory(ours), "10.0.0.7:50000".into()).await });
         Self {
+            own,
             link: theirs,
             framer: Framer::new(8_192),
             world: Arc::clone(world),
@@ -72,6 +78,13 @@ impl Terminal {
         terminal
     }
 
+    /// The neighbour dials in, logs in, and is confirmed.
+    pub async fn neighbour_logged_in(fleet: &Fleet, world: &Arc<World>) -> Self {
+        let mut terminal = Self::dial_as(neighbour_terminal(), fleet, world);
+        terminal.log_in().await;
+        terminal
+    }
+
     pub async fn log_in(&mut self) {
         let number = self.report(LinkReport::Login).await;
         self.is_confirmed(number).await;
@@ -81,7 +94,7 @@ impl Terminal {
     pub async fn report(&mut self, report: LinkReport) -> u8 {
         self.reports = (self.reports + 1) & 0x0F;
         let header =
-            AnswerHeader { address: Address::new(terminal(), 0), number: self.reports, events: None, time_tag: None };
+            AnswerHeader { address: Address::new(self.own, 0), number: self.reports, events: None, time_tag: None };
         let frame = Uplink::Link(report).frame(&header).unwrap();
         self.send(&frame.encode().unwrap()).await;
         self.reports
@@ -149,7 +162,7 @@ impl Terminal {
     async fn kept_house(&mut self, asked: &Asked) -> bool {
         let answer = match &asked.what {
             _ if !self.keeps_house => return false,
-            Downlink::QueryClock => Uplink::Clock(Ok(Some(self.local(self.world.now())))),
+            Downlink::QueryClock => Uplink::Clock(Ok(Some(self.local(self.world.true_time())))),
             Downlink::QueryArchive(serials) => {
                 self.archive_reads += 1;
                 Uplink::Archive(serials.iter().filter_map(|serial| self.archive.get(serial)).cloned().collect())
@@ -180,7 +193,7 @@ impl Terminal {
 
     /// Answers with the present registers of these points.
     pub async fn answer_points(&mut self, asked: &Asked, points: &[u16]) {
-        let minute = self.local(self.world.now()).with().second(0).subsec_nanosecond(0).build().unwrap();
+        let minute = self.local(self.world.true_time()).with().second(0).subsec_nanosecond(0).build().unwrap();
         let energies = points.iter().map(|point| energy(*point, Some(minute)));
         self.answer(asked, Uplink::Energy(energies.collect())).await;
     }

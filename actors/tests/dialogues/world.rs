@@ -1,8 +1,11 @@
 //! The world of the tests: a [`Port`] in memory that applies the real rules of relay orders, and its settings.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use actors::{
@@ -18,7 +21,7 @@ use domain::{
     },
 };
 use futures_util::FutureExt;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use prometheus::Registry;
 use protocols::qgdw376::TerminalAddress;
 
@@ -26,6 +29,21 @@ pub use crate::fixtures::*;
 
 /// 10:07 in Shanghai, in the middle of a poll slot.
 pub const MORNING: &str = "2026-03-02T02:07:00Z";
+
+/// A second concentrator, of which tests need only that it goes on.
+pub fn neighbour() -> ConcentratorId {
+    ConcentratorId::new(site(), 2).unwrap()
+}
+
+pub fn neighbour_terminal() -> TerminalAddress {
+    "2105-00008".parse().unwrap()
+}
+
+/// Meters at points 151 and 152.
+fn neighbour_plan() -> ConcentratorPlan {
+    let meters = [51, 52].map(|number| meter_plan(number, Date::MAX)).to_vec();
+    ConcentratorPlan { id: neighbour(), terminal: neighbour_terminal(), meters, ..plan(0, Date::MAX) }
+}
 
 /// What the world knows and was told.
 #[derive(Default)]
@@ -44,11 +62,23 @@ pub struct Memory {
     pub slow: Option<Arc<tokio::sync::Notify>>,
 }
 
+/// The head end's clock: it goes with tokio's, and shows what a test sets it to.
+pub struct WallClock {
+    right: PausedClock,
+    ahead_us: AtomicI64,
+}
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        self.right.now() + SignedDuration::from_micros(self.ahead_us.load(Ordering::Relaxed))
+    }
+}
+
 /// The world.
 pub struct World {
-    pub clock: Arc<PausedClock>,
+    clock: Arc<WallClock>,
     memory: Mutex<Memory>,
-    known: BTreeSet<TerminalAddress>,
+    known: BTreeMap<TerminalAddress, ConcentratorId>,
 }
 
 impl World {
@@ -58,18 +88,33 @@ impl World {
     }
 
     pub fn at(now: &str, meters: u16) -> Arc<Self> {
-        let clock = PausedClock::starting_at(now.parse().unwrap());
-        let today = TimeZone::get("Asia/Shanghai").unwrap().to_datetime(clock.now()).date();
+        let right = PausedClock::starting_at(now.parse().unwrap());
+        let today = TimeZone::get("Asia/Shanghai").unwrap().to_datetime(right.now()).date();
         let memory = Memory { plan: Some(plan(meters, today)), ..Memory::default() };
-        Arc::new(Self { clock: Arc::new(clock), memory: Mutex::new(memory), known: BTreeSet::from([terminal()]) })
+        Arc::new(Self {
+            clock: Arc::new(WallClock { right, ahead_us: AtomicI64::new(0) }),
+            memory: Mutex::new(memory),
+            known: BTreeMap::from([(terminal(), concentrator()), (neighbour_terminal(), neighbour())]),
+        })
     }
 
     pub fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap()
     }
 
+    /// What the head end's clock shows.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The true time, by which the field lives.
+    pub fn true_time(&self) -> Timestamp {
+        self.clock.right.now()
+    }
+
+    /// From now on the head end's clock is ahead of the true time by this.
+    pub fn set_clock_ahead(&self, by: SignedDuration) {
+        self.clock.ahead_us.store(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
     }
 
     /// A fleet in this world, and its figures.
@@ -153,12 +198,13 @@ impl World {
 impl Port for World {
     fn identify(&self, terminal: TerminalAddress, _peer: String) -> Answer<Option<ConcentratorId>> {
         self.memory().identified += 1;
-        let known = self.known.contains(&terminal).then(concentrator);
+        let known = self.known.get(&terminal).copied();
         async move { Ok(known) }.boxed()
     }
 
-    fn load(&self, _concentrator: ConcentratorId) -> Answer<ConcentratorPlan> {
-        let plan = self.memory().plan.clone().ok_or_else(|| PortError::Unavailable("away".into()));
+    fn load(&self, of: ConcentratorId) -> Answer<ConcentratorPlan> {
+        let plan = if of == concentrator() { self.memory().plan.clone() } else { Some(neighbour_plan()) };
+        let plan = plan.ok_or_else(|| PortError::Unavailable("away".into()));
         async move { plan }.boxed()
     }
 

@@ -80,31 +80,64 @@ fn taking_back_a_charge_leaves_no_trace() {
     assert_eq!((charged + back, rest), (Money::ZERO, Carry::ZERO));
 }
 
-/// Any tariff with rising bounds, falling prices included.
-fn any_tariff() -> impl Strategy<Value = Tariff> {
-    let block = (1_i64..3_000_000, 0_i64..2_000_000);
-    (prop::collection::vec(block, 0..4), 0_i64..2_000_000).prop_map(|(steps, last)| {
+/// The first of the days on which energy is used: within a window that began before, where its day is another.
+const FIRST_DAY: &str = "2026-01-20";
+/// How many days they are.
+const DAYS: i64 = 80;
+
+fn day_after(days: i64) -> Date {
+    day(FIRST_DAY).saturating_add(jiff::Span::new().days(days))
+}
+
+/// Rising bounds in multiples of `unit`, and any prices, falling ones included.
+fn any_blocks(unit: i64) -> impl Strategy<Value = Vec<Block>> {
+    let block = (1_i64..15_000, 0_i64..2_000_000);
+    (prop::collection::vec(block, 0..4), 0_i64..2_000_000).prop_map(move |(steps, last)| {
         let mut bound = 0;
-        let mut tariff = tiered();
         let mut blocks: Vec<Block> = steps
             .into_iter()
             .map(|(step, each)| {
-                bound += step;
+                bound += step * unit;
                 Block { upto: Some(Energy::new(bound)), price: Price::new(each) }
             })
             .collect();
         blocks.push(Block { upto: None, price: Price::new(last) });
-        tariff.versions.iter_mut().for_each(|version| version.blocks.clone_from(&blocks));
+        blocks
+    })
+}
+
+/// Any tariff of one to four versions, the first in force on all of the days.
+fn any_tariff(unit: i64) -> impl Strategy<Value = Tariff> {
+    let versions = prop::collection::vec((1_i64..40, 1_i32..3, any_blocks(unit)), 1..=4);
+    (versions, 1_i8..=28).prop_map(|(versions, window_start_day)| {
+        let mut tariff = tiered();
+        let (mut begins, mut number) = (0, 0);
+        tariff.versions.clear();
+        for (days, step, blocks) in versions {
+            number += step;
+            let plain = version(number, FIRST_DAY, &[]);
+            tariff.versions.push(TariffVersion { valid_from: day_after(begins), window_start_day, blocks, ..plain });
+            begins += days;
+        }
+        assert_eq!(tariff.validate(), Ok(()));
         tariff
     })
 }
 
+/// Energy of one of the days.
+type Piece = (i64, i64);
+
+/// Energies of days in any order, each day's in any number of pieces.
+fn pieces(energy: std::ops::Range<i64>) -> impl Strategy<Value = Vec<Piece>> {
+    prop::collection::vec((0..DAYS, energy), 0..60)
+}
+
 /// Charges `pieces` one after the other.
-fn charged(pieces: &[i64], tariff: &Tariff) -> (Money, Carry) {
+fn charged(pieces: &[Piece], tariff: &Tariff) -> (Money, Carry) {
     let (mut usage, mut carry, mut sum) = (Usage::none(), Carry::ZERO, Money::ZERO);
-    for piece in pieces {
+    for (days, energy) in pieces {
         let mut after = usage.clone();
-        after.use_on(day("2026-05-05"), Energy::new(*piece), tariff).unwrap();
+        after.use_on(day_after(*days), Energy::new(*energy), tariff).unwrap();
         let (money, rest) = settle(&usage, &after, carry, tariff).unwrap();
         assert!((0..tariff.currency.minor_unit()).contains(&rest.get()));
         (usage, carry, sum) = (after, rest, sum + money);
@@ -112,22 +145,55 @@ fn charged(pieces: &[i64], tariff: &Tariff) -> (Money, Carry) {
     (sum, carry)
 }
 
+/// Charges `pieces` all at once.
+fn charged_at_once(pieces: &[Piece], tariff: &Tariff) -> (Money, Carry) {
+    let mut usage = Usage::none();
+    for (days, energy) in pieces {
+        usage.use_on(day_after(*days), Energy::new(*energy), tariff).unwrap();
+    }
+    settle(&Usage::none(), &usage, Carry::ZERO, tariff).unwrap()
+}
+
+/// Lives through the days and pays for each unit of energy what it costs when it is used.
+fn walked(pieces: &[Piece], unit: i64, tariff: &Tariff) -> Exact {
+    let (mut used_in_window, mut cost) = (0, Exact::ZERO);
+    for days in 0..DAYS {
+        let today = day_after(days);
+        let in_force = tariff.versions.iter().rfind(|version| version.valid_from <= today).unwrap();
+        if today.day() == in_force.window_start_day {
+            used_in_window = 0;
+        }
+        let energy: i64 = pieces.iter().filter(|(of, _)| *of == days).map(|(_, energy)| energy).sum();
+        for _ in 0..energy / unit {
+            let open = |block: &&Block| block.upto.is_none_or(|upto| upto.get() > used_in_window);
+            cost = cost + Exact::cost(Energy::new(unit), in_force.blocks.iter().find(open).unwrap().price);
+            used_in_window += unit;
+        }
+    }
+    cost
+}
+
 proptest! {
     #[test]
-    fn any_cutting_gives_the_same_total(tariff in any_tariff(), pieces in prop::collection::vec(0_i64..500_000, 0..30)) {
-        let whole: i64 = pieces.iter().sum();
-        prop_assert_eq!(charged(&pieces, &tariff), charged(&[whole], &tariff));
+    fn days_cut_into_pieces_cost_the_whole(
+        (unit, tariff) in prop::sample::select(vec![1_i64, 7, 10_000]).prop_flat_map(|unit| (Just(unit), any_tariff(unit))),
+        pieces in pieces(0..1_500),
+    ) {
+        let pieces: Vec<Piece> = pieces.into_iter().map(|(days, energy)| (days, energy * unit)).collect();
+        let whole = charged(&pieces, &tariff);
+        prop_assert_eq!(whole, charged_at_once(&pieces, &tariff));
+        prop_assert_eq!(Some(whole), walked(&pieces, unit, &tariff).split(&tariff.currency));
     }
 
     #[test]
-    fn detours_cost_nothing(tariff in any_tariff(), pieces in prop::collection::vec(-500_000_i64..500_000, 0..30)) {
-        let whole: i64 = pieces.iter().sum();
-        prop_assert_eq!(charged(&pieces, &tariff), charged(&[whole], &tariff));
+    fn detours_cost_nothing(tariff in any_tariff(100), pieces in pieces(-500_000..500_000)) {
+        prop_assert_eq!(charged(&pieces, &tariff), charged_at_once(&pieces, &tariff));
     }
 
     #[test]
-    fn slices_hold_all_the_energy_and_all_the_cost(tariff in any_tariff(), energy in 0_i64..20_000_000) {
-        let usage: Usage = [((day("2026-05-01"), 1), Energy::new(energy))].into_iter().collect();
+    fn slices_hold_all_the_energy_and_all_the_cost(tariff in any_tariff(200), energy in 0_i64..20_000_000) {
+        let first = tariff.versions.first().unwrap().version;
+        let usage: Usage = [((day("2026-05-01"), first), Energy::new(energy))].into_iter().collect();
         let slices = slices(&usage, &tariff).unwrap();
         prop_assert_eq!(slices.iter().map(|slice| slice.energy).sum::<Energy>(), Energy::new(energy));
         // Block by block, one unit of energy at a time would be slow; walk in steps that divide no bound.

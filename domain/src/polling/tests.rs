@@ -37,6 +37,25 @@ fn a_silent_meter_is_asked_in_each_freeze_window() {
     assert_eq!(next, instant("2026-05-02T00:08:00+08:00"));
 }
 
+#[test]
+fn a_poll_planned_by_a_clock_that_was_ahead_is_due() {
+    let (planned_at, at) = (instant("2026-05-01T16:00:00Z"), instant("2026-05-01T16:15:00Z"));
+    let poll = PlannedPoll { at, planned_at };
+    let due = |now| poll.is_due(instant(now));
+    assert!(due("2026-05-01T12:00:00Z") && due("2026-05-01T15:59:59Z") && due("2026-05-01T16:15:00Z"));
+    assert!(!due("2026-05-01T16:00:00Z") && !due("2026-05-01T16:14:59Z"));
+}
+
+#[test]
+fn a_meter_in_reach_again_is_polled_in_the_first_slot_that_was_not_served() {
+    let now = instant("2026-05-01T12:07:00Z");
+    let first = |last: Option<&str>| first_poll(last.map(instant), now, minutes(15), minutes(0));
+    assert_eq!(first(None), now);
+    assert_eq!(first(Some("2026-05-01T11:59:00Z")), now);
+    assert_eq!(first(Some("2026-05-01T12:00:00Z")), instant("2026-05-01T12:15:00Z"));
+    assert_eq!(first(Some("2026-05-01T12:08:00Z")), now, "a reading from the future serves none");
+}
+
 fn planned(now: &str, have: &[&str], asked: &[(&str, &str)]) -> (Vec<Date>, Timestamp) {
     let have = have.iter().map(|date| day(date)).collect();
     let asked = asked.iter().map(|(date, at)| (day(date), instant(at))).collect();
@@ -68,6 +87,23 @@ fn what_is_not_available_is_asked_for_hourly_until_noon() {
 }
 
 #[test]
+fn what_a_clock_ahead_of_time_asked_for_is_asked_for_again() {
+    let have = ["2026-05-01", "2026-05-02"];
+    let due = planned("2026-05-04T10:00:00+08:00", &have, &[("2026-05-03", "2026-05-04T14:00:00+08:00")]).0;
+    assert_eq!(due, [day("2026-05-03")]);
+}
+
+#[test]
+fn the_oldest_freeze_is_that_of_the_backfills_first_day() {
+    let oldest = |days| {
+        let mut policy = policy();
+        policy.polling.backfill_days = days;
+        in_shanghai(&policy, |site| oldest_freeze(instant("2026-05-04T00:01:00+08:00"), site))
+    };
+    assert_eq!([3, 1, 0].map(oldest), ["2026-05-01", "2026-05-03", "2026-05-04"].map(day));
+}
+
+#[test]
 fn nothing_is_asked_for_days_before_the_meter_came() {
     let plan = in_shanghai(&policy(), |site| {
         freezes(instant("2026-05-04T00:05:00+08:00"), day("2026-05-03"), &BTreeSet::new(), &BTreeMap::new(), site)
@@ -95,6 +131,15 @@ fn a_gap_is_longer_than_two_slots_and_earns_a_grace() {
     let back = seen_at(&[0, 31]);
     assert_eq!(grace(&back, 40), Some(instant("2026-05-01T12:41:00+08:00")));
     assert_eq!(grace(&back, 41), None);
+}
+
+#[test]
+fn a_grace_that_a_clock_ahead_of_time_began_ends_soon_after_the_clock_is_right() {
+    let (a_day, wrong) = (24 * 60, 400 * 24 * 60);
+    assert_eq!(grace(&seen_at(&[0, wrong]), a_day), Some(instant("2027-06-05T12:10:00+08:00")), "not seen since");
+    let right = seen_at(&[0, wrong, 15]);
+    assert_eq!(grace(&right, 24), Some(instant("2026-05-01T12:25:00+08:00")));
+    assert_eq!(grace(&right, 25), None);
 }
 
 #[test]

@@ -224,8 +224,10 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
     let warned_from = served_at.map(|served| shift(served, site.policy.credit.warning_lead));
     hold(warned_from.is_none_or(|from| now < from), Guard::WarningNotServed, warned_from);
 
-    let fresh_until = meter.last_good_reading_at.map(|as_of| shift(as_of, policy.reading_freshness));
-    hold(fresh_until.is_none_or(|until| now > until), Guard::StaleReading, None);
+    // One that lies in the future was taken by a clock that was wrong, and is no evidence.
+    let latest = shift(now, site.policy.reading.future_tolerance);
+    let fresh = |as_of: Timestamp| as_of <= latest && now <= shift(as_of, policy.reading_freshness);
+    hold(!meter.last_good_reading_at.is_some_and(fresh), Guard::StaleReading, None);
     let grace_until = meter.sightings.grace_until(policy, now, site.zone);
     hold(grace_until.is_some(), Guard::SeenAgain, grace_until);
     let off = |offset: Option<SignedDuration>| offset.is_some_and(|offset| policy.is_off(offset));

@@ -118,6 +118,23 @@ impl Order {
         }
     }
 
+    /// The order with nothing in it that is yet to come: a time that is was noted by a clock that was ahead, and says no more
+    /// than that it happened.
+    fn by(&self, now: Timestamp) -> Self {
+        let ahead = self.sent_at.max(self.acknowledged_at).max(self.read_at).is_some_and(|at| at > now);
+        if !ahead {
+            return self.clone();
+        }
+        let past = |at: Option<Timestamp>| at.map(|at| at.min(now));
+        Self {
+            sent_at: past(self.sent_at),
+            acknowledged_at: past(self.acknowledged_at),
+            read_at: past(self.read_at),
+            next_attempt_at: Some(now),
+            ..self.clone()
+        }
+    }
+
     /// Whether it was held when it was to be sent, and waits for its next look.
     #[must_use]
     pub fn is_held(&self, now: Timestamp) -> bool {
@@ -228,6 +245,7 @@ pub enum Move {
 /// What to do for `order` now.
 #[must_use]
 pub fn next_move(order: &Order, now: Timestamp, policy: &RelayPolicy) -> Move {
+    let order = &order.by(now);
     let not_before = order.next_attempt_at.unwrap_or(Timestamp::MIN);
     match order.state {
         state if state.is_end() => Move::Ended,
@@ -277,6 +295,7 @@ fn read_in_vain(order: &Order, policy: &RelayPolicy) -> bool {
 /// [`OutOfTurn`] where the event cannot happen in the order's state; everything is out of turn for an ended order.
 pub fn apply(order: &Order, event: Event, now: Timestamp, policy: &RelayPolicy) -> Result<Transition, OutOfTurn> {
     use State::{Acknowledged, AwaitingCustomer, Ordered, Sent};
+    let order = &order.by(now);
     let mut next = order.clone();
     let (mut block_meter, mut reconnect_refused) = (false, false);
     match (order.state, event) {

@@ -13,6 +13,12 @@ use crate::{
     site::Policy,
 };
 
+#[path = "removal.rs"]
+mod removal;
+
+#[path = "model.rs"]
+mod model;
+
 fn known(id: i64, as_of: &str, total: &str) -> Known {
     Known { id: reading_id(id), as_of: instant(as_of), kind: Kind::Instant, total: kwh(total) }
 }
@@ -22,7 +28,7 @@ fn freeze(id: i64, as_of: &str, total: &str) -> Known {
 }
 
 fn from(start_at: &str, start_value: &str) -> Installation {
-    Installation { start_at: instant(start_at), start_value: kwh(start_value), multiplier: 1 }
+    Installation { start_at: instant(start_at), start_value: kwh(start_value), multiplier: 1, end: None }
 }
 
 fn settled(date: &str, end_value: &str, readings: &[i64]) -> SettledDay {
@@ -99,6 +105,22 @@ fn no_boundary_falls_below_one_that_stays() {
     let readings = [freeze(3, "2026-05-02T00:00:00+08:00", "101"), freeze(4, "2026-05-03T00:00:00+08:00", "103")];
     let days = planned(&installation, &stored, &readings, "2026-06-06T12:00:00+08:00");
     assert_eq!(days, [settled("2026-05-02", "108", &[4])]);
+}
+
+#[test]
+fn an_open_day_does_not_end_below_a_boundary_that_stays() {
+    let (mut policy, zone) = (policy(), zone("Asia/Shanghai"));
+    policy.settlement.correction_horizon = SignedDuration::ZERO;
+    let site = Site { policy: &policy, zone: &zone };
+    let installation = from("2026-04-22T00:00:00+08:00", "100");
+    let after_a_silence = known(1, "2026-05-03T11:00:00+08:00", "127.5");
+    let days = plan(&installation, &[], &[after_a_silence], after_a_silence.as_of, site);
+    assert_eq!(days.last(), Some(&settled("2026-05-01", "124", &[1])));
+    // The load came in the last hours only: between these two 2 May would end below 122.
+    let late = [known(2, "2026-05-01T23:00:00+08:00", "100"), known(3, "2026-05-03T00:30:00+08:00", "122")];
+    let readings = [after_a_silence, late[0], late[1]];
+    let open = plan(&installation, &days, &readings, instant("2026-05-03T12:00:00+08:00"), site);
+    assert_eq!(open, [settled("2026-05-02", "124", &[2, 3])]);
 }
 
 #[test]
@@ -240,7 +262,7 @@ impl Ledger {
 
 fn order_changes_nothing(start: Timestamp, arrivals: &[Arrival], policy: &Policy, zone: &TimeZone) {
     let site = Site { policy, zone };
-    let installation = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 3 };
+    let installation = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 3, end: None };
     let mut by_arrival = arrivals.to_vec();
     by_arrival.sort_by_key(|arrival| (arrival.received_at, arrival.known.as_of));
     let mut live = Ledger::new(installation);
@@ -289,7 +311,7 @@ proptest! {
         policy.settlement.correction_horizon = SignedDuration::from_hours(horizon);
         let site = Site { policy: &policy, zone: &zone };
         let start = instant(BERLIN_SPRING);
-        let installation = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 1 };
+        let installation = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 1, end: None };
         let mut by_arrival = arrivals;
         by_arrival.sort_by_key(|arrival| arrival.received_at);
         let (mut ledger, mut readings) = (Ledger::new(installation), Vec::new());

@@ -25,6 +25,13 @@ impl Used {
         }
     }
 
+    /// Adds what another meter counted.
+    pub fn add_all(&mut self, other: &Self) {
+        for (key, energy) in &other.0 {
+            *self.0.entry(*key).or_default() += energy;
+        }
+    }
+
     /// What all of it costs, exactly, in 1e-10 currency units.
     pub fn cost(&self, versions: &[Version]) -> i128 {
         let mut sum = 0;

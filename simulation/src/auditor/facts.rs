@@ -133,6 +133,15 @@ pub enum Request {
         /// What it is to be.
         supply: Supply,
     },
+    /// A meter takes the place of another.
+    Replace {
+        /// The meter that is removed.
+        old: MeterId,
+        /// The meter that is installed.
+        new: MeterId,
+        /// Whether its relay can be moved from afar.
+        switchable: bool,
+    },
     /// Puts a meter's supply guard (保电) on or off.
     GuardMeter {
         /// The meter.

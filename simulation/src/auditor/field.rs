@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId},
+    ids::{AccountId, InstallationId, MeterId},
     money::Money,
 };
 use jiff::{Timestamp, civil::Date};
@@ -24,7 +24,8 @@ const REGISTER_MODULUS: i64 = 10_000_000_000;
 #[derive(Debug, Clone, Default)]
 pub struct Field {
     meters: BTreeMap<MeterId, Meter>,
-    accounts: BTreeMap<AccountId, Use>,
+    /// Each account's meters, one after the other.
+    accounts: BTreeMap<AccountId, Vec<Use>>,
 }
 
 /// What is remembered of a meter.
@@ -42,9 +43,10 @@ struct Meter {
     relay: Vec<(Timestamp, Supply)>,
 }
 
-/// What an account truly used since it was opened.
+/// What an account truly used by one meter.
 #[derive(Debug, Clone)]
 struct Use {
+    installation: InstallationId,
     meter: MeterId,
     /// The day on which it began to count.
     first_day: Date,
@@ -56,6 +58,8 @@ struct Use {
     closed: Used,
     /// The day that is not, and the meter's energy at its beginning.
     open: (Date, i64),
+    /// The day on which it was removed, and its energy then.
+    end: Option<(Date, i64)>,
 }
 
 impl Field {
@@ -67,62 +71,62 @@ impl Field {
         }
     }
 
-    /// An account's meter counts, from a register's value on.
+    /// An account's meter counts, from a register's value on, or to one.
     ///
     /// # Errors
     /// The register stood otherwise.
-    pub fn begin(
+    pub fn installed(
         &mut self,
         row: &InstallationSeen,
         truth: &MeterTruth,
         zone: &jiff::tz::TimeZone,
         slack: Energy,
     ) -> Result<(), Violation> {
-        if self.accounts.contains_key(&row.account) {
-            return Ok(());
-        }
         let Some(meter) = self.meters.get(&row.meter) else { return Ok(()) };
-        // Registers are compared as they are shown. A start above the present register is one that was off.
-        let past = (truth.register - row.start_value).get().rem_euclid(REGISTER_MODULUS);
-        let since = if past > REGISTER_MODULUS / 2 { past - REGISTER_MODULUS } else { past };
-        let tolerance = meter.tolerance(slack).get();
-        // Opening takes a while, and a concentrator may answer with a copy it keeps: hours old, not days.
-        if !(-tolerance..=tolerance + meter.largest_day).contains(&since) {
-            let (begins, stands) = (row.start_value, truth.register);
-            let detail = format!("account {}: begins at register {begins}, it stands at {stands}", row.account);
-            return Err(Violation::of(if since > 0 { "double charge" } else { "free energy" }, detail));
+        let uses = self.accounts.entry(row.account).or_default();
+        if !uses.iter().any(|one| one.installation == row.id) {
+            let origin = meter.stood_at(row.account, row.start_value, truth, slack)?;
+            let first_day = local(row.start_at, zone).date();
+            uses.push(Use {
+                installation: row.id,
+                meter: row.meter,
+                first_day,
+                origin,
+                start_value: row.start_value,
+                multiplier: i64::from(row.multiplier),
+                closed: Used::default(),
+                open: (first_day, origin),
+                end: None,
+            });
         }
-        let (origin, first_day) = (truth.energy.get() - since, local(row.start_at, zone).date());
-        let begun = Use {
-            meter: row.meter,
-            first_day,
-            origin,
-            start_value: row.start_value,
-            multiplier: i64::from(row.multiplier),
-            closed: Used::default(),
-            open: (first_day, origin),
-        };
-        self.accounts.insert(row.account, begun);
+        for one in uses.iter_mut().filter(|one| one.installation == row.id && one.end.is_none()) {
+            if let Some((at, value)) = row.end {
+                meter.stood_at(row.account, value, truth, slack)?;
+                one.end = Some((local(at, zone).date(), one.origin + (value - one.start_value).get()));
+            }
+        }
         Ok(())
     }
 
     /// What an account still has of what it paid, by the true energy until now; none before it was opened.
     pub fn available(&mut self, account: AccountId, paid: Money, versions: &[Version]) -> Option<Money> {
-        let one = self.accounts.get_mut(&account)?;
-        let meter = self.meters.get(&one.meter)?;
-        one.close(meter, versions);
-        let mut used = one.closed.clone();
-        used.add(one.open.0, (meter.energy.get() - one.open.1) * one.multiplier, versions);
+        let mut used = Used::default();
+        for one in self.accounts.get_mut(&account)? {
+            let meter = self.meters.get(&one.meter)?;
+            one.close(meter, versions);
+            used.add_all(&one.closed);
+            if one.end.is_none() {
+                used.add(one.open.0, (meter.energy.get() - one.open.1) * one.multiplier, versions);
+            }
+        }
         Some(paid - whole(used.cost(versions)).0)
     }
 
     /// What the head end may believe to be used more, or less, than truly is.
     pub fn doubt(&self, account: AccountId, slack: Energy, versions: &[Version]) -> Money {
-        let one = self.accounts.get(&account);
-        let meter = one.and_then(|one| self.meters.get(&one.meter));
-        let energy = meter.map_or(slack, |meter| meter.tolerance(slack));
-        let multiplier = one.map_or(1, |one| one.multiplier);
-        at_most(Energy::new(energy.get() * multiplier), versions)
+        let uses = self.uses(account);
+        let energy = uses.map(|(one, meter)| meter.tolerance(slack).get() * one.multiplier).sum::<i64>();
+        at_most(Energy::new(energy.max(slack.get())), versions)
     }
 
     /// Whether a relay stood so at some moment of a span.
@@ -137,13 +141,16 @@ impl Field {
     /// # Errors
     /// One does.
     pub fn not_ahead(&self, id: AccountId, account: &Account, slack: Energy) -> Result<(), Violation> {
-        let Some((one, meter)) = self.find(id) else { return Ok(()) };
-        let Some((day, end_value)) = account.days().next_back() else { return Ok(()) };
-        let (settled, used) = ((end_value - one.start_value).get(), meter.energy.get() - one.origin);
-        if settled > used + meter.tolerance(slack).get() {
-            let (settled, used) = (Energy::new(settled), Energy::new(used));
-            let detail = format!("account {id}: settled to {settled} kWh by {day}, its meter counted {used} until now");
-            return Err(Violation::of("double charge", detail));
+        for (one, meter) in self.uses(id) {
+            let Some((day, end_value)) = account.days(one.installation).next_back() else { continue };
+            let used = one.end.map_or(meter.energy.get(), |(_, energy)| energy) - one.origin;
+            let settled = (end_value - one.start_value).get();
+            if settled > used + meter.tolerance(slack).get() {
+                let (settled, used) = (Energy::new(settled), Energy::new(used));
+                let detail =
+                    format!("account {id}: settled to {settled} kWh by {day}, its meter counted {used} until now");
+                return Err(Violation::of("double charge", detail));
+            }
         }
         Ok(())
     }
@@ -153,20 +160,18 @@ impl Field {
     /// # Errors
     /// One is not.
     pub fn settled(&self, id: AccountId, account: &Account) -> Result<(), Violation> {
-        let Some((one, meter)) = self.find(id) else { return Ok(()) };
-        if !meter.exact {
-            return Ok(());
-        }
-        let settled: BTreeMap<Date, Energy> = account.days().collect();
-        for (day, energy) in meter.midnights.range(one.first_day..) {
-            let Some(end_value) = settled.get(day) else {
-                return Err(Violation::of("free energy", format!("account {id}: {day} was never settled")));
-            };
-            let (is, was) = ((*end_value - one.start_value).get(), energy.get() - one.origin);
-            if is != was {
-                let (is, was) = (Energy::new(is), Energy::new(was));
-                let detail = format!("account {id}: settled to {is} kWh by the end of {day}, truly {was}");
-                return Err(Violation::of(if is < was { "free energy" } else { "double charge" }, detail));
+        for (one, meter) in self.uses(id).filter(|(_, meter)| meter.exact) {
+            let settled: BTreeMap<Date, Energy> = account.days(one.installation).collect();
+            for (day, energy) in one.boundaries(meter) {
+                let Some(end_value) = settled.get(&day) else {
+                    return Err(Violation::of("free energy", format!("account {id}: {day} was never settled")));
+                };
+                let (is, was) = ((*end_value - one.start_value).get(), energy - one.origin);
+                if is != was {
+                    let (is, was) = (Energy::new(is), Energy::new(was));
+                    let detail = format!("account {id}: settled to {is} kWh by the end of {day}, truly {was}");
+                    return Err(Violation::of(if is < was { "free energy" } else { "double charge" }, detail));
+                }
             }
         }
         Ok(())
@@ -184,27 +189,31 @@ impl Field {
         versions: &[Version],
         slack: Energy,
     ) -> Result<(), Violation> {
-        let Some((one, meter)) = self.find(id) else { return Ok(()) };
-        let Some((last, _)) = account.days().next_back() else { return Ok(()) };
         let mut used = Used::default();
-        let mut value = one.origin;
-        for (day, _) in account.days() {
-            let Some(energy) = meter.midnights.get(&day) else { continue };
-            used.add(day, (energy.get() - value) * one.multiplier, versions);
-            value = energy.get();
+        let mut exact = true;
+        for (one, meter) in self.uses(id) {
+            let boundaries: BTreeMap<Date, i64> = one.boundaries(meter).collect();
+            let mut value = one.origin;
+            for (day, _) in account.days(one.installation) {
+                let Some(energy) = boundaries.get(&day) else { continue };
+                used.add(day, (energy - value) * one.multiplier, versions);
+                value = *energy;
+            }
+            exact &= meter.exact;
         }
         let balance = account.paid() - whole(used.cost(versions)).0;
-        let tolerance = if meter.exact { Money::ZERO } else { self.doubt(id, slack, versions) };
+        let tolerance = if exact { Money::ZERO } else { self.doubt(id, slack, versions) };
         if posted > balance + tolerance || posted < balance - tolerance {
-            let detail = format!("account {id}: balance {posted}, paid less truly used until {last} is {balance}");
+            let detail =
+                format!("account {id}: balance {posted}, paid less truly used until its last settled day is {balance}");
             return Err(Violation::of(if posted > balance { "free energy" } else { "double charge" }, detail));
         }
         Ok(())
     }
 
-    fn find(&self, id: AccountId) -> Option<(&Use, &Meter)> {
-        let one = self.accounts.get(&id)?;
-        Some((one, self.meters.get(&one.meter)?))
+    fn uses(&self, id: AccountId) -> impl Iterator<Item = (&Use, &Meter)> {
+        let uses = self.accounts.get(&id).map(Vec::as_slice).unwrap_or_default();
+        uses.iter().filter_map(|one| Some((one, self.meters.get(&one.meter)?)))
     }
 }
 
@@ -233,6 +242,20 @@ impl Meter {
         self.largest_day = self.largest_day.max((self.energy - self.day_began).get());
     }
 
+    /// Its energy when its register stood so, lately.
+    fn stood_at(&self, of: AccountId, value: Energy, truth: &MeterTruth, slack: Energy) -> Result<i64, Violation> {
+        // Registers are compared as they are shown. One above the present register is one that was off.
+        let past = (truth.register - value).get().rem_euclid(REGISTER_MODULUS);
+        let since = if past > REGISTER_MODULUS / 2 { past - REGISTER_MODULUS } else { past };
+        let tolerance = self.tolerance(slack).get();
+        // Opening takes a while, and a concentrator may answer with a copy it keeps: hours old, not days.
+        if (-tolerance..=tolerance + self.largest_day).contains(&since) {
+            return Ok(truth.energy.get() - since);
+        }
+        let detail = format!("account {of}: begins or ends at register {value}, it stands at {}", truth.register);
+        Err(Violation::of(if since > 0 { "double charge" } else { "free energy" }, detail))
+    }
+
     /// By how much what is known of it may be off. A clock that is off, or another's register taken for this one's, moves
     /// a midnight by less than a day.
     fn tolerance(&self, slack: Energy) -> Energy {
@@ -248,12 +271,20 @@ fn other(supply: Supply) -> Supply {
 }
 
 impl Use {
+    /// The ends of its days: midnights, and its removal.
+    fn boundaries<'a>(&'a self, meter: &'a Meter) -> impl Iterator<Item = (Date, i64)> + 'a {
+        let removed = self.end.map_or(Date::MAX, |(day, _)| day);
+        let midnights = meter.midnights.range(self.first_day..removed).map(|(day, energy)| (*day, energy.get()));
+        midnights.chain(self.end)
+    }
+
     /// Counts the days that ended.
     fn close(&mut self, meter: &Meter, versions: &[Version]) {
-        let ended: Vec<(Date, Energy)> = meter.midnights.range(self.open.0..).map(|(day, at)| (*day, *at)).collect();
+        let from = self.open.0;
+        let ended: Vec<(Date, i64)> = self.boundaries(meter).filter(|(day, _)| *day >= from).collect();
         for (day, energy) in ended {
-            self.closed.add(day, (energy.get() - self.open.1) * self.multiplier, versions);
-            self.open = (day.tomorrow().unwrap_or(Date::MAX), energy.get());
+            self.closed.add(day, (energy - self.open.1) * self.multiplier, versions);
+            self.open = (day.tomorrow().unwrap_or(Date::MAX), energy);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId, OrderId, SiteId, TariffId, TransactionId},
+    ids::{AccountId, InstallationId, MeterId, OrderId, SiteId, TariffId, TransactionId},
     money::{Money, Price},
 };
 use jiff::{SignedDuration, Timestamp, civil::date, tz::TimeZone};
@@ -29,6 +29,10 @@ pub fn meter(nth: i64) -> MeterId {
 
 pub fn tariff() -> TariffId {
     TariffId::new(site(), 1).unwrap()
+}
+
+pub fn installation_id(nth: i64) -> InstallationId {
+    InstallationId::new(site(), nth).unwrap()
 }
 
 pub fn transaction_id(nth: i64) -> TransactionId {
@@ -91,11 +95,13 @@ pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
 /// Meter 1 counts for account 1 since noon, from a register of 5000.
 pub fn installation() -> InstallationSeen {
     InstallationSeen {
+        id: installation_id(1),
         account: account(1),
         meter: meter(1),
         start_at: at(0),
         start_value: Energy::new(5000),
         multiplier: 1,
+        end: None,
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, TransactionId},
+    ids::{AccountId, InstallationId, TransactionId},
     money::Money,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 use super::{
     Version, Violation,
@@ -38,10 +38,10 @@ pub struct Account {
     sold: Money,
     /// Posted for energy.
     charged: Money,
-    /// The meter that counts for it.
-    pub installation: Option<InstallationSeen>,
+    /// The meters that count for it, or did, one after the other.
+    installations: BTreeMap<(Timestamp, InstallationId), InstallationSeen>,
     /// The newest revision and end value of its settled days.
-    days: BTreeMap<Date, (i64, Energy)>,
+    days: BTreeMap<(InstallationId, Date), (i64, Energy)>,
     /// Rows that were found right.
     right: Option<(Money, i64)>,
 }
@@ -57,9 +57,10 @@ impl Account {
         self.opening + self.sold
     }
 
-    /// The register at the end of each settled day.
-    pub fn days(&self) -> impl DoubleEndedIterator<Item = (Date, Energy)> + '_ {
-        self.days.iter().map(|(day, (_, end_value))| (*day, *end_value))
+    /// A meter's register at the end of each settled day.
+    pub fn days(&self, of: InstallationId) -> impl DoubleEndedIterator<Item = (Date, Energy)> + '_ {
+        let all = self.days.range((of, Date::MIN)..=(of, Date::MAX));
+        all.map(|((_, day), (_, end_value))| (*day, *end_value))
     }
 }
 
@@ -101,7 +102,11 @@ impl Ledger {
 
     fn take(&mut self, seen: &Seen, people: &People) -> Result<(), Violation> {
         for installation in &seen.installations {
-            self.accounts.entry(installation.account).or_default().installation = Some(installation.clone());
+            let account = self.accounts.entry(installation.account).or_default();
+            let before = account.installations.insert((installation.start_at, installation.id), installation.clone());
+            if before.as_ref() != Some(installation) {
+                account.right = None;
+            }
         }
         for transaction in &seen.transactions {
             self.post(transaction, people)?;
@@ -168,12 +173,12 @@ impl Ledger {
     fn settle(&mut self, row: &DaySeen) -> Result<(), Violation> {
         let account = self.accounts.entry(row.account).or_default();
         account.right = None;
-        let known = account.days.get(&row.day).map_or(0, |(revision, _)| *revision);
+        let known = account.days.get(&(row.installation, row.day)).map_or(0, |(revision, _)| *revision);
         if row.revision != known + 1 {
             let detail = format!("account {} day {}: revision {} after {known}", row.account, row.day, row.revision);
             return Err(Violation::of("I1", detail));
         }
-        account.days.insert(row.day, (row.revision, row.end_value));
+        account.days.insert((row.installation, row.day), (row.revision, row.end_value));
         Ok(())
     }
 
@@ -236,24 +241,30 @@ pub struct Tariffs<'a> {
 }
 
 /// Whole minor units that an account's settled days cost, and what is left over. They follow each other without a gap from
-/// the day on which its meter began to count.
+/// the day on which a meter began to count to the one on which it was removed.
 fn settled_cost(id: AccountId, account: &Account, tariffs: &Tariffs<'_>) -> Result<(Money, i64), Violation> {
-    let Some(installation) = &account.installation else { return Ok(whole(0)) };
     let versions = tariffs.of.get(&id).map(Vec::as_slice).unwrap_or_default();
-    let mut due = local(installation.start_at, tariffs.zone).date();
-    let mut value = installation.start_value;
     let mut used = Used::default();
-    for (day, end_value) in account.days() {
-        if day != due {
-            return Err(Violation::of("free energy", format!("account {id}: {day} is settled, and {due} is not")));
+    for installation in account.installations.values() {
+        let mut due = local(installation.start_at, tariffs.zone).date();
+        let mut value = installation.start_value;
+        for (day, end_value) in account.days(installation.id) {
+            if day != due {
+                return Err(Violation::of("free energy", format!("account {id}: {day} is settled, and {due} is not")));
+            }
+            if end_value < value {
+                let detail = format!("account {id}: {day} ends at {end_value}, below the day before at {value}");
+                return Err(Violation::of("double charge", detail));
+            }
+            let energy = (end_value - value).get().saturating_mul(i64::from(installation.multiplier));
+            used.add(day, energy, versions);
+            (due, value) = (day.tomorrow().unwrap_or(Date::MAX), end_value);
         }
-        if end_value < value {
-            let detail = format!("account {id}: {day} ends at {end_value}, below the day before at {value}");
-            return Err(Violation::of("double charge", detail));
+        if let Some((_, last)) = installation.end.filter(|(_, last)| *last != value) {
+            let meter = installation.meter;
+            let detail = format!("account {id}: meter {meter} was removed at {last}, and is settled to {value}");
+            return Err(Violation::of(if value < last { "free energy" } else { "double charge" }, detail));
         }
-        let energy = (end_value - value).get().saturating_mul(i64::from(installation.multiplier));
-        used.add(day, energy, versions);
-        (due, value) = (day.tomorrow().unwrap_or(Date::MAX), end_value);
     }
     Ok(whole(used.cost(versions)))
 }

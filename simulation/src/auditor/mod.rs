@@ -144,8 +144,15 @@ impl Auditor {
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;
         for row in &seen.installations {
+            self.replaced(at, row)?;
             if let Some(meter) = truth.meters.get(&row.meter) {
-                self.field.begin(row, meter, &self.rules.zone, self.rules.slack)?;
+                self.field.installed(row, meter, &self.rules.zone, self.rules.slack)?;
+            }
+        }
+        for (old, new) in self.people.told_replaced() {
+            if self.accounts.values().any(|told| told.meter == old) {
+                let detail = format!("meter {old} was told to be replaced by {new}, and is not");
+                return Err(Violation::of("I3", detail));
             }
         }
         self.warnings.look(seen);
@@ -162,6 +169,27 @@ impl Auditor {
             self.people.asked_to_order(self.orders.all())?;
         }
         self.standing(at, truth, seen)
+    }
+
+    /// A meter that takes another's place must have been asked for; what people turned at the old one goes on at it.
+    fn replaced(&mut self, at: Timestamp, row: &InstallationSeen) -> Result<(), Violation> {
+        let Some(told) = self.accounts.get_mut(&row.account).filter(|told| told.meter != row.meter) else {
+            return Ok(());
+        };
+        if row.end.is_some() {
+            return Ok(());
+        }
+        let Some(switchable) = self.people.asked_to_replace(told.meter, row.meter) else {
+            let detail = format!(
+                "account {}: meter {} took the place of {}, which nobody asked for",
+                row.account, row.meter, told.meter
+            );
+            return Err(Violation::of("I3", detail));
+        };
+        self.people.hand_over(told.meter, row.meter, row.id);
+        *told = Told { meter: row.meter, switchable };
+        self.promises.hinder(at, Some(row.meter));
+        Ok(())
     }
 
     /// The last look, with everything there is, after a quiet time: nothing may be open any more.

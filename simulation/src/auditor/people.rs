@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    ids::{AccountId, MeterId},
+    ids::{AccountId, InstallationId, MeterId},
     money::Money,
 };
 use jiff::Timestamp;
@@ -34,6 +34,10 @@ pub struct People {
     ordered: BTreeSet<String>,
     /// Keys under which a meter was ordered one way.
     order_keys: BTreeMap<(MeterId, Supply), BTreeSet<String>>,
+    /// Which meter was to take which one's place, and whether its relay can be moved.
+    replacements: BTreeMap<(MeterId, MeterId), bool>,
+    /// Replacements that were answered since the last look.
+    replaced: Vec<(MeterId, MeterId)>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +80,8 @@ impl Default for People {
             opened: BTreeSet::new(),
             ordered: BTreeSet::new(),
             order_keys: BTreeMap::new(),
+            replacements: BTreeMap::new(),
+            replaced: Vec::new(),
         }
     }
 }
@@ -106,6 +112,7 @@ impl People {
                     off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
                 }
             }
+            Request::Replace { old, new, switchable } => drop(self.replacements.insert((*old, *new), *switchable)),
             Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
             Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
@@ -128,6 +135,7 @@ impl People {
         match &asked.what {
             Request::Open { account, .. } if outcome == Outcome::Done => drop(self.opened.insert(*account)),
             Request::Vend { .. } => self.vend_answered(at, &asked, answer)?,
+            Request::Replace { old, new, .. } if outcome == Outcome::Done => self.replaced.push((*old, *new)),
             Request::Order { key, meter, .. } => {
                 off(&mut self.operators, *meter).answered(at, request, outcome);
                 if outcome == Outcome::Done {
@@ -139,7 +147,11 @@ impl People {
                 off(&mut self.account_guards, *account).answered(at, request, outcome);
             }
             Request::Switch { .. } => self.switch.answered(at, request, outcome),
-            Request::Open { .. } | Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
+            Request::Open { .. }
+            | Request::Replace { .. }
+            | Request::ClearBlock { .. }
+            | Request::Press { .. }
+            | Request::Other => {}
         }
         Ok(())
     }
@@ -194,6 +206,28 @@ impl People {
     /// Whether an operator wanted a meter off (or did not) for all of a span.
     pub fn operator_surely(&self, off: bool, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
         throughout(&self.operators, &meter, off, from, to)
+    }
+
+    /// Whether somebody asked for a meter to take another's place; then whether its relay can be moved.
+    pub fn asked_to_replace(&self, old: MeterId, new: MeterId) -> Option<bool> {
+        self.replacements.get(&(old, new)).copied()
+    }
+
+    /// Replacements that were answered since this was last asked: which meter by which.
+    pub fn told_replaced(&mut self) -> Vec<(MeterId, MeterId)> {
+        std::mem::take(&mut self.replaced)
+    }
+
+    /// A meter took another's place: what people turned there goes on, and nothing is left at the old one. Where an operator
+    /// wants supply off, one order more cuts the new one.
+    pub fn hand_over(&mut self, old: MeterId, new: MeterId, by: InstallationId) {
+        for toggles in [&mut self.meter_guards, &mut self.operators] {
+            match toggles.remove(&old) {
+                Some(toggle) => drop(toggles.insert(new, toggle)),
+                None => drop(toggles.remove(&new)),
+            }
+        }
+        self.order_keys.entry((new, Supply::Off)).or_default().insert(format!("installation {by}"));
     }
 
     /// Whether somebody asked for an account to be opened with this credit.

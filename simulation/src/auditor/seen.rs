@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId, OrderId, TransactionId},
+    ids::{AccountId, InstallationId, MeterId, OrderId, TransactionId},
     money::Money,
 };
 use jiff::{Timestamp, civil::Date};
@@ -62,9 +62,11 @@ pub struct MeterSeen {
     pub blocked: bool,
 }
 
-/// A meter that counts for an account.
+/// A meter that counts for an account, or did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstallationSeen {
+    /// Its row.
+    pub id: InstallationId,
     /// The account.
     pub account: AccountId,
     /// The meter.
@@ -75,6 +77,8 @@ pub struct InstallationSeen {
     pub start_value: Energy,
     /// What its register counts times this is the energy.
     pub multiplier: u32,
+    /// When it was removed, and its register then, unwrapped.
+    pub end: Option<(Timestamp, Energy)>,
 }
 
 /// What a transaction is about.
@@ -123,11 +127,13 @@ pub struct VendSeen {
 pub struct DaySeen {
     /// The account.
     pub account: AccountId,
+    /// The meter, as it was installed then.
+    pub installation: InstallationId,
     /// The local day.
     pub day: Date,
     /// The highest counts.
     pub revision: i64,
-    /// The meter's register at the midnight that ends the day, unwrapped.
+    /// The meter's register at the midnight that ends the day, or when it was removed; unwrapped.
     pub end_value: Energy,
 }
 

@@ -5,7 +5,9 @@ use domain::{energy::Energy, money::Money};
 use jiff::{SignedDuration, civil::date};
 
 use super::{
-    fixtures::{account, account_seen, at, installation, meter, order, rules, tariff, then, transaction, vend},
+    fixtures::{
+        account, account_seen, at, installation, installation_id, meter, order, rules, tariff, then, transaction, vend,
+    },
     *,
 };
 
@@ -125,7 +127,13 @@ fn end(change: fn(&mut Seen)) -> Result<(), &'static str> {
         installations: vec![installation()],
         transactions: vec![opening, paid, transaction(3, Kind::Charge, -7)],
         vends: vec![vend("a", 1, 300, "r")],
-        days: vec![DaySeen { account: account(1), day: date(2026, 5, 1), revision: 1, end_value: Energy::new(5700) }],
+        days: vec![DaySeen {
+            account: account(1),
+            installation: installation_id(1),
+            day: date(2026, 5, 1),
+            revision: 1,
+            end_value: Energy::new(5700),
+        }],
         orders: story.auditor.orders.all().cloned().collect(),
         accounts: BTreeMap::from([(account(1), row)]),
         ..Seen::default()

@@ -3,7 +3,7 @@
 
 use domain::{
     energy::Energy,
-    ids::{ConcentratorId, CustomerId, TariffId},
+    ids::{ConcentratorId, CustomerId, InstallationId, TariffId},
     ledger::{self, Tender},
     money::{Carry, Exact, Money},
     reading::{self, TimeSource},
@@ -22,6 +22,7 @@ struct Town {
     site: SiteId,
     account: AccountId,
     meter: MeterId,
+    installation: InstallationId,
 }
 
 fn text<T: std::str::FromStr>(text: &str) -> T {
@@ -63,7 +64,7 @@ fn found(conn: &mut Conn) -> Town {
         resettle_since: None,
     };
     store::installation::insert(conn, &installation).unwrap();
-    Town { site, account, meter }
+    Town { site, account, meter, installation: installation.id }
 }
 
 fn concentrator(conn: &mut Conn, site: SiteId) -> ConcentratorId {
@@ -213,7 +214,6 @@ fn move_money(conn: &mut Conn, town: &Town) {
     let charged = post(conn, &mut row, TransactionKind::Charge, format!("meter:{}", town.meter), Money::new(-2));
     let day = store::settled_day::SettledDay {
         account_id: town.account,
-        meter_id: town.meter,
         day: text("2027-01-15"),
         revision: 1,
         end_value: Energy::new(400),
@@ -223,6 +223,7 @@ fn move_money(conn: &mut Conn, town: &Town) {
         block_window: text("2027-01-01"),
         tariff_version: 1,
         transaction_id: charged,
+        installation_id: town.installation,
     };
     store::settled_day::insert_batch(conn, &[day]).unwrap();
     store::account::save(conn, &row).unwrap();
@@ -301,7 +302,7 @@ fn money_is_told_once_and_everything_at_the_end() {
         assert_eq!((kinds, sold), (vec![Kind::Vend, Kind::Charge], vec!["a"]));
         assert_eq!(second.days.iter().map(|day| day.end_value).collect::<Vec<_>>(), [Energy::new(400)]);
         assert!(second.accounts.values().all(|row| row.posted == Money::new(298) && row.version == 2));
-        assert!(second.installations.is_empty());
+        assert_eq!(second.installations, first.installations);
         let third = eyes.look(conn).unwrap();
         assert!(third.transactions.is_empty() && third.vends.is_empty() && third.days.is_empty());
         assert_eq!(third.accounts, second.accounts);

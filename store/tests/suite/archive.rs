@@ -103,8 +103,9 @@ on_both! {
             meter::record_relay(conn, town.meter, look, at(7))?;
             meter::record_seen(conn, town.meter, &sightings)?;
             meter::record_identity(conn, town.meter, meter::Identity::Foreign, at(8))?;
-            meter::record_good(conn, town.meter, at(6))?;
-            meter::record_good(conn, town.meter, at(4))?;
+            meter::record_good(conn, town.meter, at(900), at(900))?;
+            meter::record_good(conn, town.meter, at(6), at(99))?;
+            meter::record_good(conn, town.meter, at(4), at(99))?;
             meter::block_relay(conn, town.meter, true)?;
             let seen = meter::save(conn, &before)?;
             assert_eq!(seen.relay_reading(), Some((look, at(7))));

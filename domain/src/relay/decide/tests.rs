@@ -93,7 +93,7 @@ fn an_account_that_is_not_active_is_left_alone() {
 #[test]
 fn each_guard_holds_a_cut() {
     type Change = fn(&mut AccountFacts, &mut MeterFacts, &mut Policy);
-    let cases: [(Guard, Change); 15] = [
+    let cases: [(Guard, Change); 16] = [
         (Guard::SiteSwitch, |_, _, policy| policy.disconnection.automatic = AutomaticDisconnection::Off),
         (Guard::SupplyGuard, |account, _, _| account.supply_guard = true),
         (Guard::SupplyGuard, |_, meter, _| meter.supply_guard = true),
@@ -109,6 +109,9 @@ fn each_guard_holds_a_cut() {
         (Guard::StaleReading, |_, meter, _| meter.last_good_reading_at = None),
         (Guard::StaleReading, |_, meter, _| {
             meter.last_good_reading_at = Some(at("2026-05-01T09:59:59+08:00"));
+        }),
+        (Guard::StaleReading, |_, meter, _| {
+            meter.last_good_reading_at = Some(at("2026-05-01T12:10:01+08:00"));
         }),
         (Guard::SeenAgain, |_, meter, _| {
             meter.sightings.seen_again_at = Some(at("2026-05-01T11:50:01+08:00"));

@@ -265,6 +265,16 @@ fn a_refused_look_at_the_relay_does_not_end_an_order_whose_command_was_taken() {
 }
 
 #[test]
+fn a_command_sent_while_the_clock_was_ahead_is_looked_after_when_it_is_right_again() {
+    let (hour, window) = (3600, policy().relay.read_back_window.as_secs());
+    let sent = Story::of(Action::Disconnect, false).then(4 * hour, Event::Authorized, State::Sent);
+    let looked = Story { now: after(5), ..sent }.next(Move::ReadBack { not_before: after(5) });
+    let again = looked.then(10, read(CONNECTED), State::Sent).then(10 + window, read(CONNECTED), State::Sent);
+    assert!(matches!(next_move(&again.order, again.now, &policy().relay), Move::Wait { .. }), "sent again before long");
+    again.then(20 + window, read(DISCONNECTED), State::Confirmed);
+}
+
+#[test]
 fn a_restart_between_sending_and_answer_reads_the_relay_first() {
     let sent = Story::of(Action::Reconnect, false).then(0, Event::Authorized, State::Sent);
     sent.then(3_600, Event::Reachable, State::Sent).next(read_back(5));

@@ -6,7 +6,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::auditor::{
-    fixtures::{account, at, installation, meter, rules},
+    fixtures::{account, at, installation, installation_id, meter, rules},
     ledger::{Ledger, Tariffs},
     people::People,
     seen::{DaySeen, Seen},
@@ -37,7 +37,7 @@ fn begun() -> Field {
     let mut field = Field::default();
     let now = truth(2000, &[]);
     look(&mut field, &now);
-    field.begin(&installation(), &now, &rules().zone, SLACK).unwrap();
+    field.installed(&installation(), &now, &rules().zone, SLACK).unwrap();
     field
 }
 
@@ -50,6 +50,7 @@ fn settled_to(ends: &[i64]) -> Account {
     let mut ledger = Ledger::default();
     let ends = ends.iter().enumerate().map(|(nth, end)| DaySeen {
         account: account(1),
+        installation: installation_id(1),
         day: date(2026, 5, i8::try_from(nth + 1).unwrap()),
         revision: 1,
         end_value: Energy::new(*end),
@@ -71,7 +72,7 @@ fn an_account_begins_where_its_register_stands() {
         look(&mut field, &truth(1000, &[]));
         let now = MeterTruth { register: Energy::new(register), exact, ..truth(2000, &[]) };
         look(&mut field, &now);
-        broken(field.begin(&installation(), &now, &rules().zone, SLACK))
+        broken(field.installed(&installation(), &now, &rules().zone, SLACK))
     };
     assert_eq!(begin(5000, true), None);
     assert_eq!(begin(5000 + REGISTER_MODULUS, true), None);

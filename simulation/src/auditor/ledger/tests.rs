@@ -6,7 +6,7 @@ use jiff::civil::date;
 use super::*;
 use crate::auditor::{
     Request, Rules,
-    fixtures::{account, account_seen, at, installation, rules, transaction, vend},
+    fixtures::{account, account_seen, at, installation, installation_id, rules, transaction, vend},
 };
 
 /// A run in which account 1 was opened with 1000 and was asked to be paid 300.
@@ -45,7 +45,8 @@ fn row(version: i64, posted: i64, carry: i64) -> Seen {
 }
 
 fn day(day: i8, revision: i64, end_value: i64) -> DaySeen {
-    DaySeen { account: account(1), day: date(2026, 5, day), revision, end_value: Energy::new(end_value) }
+    let (account, installation) = (account(1), installation_id(1));
+    DaySeen { account, installation, day: date(2026, 5, day), revision, end_value: Energy::new(end_value) }
 }
 
 /// The first day used 250, which is 2 fen and a half.

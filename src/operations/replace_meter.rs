@@ -1,0 +1,318 @@
+//! Replacing a meter (换表), or changing its multiplier: the old installation ends with a last reading and is settled to it,
+//! the new one begins with a first reading. Balance, blocks, guard and causes go on.
+
+use domain::{
+    account::State,
+    bug::{Bug, is_planted},
+    energy::Energy,
+    ids::{AccountId, InstallationId, MeterId},
+    reading::Kind,
+    relay::{Action, Cause, Causes, order::Wish},
+    settlement::MULTIPLIER_MAX,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Conn, account::Account, installation::Installation, meter::Meter, reading::Reading};
+use utoipa::ToSchema;
+
+use super::{
+    Error, balance,
+    books::Books,
+    boundary_reading::{Boundary, Source},
+    decide_relay::{self, Asked, Reviewed},
+    once,
+    open_account::check_meter,
+    settle,
+};
+use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
+
+/// What a meter is replaced with.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceMeter {
+    /// The meter that takes its place; absent: the same meter goes on with another multiplier.
+    #[schema(value_type = Option<String>)]
+    pub new_meter_id: Option<MeterId>,
+    /// CT x PT (倍率) of the new installation; absent: as before.
+    pub multiplier: Option<u32>,
+    /// What the old meter's total showed last in kWh, entered by hand; absent: it is read now.
+    #[schema(value_type = Option<String>)]
+    pub final_reading: Option<Energy>,
+    /// What the new meter's total shows in kWh, entered by hand; absent: it is read now.
+    #[schema(value_type = Option<String>)]
+    pub initial_reading: Option<Energy>,
+    /// Why a reading was entered by hand.
+    pub reason: Option<String>,
+}
+
+/// What a replacement came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replacement {
+    /// The account.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// The installation that ended.
+    #[schema(value_type = String)]
+    pub old_installation_id: InstallationId,
+    /// Its meter.
+    #[schema(value_type = String)]
+    pub old_meter_id: MeterId,
+    /// When it ended.
+    #[schema(value_type = String, format = DateTime)]
+    pub end_at: Timestamp,
+    /// The old meter's total then, in kWh.
+    #[schema(value_type = String)]
+    pub final_reading: Energy,
+    /// The installation that began.
+    #[schema(value_type = String)]
+    pub new_installation_id: InstallationId,
+    /// Its meter.
+    #[schema(value_type = String)]
+    pub new_meter_id: MeterId,
+    /// Its multiplier.
+    pub multiplier: u32,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub start_at: Timestamp,
+    /// The new meter's total then, in kWh.
+    #[schema(value_type = String)]
+    pub initial_reading: Energy,
+}
+
+/// Replaces a meter that counts for an account.
+///
+/// # Errors
+/// A conflict where the key was used with other content, or the meter counts for no account; a refusal by the rule that
+/// stands against it.
+pub async fn replace(app: &App, old: MeterId, new: ReplaceMeter, key: &str, by: &str) -> Result<Replacement, Error> {
+    let asked = once::Asked::new(old.site(), key, &("replace_meter", old, &new))?;
+    let earlier = asked.clone();
+    if let Some(earlier) = app.db.read(move |conn| once::find::<Replacement>(conn, &earlier)).await? {
+        return Ok(earlier);
+    }
+    check(app, old, &new).await?;
+    let change = Change {
+        old,
+        last: Source::of(app, old, new.final_reading, by).await?,
+        first: match new.new_meter_id {
+            Some(meter) => Some((meter, Source::of(app, meter, new.initial_reading, by).await?)),
+            None => None,
+        },
+        multiplier: new.multiplier,
+        reason: new.reason,
+    };
+    let (now, settings) = (app.clock.now(), app.settings.clone());
+    let (replacement, done) = app.db.write(move |conn| change.write(conn, &settings, &asked, now)).await?;
+    let Some(done) = done else { return Ok(replacement) };
+    store::fault::point("replace.committed");
+    let account = replacement.account_id;
+    if let Err(error) = balance::put(app, done.hot).await {
+        tracing::warn!(%account, %error, "a hot balance was not brought up to a replacement");
+    }
+    decide_relay::follow(app, done.reviewed);
+    done.concentrators.into_iter().for_each(|concentrator| app.reload(concentrator));
+    app.announce(Changed::Account { account });
+    Ok(replacement)
+}
+
+/// What can be refused before the meters are read.
+async fn check(app: &App, old: MeterId, new: &ReplaceMeter) -> Result<(), Error> {
+    if new.new_meter_id.is_some_and(|meter| meter.site() != old.site()) {
+        return Err(Error::field("meter", "new_meter_id", "belongs to another site"));
+    }
+    if !(1..=MULTIPLIER_MAX).contains(&new.multiplier.unwrap_or(1)) {
+        return Err(Error::field("multiplier", "multiplier", format!("must be 1 to {MULTIPLIER_MAX}")));
+    }
+    if new.new_meter_id.is_none() && (new.multiplier.is_none() || new.initial_reading.is_some()) {
+        let detail = "names the meter that takes its place, unless the same meter goes on with another multiplier";
+        return Err(Error::field("meter", "new_meter_id", detail));
+    }
+    let meter = new.new_meter_id;
+    app.db
+        .read(move |conn| {
+            in_use(conn, old)?;
+            meter.map_or(Ok(()), |meter| check_meter(conn, meter).map(drop))
+        })
+        .await
+}
+
+/// The installation of a meter that counts for an account.
+fn in_use(conn: &mut Conn, meter: MeterId) -> Result<Installation, Error> {
+    store::meter::by_id(conn, meter)?;
+    let none = || Error::conflict("meter_not_in_use", "the meter counts for no account");
+    store::installation::live_of_meter(conn, meter)?.ok_or_else(none)
+}
+
+/// What is known once the meters were read.
+struct Change {
+    old: MeterId,
+    last: Source,
+    /// The meter that takes its place; none: the same.
+    first: Option<(MeterId, Source)>,
+    multiplier: Option<u32>,
+    reason: Option<String>,
+}
+
+/// What is to be told after the commit.
+struct Done {
+    reviewed: Reviewed,
+    hot: Update,
+    concentrators: Vec<domain::ids::ConcentratorId>,
+}
+
+impl Change {
+    fn write(
+        &self,
+        conn: &mut Conn,
+        settings: &Settings,
+        asked: &once::Asked,
+        now: Timestamp,
+    ) -> Result<(Replacement, Option<Done>), Error> {
+        let installed = in_use(conn, self.old)?;
+        let mut account = store::account::lock(conn, installed.account_id)?;
+        // Whoever used the key meanwhile held the lock.
+        if let Some(earlier) = once::find::<Replacement>(conn, asked)? {
+            return Ok((earlier, None));
+        }
+        let old = in_use(conn, self.old)?;
+        if old.account_id != account.id || account.state != State::Active {
+            return Err(Error::conflict("account_not_active", "the meter's account is not active"));
+        }
+        let (last, value) = self.end(conn, settings, &mut account, &old, now)?;
+        let new = self.begin(conn, settings, &old, (&last, value), now)?;
+        let mut reviewed = Reviewed::default();
+        let concentrators = self.hand_over(conn, settings, &new, &mut reviewed, now)?;
+        let mut books = Books::load(conn, account)?;
+        let decided = decide_relay::in_transaction(conn, settings, &mut books, None, now)?;
+        reviewed.add(decided);
+        let first = store::reading::by_id(conn, new.start_reading_id)?;
+        let replacement = Replacement {
+            account_id: new.account_id,
+            old_installation_id: old.id,
+            old_meter_id: self.old,
+            end_at: last.as_of,
+            final_reading: last.total,
+            new_installation_id: new.id,
+            new_meter_id: new.meter_id,
+            multiplier: new.multiplier,
+            start_at: new.start_at,
+            initial_reading: first.total,
+        };
+        once::store(conn, asked, &replacement, now)?;
+        store::fault::point("replace.written");
+        Ok((replacement, Some(Done { reviewed, hot: books.hot(), concentrators })))
+    }
+
+    /// Ends the old installation and settles it to its last reading; gives that, and the register's value then.
+    fn end(
+        &self,
+        conn: &mut Conn,
+        settings: &Settings,
+        account: &mut Account,
+        old: &Installation,
+        now: Timestamp,
+    ) -> Result<(Reading, Energy), Error> {
+        let (source, reason) = (self.last, self.reason.as_deref());
+        let last = Boundary { meter: self.old, kind: Kind::Final, source, field: "final_reading", reason };
+        let last = last.row(conn, settings, old.start_at, now)?;
+        let books = Books::load(conn, account.clone())?;
+        let settled_to = books.settled_to(old.id).unwrap_or(old.start_at);
+        if last.as_of <= old.start_at || last.as_of < settled_to {
+            return Err(Error::refused("no_fresh_reading", "the last reading is older than what is settled already"));
+        }
+        // A register never counts back: what it showed before with more digits stands.
+        let since = store::reading::good_between(conn, self.old, settled_to, last.as_of)?;
+        let before = books.settled_value(old.id).unwrap_or(old.start_value);
+        let value = since.iter().map(|row| row.unwrapped).fold(last.unwrapped.max(before), Energy::max);
+        store::installation::end(conn, old.id, last.as_of, value, last.id)?;
+        let ended = store::installation::by_id(conn, old.id)?;
+        if !is_planted(Bug::ForgetOldMeter) {
+            settle::one(conn, account, &ended, ended.resettle_since, now, &settings.policy)?;
+        }
+        store::installation::set_resettle(conn, old.id, None)?;
+        Ok((last, value))
+    }
+
+    fn begin(
+        &self,
+        conn: &mut Conn,
+        settings: &Settings,
+        old: &Installation,
+        (last, value): (&Reading, Energy),
+        now: Timestamp,
+    ) -> Result<Installation, Error> {
+        let (meter_id, start_value, first) = match self.first {
+            None => (self.old, value, last.clone()),
+            Some((meter, source)) => {
+                check_meter(conn, meter)?;
+                let (field, reason) = ("initial_reading", self.reason.as_deref());
+                let first = Boundary { meter, kind: Kind::Initial, source, field, reason };
+                let first = first.row(conn, settings, Timestamp::MIN, now)?;
+                (meter, first.unwrapped, first)
+            }
+        };
+        let installation = Installation {
+            id: store::ids::next(conn, old.id.site())?,
+            account_id: old.account_id,
+            meter_id,
+            multiplier: self.multiplier.unwrap_or(old.multiplier),
+            start_at: first.as_of,
+            start_value,
+            start_reading_id: first.id,
+            end_at: None,
+            end_value: None,
+            end_reading_id: None,
+            resettle_since: None,
+        };
+        store::installation::insert(conn, &installation)?;
+        Ok(installation)
+    }
+
+    /// What stood at the old meter goes on at the new one: its guard, and why supply is not wanted. The old one's orders end.
+    /// Gives the concentrators that are to look at their archives again.
+    fn hand_over(
+        &self,
+        conn: &mut Conn,
+        settings: &Settings,
+        new: &Installation,
+        reviewed: &mut Reviewed,
+        now: Timestamp,
+    ) -> Result<Vec<domain::ids::ConcentratorId>, Error> {
+        let mut old = store::meter::by_id(conn, self.old)?;
+        if new.meter_id == self.old {
+            return Ok(vec![old.concentrator_id]);
+        }
+        let relay = &settings.policy.relay;
+        reviewed.orders.extend(decide_relay::supersede(conn, self.old, None, relay, now)?);
+        let causes = store::meter::causes(conn, self.old)?;
+        let mut meter = store::meter::by_id(conn, new.meter_id)?;
+        let before = store::meter::causes(conn, meter.id)?;
+        decide_relay::save_causes(conn, meter.id, &before, &causes)?;
+        decide_relay::save_causes(conn, self.old, &causes, &Causes::none())?;
+        (meter.guarded, meter.guard_reason) = (old.guarded, old.guard_reason.take());
+        old.guarded = false;
+        store::meter::save(conn, &meter)?;
+        store::meter::save(conn, &old)?;
+        if let Some(order) = keep_cut(conn, settings, new, &meter, &causes, now)? {
+            reviewed.orders.push(order);
+            reviewed.wake.push(meter.concentrator_id);
+        }
+        Ok(vec![old.concentrator_id, meter.concentrator_id])
+    }
+}
+
+/// What somebody cut at the old meter is cut at the new one; what credit cuts is decided anew.
+fn keep_cut(
+    conn: &mut Conn,
+    settings: &Settings,
+    new: &Installation,
+    meter: &Meter,
+    causes: &Causes,
+    now: Timestamp,
+) -> Result<Option<domain::ids::OrderId>, Error> {
+    let Some(cause) = causes.without(Cause::Credit).iter().next() else { return Ok(None) };
+    let wish = Wish { action: Action::Disconnect, cause, permit: decide_relay::permit(settings, meter) };
+    let why = format!("was cut for {causes} at the meter before");
+    let asked = Asked { account: Some(new.account_id), vend: None, by: None, why };
+    decide_relay::place(conn, meter, wish, asked, &settings.policy.relay, now).map(Some)
+}
