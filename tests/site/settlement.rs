@@ -22,6 +22,7 @@ use crate::support::{Database, Home, SetByHand, Terms, flat, on_both};
 on_both!(
     a_freeze_at_midnight_settles_its_day,
     a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_one,
+    a_day_interpolated_between_two_readings_is_corrected_by_a_late_one_after_its_midnight,
     a_correction_survives_a_crash_right_after_its_reading_was_committed,
     readings_in_any_order_and_number_come_to_the_same_balance,
 );
@@ -133,6 +134,19 @@ async fn a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_
         [(TransactionKind::Charge, 1000), (TransactionKind::Correction, 1100), (TransactionKind::Charge, 2000)];
     assert_eq!(home.posted().await, wanted);
     assert_eq!(home.closed().await.settled_days, 3, "one of them settled twice");
+}
+
+async fn a_day_interpolated_between_two_readings_is_corrected_by_a_late_one_after_its_midnight(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("05 12:00");
+    let around = [home.reading(Kind::Instant, "04 22:00", "1008"), home.reading(Kind::Instant, "05 06:00", "1016")];
+    home.arrives(&around).await;
+    assert_eq!(home.used().await, (1000, 600), "a quarter of the way between them");
+
+    home.at("05 13:00");
+    home.arrives(&[home.reading(Kind::Instant, "05 01:00", "1014")]).await;
+    assert_eq!(home.used().await, (1200, 400), "most of it was used before midnight");
+    home.closed().await;
 }
 
 async fn a_correction_survives_a_crash_right_after_its_reading_was_committed(database: Database) {

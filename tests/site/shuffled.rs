@@ -116,21 +116,23 @@ enum Happening {
     Settle,
 }
 
-/// The readings on their ways, by seed: in one half of the variants each is late by a time of its own, or not at all, in
-/// the other all of them come in any order after the last was taken. Three of ten come twice, some of them not proved the
-/// first time.
+/// The readings on their ways, by seed: in one third of the variants each is late by a time of its own, or not at all. In
+/// another all come in any order after the last was taken, and in the last third so do all but those of the last morning,
+/// which come after them. Three of ten come twice, some of them not proved the first time.
 fn on_their_ways(readings: &[Taken], seed: u64) -> Vec<(Timestamp, Happening)> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let all_taken = opened() + SignedDuration::from_hours(HOURS);
+    let (last_midnight, others_came) = (midnight(date(2026, 5, 2)), all_taken + SignedDuration::from_hours(24 * 20));
     let mut arrivals = Vec::new();
     for taken in readings {
         let mut arrives = || {
             let (soon, late) = (random.random_range(0..60 * 12), random.random_range(0..60 * 24 * 20));
             let minutes = SignedDuration::from_mins;
-            match (seed % 2, random.random_range(0..10)) {
+            match (seed % 3, random.random_range(0..10)) {
                 (0, 0..4) => taken.as_of + minutes(soon % 3),
                 (0, 4..7) => taken.as_of + minutes(soon),
                 (0, _) => taken.as_of + minutes(late),
+                (1, _) if taken.as_of > last_midnight => others_came + minutes(late / 10),
                 _ => all_taken + minutes(late),
             }
         };
