@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::relay::RelayState;
 use jiff::{SignedDuration, Timestamp};
+use protocols::dlt645::RelayCommand;
 use serde_json::{Value, json};
 use simulator::faults::FaultRates;
 
@@ -14,6 +15,8 @@ on_both!(
     a_restart_between_vend_and_reconnect_still_restores_supply,
     a_command_lost_with_its_link_is_sent_again_on_the_next,
     a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back,
+    a_cut_that_lands_late_after_it_was_paid_and_after_a_restart_is_undone,
+    a_cut_that_lands_while_the_head_end_is_down_is_undone_by_the_reconnect_that_waits,
 );
 
 /// The order to restore supply, once it was tried in vain.
@@ -131,4 +134,74 @@ async fn a_command_whose_answer_is_lost_with_its_link_is_found_done_by_read_back
     assert_eq!(cut["acknowledged_at"], Value::Null, "the meter's answer never came");
     assert_eq!(hero.orders(rest).await.len(), 1);
     head_end.audited().await;
+}
+
+/// A meter that moves its relay late, as late as a relay is doubted, and is sent the same command but once.
+const LATE: &str = "[fleet]\nrelay_doubt_s = 12\n\n[policy.relay]\nread_back_window = \"1m\"\n";
+
+/// A cut is taken by a meter that carries it out so much later; its customer pays at once, and then the head end is gone.
+/// Returns the site, and the order to reconnect.
+async fn paid_while_the_cut_is_under_way(database: &Database, late_by: SignedDuration) -> (Court, Value) {
+    let head_end = HeadEnd::start_with(database, LATE).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.truth.slow_relay(Some(late_by));
+    hero.open(rest, 60).await;
+    eventually(SOON, "the meter has the cut", async || (!hero.truth.commands().is_empty()).then_some(())).await;
+    // Nothing reaches the meter before the head end is gone; what comes then is carried out at once.
+    hero.truth.silence(true);
+    hero.truth.slow_relay(None);
+    hero.vend(rest, "vend-1", 100_000).await;
+    let orders = hero.orders(rest).await;
+    let [cut, reconnect] = &orders[..] else { panic!("a cut and a reconnect: {orders:?}") };
+    assert_eq!((&cut["state"], &cut["superseded_by"]), (&"superseded".into(), &reconnect["id"]));
+    assert_eq!(reconnect["action"], "reconnect");
+    head_end.crash().await;
+    (court, orders[1].clone())
+}
+
+/// In the end supply is there, and only one cut was ever sent.
+async fn ends_connected(head_end: &HeadEnd, court: &Court) {
+    let hero = &court.supplies[0];
+    eventually(SOON, "the cut landed and was undone", async || {
+        let moves: Vec<_> = hero.truth.moves().into_iter().map(|moved| moved.to).collect();
+        (moves == [RelayState::Disconnected, RelayState::Connected]).then_some(())
+    })
+    .await;
+    hero.confirmed(&head_end.rest, "reconnect").await;
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+    let cuts = hero.truth.commands().into_iter().filter(|sent| sent.command == RelayCommand::Disconnect).count();
+    assert_eq!(cuts, 1);
+    assert_eq!(hero.balance(&head_end.rest).await["supply"][0]["causes"], json!([]));
+    let alarms = court.alarms(&head_end.rest).await;
+    assert!(alarms.iter().all(|(kind, _)| kind != "disconnected_without_order"), "it is known whose cut it was");
+    head_end.audited().await;
+}
+
+async fn a_cut_that_lands_late_after_it_was_paid_and_after_a_restart_is_undone(database: Database) {
+    let (court, ordered) = paid_while_the_cut_is_under_way(&database, SignedDuration::from_secs(12)).await;
+    let hero = &court.supplies[0];
+
+    let head_end = HeadEnd::start_with(&database, LATE).await;
+    court.dial(&head_end);
+    hero.truth.silence(false);
+    // The relay has not moved yet, so the reconnect is soon confirmed, and then the cut lands.
+    let reconnect = hero.confirmed(&head_end.rest, "reconnect").await;
+    assert_eq!(reconnect["id"], ordered["id"]);
+    ends_connected(&head_end, &court).await;
+}
+
+async fn a_cut_that_lands_while_the_head_end_is_down_is_undone_by_the_reconnect_that_waits(database: Database) {
+    let (court, ordered) = paid_while_the_cut_is_under_way(&database, SignedDuration::from_secs(3)).await;
+    let hero = &court.supplies[0];
+    eventually(SOON, "the cut lands", async || (hero.truth.relay() == RelayState::Disconnected).then_some(())).await;
+
+    let head_end = HeadEnd::start_with(&database, LATE).await;
+    court.dial(&head_end);
+    hero.truth.silence(false);
+    ends_connected(&head_end, &court).await;
+    let orders = hero.orders(&head_end.rest).await;
+    assert_eq!((orders.len(), &orders[1]["id"]), (2, &ordered["id"]), "no further order was needed");
 }

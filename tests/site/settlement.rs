@@ -1,58 +1,34 @@
 //! Days that end: settled by the reading at their midnight, by interpolation where it is missing, and corrected when it
 //! comes late. Days pass by a clock that is set by hand; the operations and the databases are the real ones.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use actors::Clock;
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId},
     ledger::TransactionKind,
-    money::{Money, Price},
-    reading::{Kind, Observation, Quality, Registers, TimeSource},
+    reading::{Kind, Observation, Quality},
 };
 use jiff::Timestamp;
 use store::Db;
 use wattgate::{
     app::App,
     audit, jobs,
-    operations::{
-        balance, ingest,
-        open_account::{self, OpenAccount},
-        register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
-    },
+    operations::{balance, ingest},
     settings,
 };
 
-use crate::support::{Database, on_both};
+use crate::support::{Database, Home, SetByHand, Terms, flat, on_both};
 
 on_both!(
     a_freeze_at_midnight_settles_its_day,
     a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_one,
+    a_day_interpolated_between_two_readings_is_corrected_by_a_late_one_after_its_midnight,
     a_correction_survives_a_crash_right_after_its_reading_was_committed,
     readings_in_any_order_and_number_come_to_the_same_balance,
 );
 
-/// A clock that stands until it is set.
-#[derive(Clone)]
-struct SetByHand(Arc<Mutex<Timestamp>>);
-
-impl Clock for SetByHand {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
-
 /// What the account brings along, in fen.
 const CREDIT: i64 = 100_000;
-
-/// One meter and its account at 1 CNY per kWh, opened on 4 May at 8 o'clock with 1000 kWh on the register.
-struct Home {
-    app: App,
-    clock: SetByHand,
-    meter: MeterId,
-    account: AccountId,
-}
 
 /// An instant in May 2026 in Shanghai: `04 08:00`.
 fn may(day_and_time: &str) -> Timestamp {
@@ -65,78 +41,24 @@ fn kwh(text: &str) -> Energy {
 }
 
 impl Home {
+    /// One meter and its account at 1 CNY per kWh, opened on 4 May at 8 o'clock with 1000 kWh on the register.
     async fn open(database: &Database) -> Self {
         let settings = settings::read(Some(&database.toml()), None).unwrap();
-        let clock = SetByHand(Arc::new(Mutex::new(may("04 08:00"))));
+        let clock = SetByHand::new(may("04 08:00"));
         let db = Db::open(&settings.database).unwrap();
         let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
         app.start(1).await.unwrap();
-        let site = NewSite {
-            name: "Garden".to_owned(),
-            time_zone: "Asia/Shanghai".to_owned(),
-            currency: None,
-            currency_exponent: None,
-        };
-        let site_id = register::site(&app, site).await.unwrap().id;
-        let concentrator = NewConcentrator {
-            site_id,
-            name: "C1".to_owned(),
-            region: "1101".to_owned(),
-            terminal: 1,
-            profile: "standard".to_owned(),
-        };
-        let concentrator_id = register::concentrator(&app, concentrator).await.unwrap().id;
-        let meter = NewMeter {
-            concentrator_id,
-            name: "Home".to_owned(),
-            address: "202600000001".to_owned(),
-            point: None,
-            port: None,
-            profile: "dlt645_direct".to_owned(),
-        };
-        let meter_id = register::meter(&app, meter).await.unwrap().id;
-        let tariff = NewTariff {
-            site_id,
-            name: "1 CNY".to_owned(),
-            valid_from: None,
-            blocks: vec![NewBlock { upto_kwh: None, price: Price::new(1_000_000) }],
-            window_start_day: None,
-            tax_rate_ppm: None,
-            minimum_vend: None,
-        };
-        let tariff_id = register::tariff(&app, tariff).await.unwrap().0.id;
-        let customer = NewCustomer { site_id, name: "Li Hua".to_owned(), phone: None, language: None };
-        let customer_id = register::customer(&app, customer).await.unwrap().id;
-        let account = NewAccount { customer_id, tariff_id, number: None };
-        let account = register::account(&app, account).await.unwrap().id;
-        let opening = OpenAccount {
-            meter_id,
-            multiplier: None,
-            initial_reading: Some(kwh("1000")),
-            reason: Some("read on site".to_owned()),
-            opening_credit: Some(Money::new(CREDIT)),
-        };
-        open_account::open(&app, account, opening, "open-1", "tests").await.unwrap();
-        Self { app, clock, meter: meter_id, account }
+        let terms = Terms { nth: 1, blocks: flat("1"), multiplier: 1, register: kwh("1000"), credit: CREDIT };
+        Self::enter(&app, &clock, terms).await
     }
 
     fn at(&self, now: &str) {
-        *self.clock.0.lock().unwrap() = may(now);
+        self.clock.set(may(now));
     }
 
     /// The register stood so then.
     fn reading(&self, kind: Kind, as_of: &str, total: &str) -> Observation {
-        Observation {
-            meter: self.meter,
-            as_of: may(as_of),
-            time_source: TimeSource::Concentrator,
-            received_at: self.clock.now(),
-            copied_at: None,
-            kind,
-            registers: Registers { total: kwh(total), periods: [None; 5], reverse: None },
-            resolution: Energy::new(1),
-            identity_verified: true,
-        }
+        self.observation(kind, may(as_of), kwh(total))
     }
 
     /// Readings that arrive now; whether each was there already. None of them may be doubted.
@@ -160,9 +82,8 @@ impl Home {
         rows.iter().skip(1).map(|row| (row.kind, CREDIT - row.balance_after.get())).collect()
     }
 
-    async fn audited(self) -> audit::Audit {
-        let audit = self.app.db.read(|conn| audit::all(conn, 3)).await.unwrap();
-        assert!(audit.differences.is_empty(), "{:#?}", audit.differences);
+    async fn closed(self) -> audit::Audit {
+        let audit = self.audited().await;
         self.app.stop().await;
         audit
     }
@@ -185,7 +106,7 @@ async fn a_freeze_at_midnight_settles_its_day(database: Database) {
     let again = home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1008.5")]).await;
     assert_eq!(again, [true], "the freeze is known already");
     assert_eq!(home.used().await, (850, 150));
-    assert_eq!(home.audited().await.settled_days, 1);
+    assert_eq!(home.closed().await.settled_days, 1);
 }
 
 async fn a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_one(database: Database) {
@@ -212,7 +133,20 @@ async fn a_day_without_a_freeze_is_interpolated_at_noon_and_corrected_by_a_late_
     let wanted =
         [(TransactionKind::Charge, 1000), (TransactionKind::Correction, 1100), (TransactionKind::Charge, 2000)];
     assert_eq!(home.posted().await, wanted);
-    assert_eq!(home.audited().await.settled_days, 3, "one of them settled twice");
+    assert_eq!(home.closed().await.settled_days, 3, "one of them settled twice");
+}
+
+async fn a_day_interpolated_between_two_readings_is_corrected_by_a_late_one_after_its_midnight(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("05 12:00");
+    let around = [home.reading(Kind::Instant, "04 22:00", "1008"), home.reading(Kind::Instant, "05 06:00", "1016")];
+    home.arrives(&around).await;
+    assert_eq!(home.used().await, (1000, 600), "a quarter of the way between them");
+
+    home.at("05 13:00");
+    home.arrives(&[home.reading(Kind::Instant, "05 01:00", "1014")]).await;
+    assert_eq!(home.used().await, (1200, 400), "most of it was used before midnight");
+    home.closed().await;
 }
 
 async fn a_correction_survives_a_crash_right_after_its_reading_was_committed(database: Database) {
@@ -239,7 +173,7 @@ async fn a_correction_survives_a_crash_right_after_its_reading_was_committed(dat
     let account = home.account;
     let days = home.app.db.read(move |conn| store::settled_day::current(conn, account, None)).await.unwrap();
     assert_eq!(days.iter().map(|day| day.energy).collect::<Vec<_>>(), [kwh("11"), kwh("9")]);
-    home.audited().await;
+    home.closed().await;
 }
 
 async fn readings_in_any_order_and_number_come_to_the_same_balance(database: Database) {
@@ -262,5 +196,5 @@ async fn readings_in_any_order_and_number_come_to_the_same_balance(database: Dat
     let account = home.account;
     let days = home.app.db.read(move |conn| store::settled_day::current(conn, account, None)).await.unwrap();
     assert_eq!(days.iter().map(|day| day.energy).collect::<Vec<_>>(), [kwh("8"), kwh("12"), kwh("10")]);
-    home.audited().await;
+    home.closed().await;
 }

@@ -4,6 +4,7 @@
 mod court;
 mod database;
 mod head_end;
+mod home;
 mod rest;
 mod scenario;
 
@@ -12,6 +13,7 @@ pub use self::{
     court::{Court, FEN_PER_KWH, Supply, time},
     database::Database,
     head_end::HeadEnd,
+    home::{Home, SetByHand, Terms, flat},
     rest::Rest,
     scenario::{SOON, eventually, play},
 };

@@ -1,0 +1,156 @@
+//! A home of which there are only the rows: a meter, a customer and an open account, on a clock that is set by hand.
+//! Nothing dials in; what the field would send is handed to the operations.
+
+use std::sync::{Arc, Mutex};
+
+use actors::Clock;
+use domain::{
+    energy::Energy,
+    ids::{AccountId, MeterId},
+    money::Money,
+    reading::{Kind, Observation, Registers, TimeSource},
+};
+use jiff::{SignedDuration, Timestamp};
+use wattgate::{
+    app::App,
+    audit,
+    operations::{
+        open_account::{self, OpenAccount},
+        register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
+    },
+};
+
+/// Rows the audit reads at once: few, so that it pages.
+const AUDIT_ROWS: i64 = 3;
+
+/// A clock that stands until it is set.
+#[derive(Clone)]
+pub struct SetByHand(Arc<Mutex<Timestamp>>);
+
+impl SetByHand {
+    /// A clock that stands here.
+    pub fn new(at: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(at)))
+    }
+
+    /// Sets it, forwards or back.
+    pub fn set(&self, to: Timestamp) {
+        *self.0.lock().unwrap() = to;
+    }
+
+    /// Lets so much time pass.
+    pub fn pass(&self, time: SignedDuration) {
+        *self.0.lock().unwrap() += time;
+    }
+}
+
+impl Clock for SetByHand {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// What a home is entered with.
+pub struct Terms {
+    /// Which home of its database it is, from 1.
+    pub nth: u16,
+    /// What energy costs, by blocks.
+    pub blocks: Vec<NewBlock>,
+    /// CT x PT.
+    pub multiplier: u32,
+    /// What the register shows at the opening.
+    pub register: Energy,
+    /// What the account brings along, in fen.
+    pub credit: i64,
+}
+
+/// One meter and its account, alone on a site of its own in Shanghai.
+pub struct Home {
+    /// The program.
+    pub app: App,
+    /// Its clock.
+    pub clock: SetByHand,
+    /// The meter.
+    pub meter: MeterId,
+    /// The account.
+    pub account: AccountId,
+}
+
+impl Home {
+    /// Enters a home and opens its account, at the present of the clock.
+    pub async fn enter(app: &App, clock: &SetByHand, terms: Terms) -> Self {
+        let site = NewSite {
+            name: format!("Garden {}", terms.nth),
+            time_zone: "Asia/Shanghai".to_owned(),
+            currency: None,
+            currency_exponent: None,
+        };
+        let site_id = register::site(app, site).await.unwrap().id;
+        let concentrator = NewConcentrator {
+            site_id,
+            name: "C1".to_owned(),
+            region: "1101".to_owned(),
+            terminal: terms.nth,
+            profile: "standard".to_owned(),
+        };
+        let concentrator_id = register::concentrator(app, concentrator).await.unwrap().id;
+        let meter = NewMeter {
+            concentrator_id,
+            name: "Home".to_owned(),
+            address: "202600000001".to_owned(),
+            point: None,
+            port: None,
+            profile: "dlt645_direct".to_owned(),
+        };
+        let meter = register::meter(app, meter).await.unwrap().id;
+        let tariff = NewTariff {
+            site_id,
+            name: "Homes".to_owned(),
+            valid_from: None,
+            blocks: terms.blocks,
+            window_start_day: None,
+            tax_rate_ppm: None,
+            minimum_vend: None,
+        };
+        let tariff_id = register::tariff(app, tariff).await.unwrap().0.id;
+        let customer = NewCustomer { site_id, name: "Li Hua".to_owned(), phone: None, language: None };
+        let customer_id = register::customer(app, customer).await.unwrap().id;
+        let account = register::account(app, NewAccount { customer_id, tariff_id, number: None }).await.unwrap().id;
+        let opening = OpenAccount {
+            meter_id: meter,
+            multiplier: Some(terms.multiplier),
+            initial_reading: Some(terms.register),
+            reason: Some("read on site".to_owned()),
+            opening_credit: Some(Money::new(terms.credit)),
+        };
+        open_account::open(app, account, opening, "open-1", "tests").await.unwrap();
+        Self { app: app.clone(), clock: clock.clone(), meter, account }
+    }
+
+    /// An answer that arrives now: the register stood so then.
+    pub fn observation(&self, kind: Kind, as_of: Timestamp, total: Energy) -> Observation {
+        Observation {
+            meter: self.meter,
+            as_of,
+            time_source: TimeSource::Concentrator,
+            received_at: self.clock.now(),
+            copied_at: None,
+            kind,
+            registers: Registers { total, periods: [None; 5], reverse: None },
+            resolution: Energy::new(1),
+            identity_verified: true,
+        }
+    }
+
+    /// Replays every balance and every order of the database; nothing may differ.
+    pub async fn audited(&self) -> audit::Audit {
+        let audit = self.app.db.read(|conn| audit::all(conn, AUDIT_ROWS)).await.unwrap();
+        assert!(audit.differences.is_empty(), "{:#?}", audit.differences);
+        audit
+    }
+}
+
+/// A price per kWh that holds whatever was used.
+pub fn flat(price: &str) -> Vec<NewBlock> {
+    vec![NewBlock { upto_kwh: None, price: price.parse().unwrap() }]
+}
