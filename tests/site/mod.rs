@@ -8,6 +8,7 @@ mod interleavings;
 mod links;
 mod outage;
 mod permit;
+mod replacement;
 mod settlement;
 mod shuffled;
 mod story;

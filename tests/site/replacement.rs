@@ -72,7 +72,7 @@ fn code(error: &Error) -> &'static str {
 }
 
 async fn energy_blocks_and_money_go_on_with_the_new_meter(database: Database) {
-    let mut home = Home::open(&database, tiers()).await;
+    let mut home = Home::priced(&database, tiers()).await;
     let (old, new) = (home.meter, spare(&home).await);
     home.at("04 20:00");
     home.arrives(&[home.reading(Kind::Instant, "04 20:00", "1006")]).await;
@@ -93,7 +93,7 @@ async fn energy_blocks_and_money_go_on_with_the_new_meter(database: Database) {
 }
 
 async fn a_freeze_of_the_old_meter_that_comes_late_is_charged(database: Database) {
-    let mut home = Home::open(&database, tiers()).await;
+    let mut home = Home::priced(&database, tiers()).await;
     let (old, new) = (home.meter, spare(&home).await);
     // May ends between the two: what is used before belongs to its blocks.
     home.at("31 20:00");
@@ -110,7 +110,7 @@ async fn a_freeze_of_the_old_meter_that_comes_late_is_charged(database: Database
 }
 
 async fn a_replacement_happens_once(database: Database) {
-    let mut home = Home::open(&database, tiers()).await;
+    let mut home = Home::priced(&database, tiers()).await;
     let (old, new) = (home.meter, spare(&home).await);
     home.at("04 21:00");
     let first = replaced(&mut home, by_hand(new, "1008", "50")).await;
@@ -126,7 +126,7 @@ async fn a_replacement_happens_once(database: Database) {
 }
 
 async fn what_does_not_agree_is_refused_and_changes_nothing(database: Database) {
-    let home = Home::open(&database, tiers()).await;
+    let home = Home::priced(&database, tiers()).await;
     let (old, new) = (home.meter, spare(&home).await);
     home.at("04 21:00");
     let no_reason = ReplaceMeter { reason: None, ..by_hand(new, "1008", "50") };
@@ -151,7 +151,7 @@ async fn what_does_not_agree_is_refused_and_changes_nothing(database: Database) 
 }
 
 async fn another_multiplier_counts_from_its_reading_on(database: Database) {
-    let mut home = Home::open(&database, tiers()).await;
+    let mut home = Home::priced(&database, tiers()).await;
     home.at("04 20:00");
     let change = ReplaceMeter {
         new_meter_id: None,
@@ -170,7 +170,7 @@ async fn another_multiplier_counts_from_its_reading_on(database: Database) {
 }
 
 async fn a_guard_and_an_operators_cut_stand_at_the_new_meter(database: Database) {
-    let mut home = Home::open(&database, tiers()).await;
+    let mut home = Home::priced(&database, tiers()).await;
     let (old, new) = (home.meter, spare(&home).await);
     let cut = OrderRelay { action: Action::Disconnect, reason: "works".to_owned() };
     order_relay::order(&home.app, old, cut, "cut-1", "tests").await.unwrap();

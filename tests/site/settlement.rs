@@ -13,7 +13,7 @@ use store::Db;
 use wattgate::{
     app::App,
     audit, jobs,
-    operations::{balance, ingest},
+    operations::{balance, ingest, register::NewBlock},
     settings,
 };
 
@@ -25,6 +25,7 @@ on_both!(
     a_day_interpolated_between_two_readings_is_corrected_by_a_late_one_after_its_midnight,
     a_correction_survives_a_crash_right_after_its_reading_was_committed,
     readings_in_any_order_and_number_come_to_the_same_balance,
+    a_clock_that_was_ahead_for_a_while_neither_bills_twice_nor_stops_billing,
 );
 
 /// What the account brings along, in fen.
@@ -36,40 +37,45 @@ fn may(day_and_time: &str) -> Timestamp {
     format!("2026-05-{day}T{time}:00+08:00").parse().unwrap()
 }
 
-fn kwh(text: &str) -> Energy {
+pub(super) fn kwh(text: &str) -> Energy {
     text.parse().unwrap()
 }
 
 impl Home {
     /// One meter and its account at 1 CNY per kWh, opened on 4 May at 8 o'clock with 1000 kWh on the register.
     async fn open(database: &Database) -> Self {
+        Self::priced(database, flat("1")).await
+    }
+
+    /// The same with other prices.
+    pub(super) async fn priced(database: &Database, blocks: Vec<NewBlock>) -> Self {
         let settings = settings::read(Some(&database.toml()), None).unwrap();
         let clock = SetByHand::new(may("04 08:00"));
         let db = Db::open(&settings.database).unwrap();
         let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
         app.start(1).await.unwrap();
-        let terms = Terms { nth: 1, blocks: flat("1"), multiplier: 1, register: kwh("1000"), credit: CREDIT };
+        let terms = Terms { nth: 1, blocks, multiplier: 1, register: kwh("1000"), credit: CREDIT };
         Self::enter(&app, &clock, terms).await
     }
 
-    fn at(&self, now: &str) {
+    pub(super) fn at(&self, now: &str) {
         self.clock.set(may(now));
     }
 
     /// The register stood so then.
-    fn reading(&self, kind: Kind, as_of: &str, total: &str) -> Observation {
+    pub(super) fn reading(&self, kind: Kind, as_of: &str, total: &str) -> Observation {
         self.observation(kind, may(as_of), kwh(total))
     }
 
     /// Readings that arrive now; whether each was there already. None of them may be doubted.
-    async fn arrives(&self, readings: &[Observation]) -> Vec<bool> {
+    pub(super) async fn arrives(&self, readings: &[Observation]) -> Vec<bool> {
         let acks = ingest::ingest(&self.app, readings.to_vec(), true).await.unwrap();
         assert!(acks.iter().all(|ack| ack.quality == Quality::Good), "{acks:?}");
         acks.iter().map(|ack| ack.duplicate).collect()
     }
 
     /// Posted and accrued, in fen used since the opening.
-    async fn used(&self) -> (i64, i64) {
+    pub(super) async fn used(&self) -> (i64, i64) {
         let balance = balance::get(&self.app, self.account).await.unwrap();
         assert_eq!(balance.available, balance.posted - balance.accrued);
         (CREDIT - balance.posted.get(), balance.accrued.get())
@@ -82,7 +88,14 @@ impl Home {
         rows.iter().skip(1).map(|row| (row.kind, CREDIT - row.balance_after.get())).collect()
     }
 
-    async fn closed(self) -> audit::Audit {
+    /// The energy that a day was settled with.
+    async fn day(&self, day: jiff::civil::Date) -> Option<Energy> {
+        let account = self.account;
+        let days = self.app.db.read(move |conn| store::settled_day::current(conn, account, None)).await.unwrap();
+        days.iter().find(|row| row.day == day).map(|row| row.energy)
+    }
+
+    pub(super) async fn closed(self) -> audit::Audit {
         let audit = self.audited().await;
         self.app.stop().await;
         audit
@@ -196,5 +209,27 @@ async fn readings_in_any_order_and_number_come_to_the_same_balance(database: Dat
     let account = home.account;
     let days = home.app.db.read(move |conn| store::settled_day::current(conn, account, None)).await.unwrap();
     assert_eq!(days.iter().map(|day| day.energy).collect::<Vec<_>>(), [kwh("8"), kwh("12"), kwh("10")]);
+    home.closed().await;
+}
+
+async fn a_clock_that_was_ahead_for_a_while_neither_bills_twice_nor_stops_billing(database: Database) {
+    let home = Home::open(&database).await;
+    home.at("04 20:00");
+    home.arrives(&[home.reading(Kind::Instant, "04 20:00", "1006")]).await;
+    let ahead: Timestamp = "2027-05-04T20:05:00+08:00".parse().unwrap();
+    home.clock.set(ahead);
+    home.arrives(&[home.observation(Kind::Instant, ahead, kwh("1006.1"))]).await;
+    jobs::settle_open(&home.app).await.unwrap();
+
+    home.at("04 22:00");
+    home.arrives(&[home.reading(Kind::Instant, "04 22:00", "1007")]).await;
+    home.at("05 00:10");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1008.5")]).await;
+    let day: jiff::civil::Date = "2026-05-04".parse().unwrap();
+    assert_eq!(home.day(day).await, Some(kwh("8.5")));
+    home.at("06 00:10");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "06 00:00", "1012")]).await;
+    let (posted, accrued) = home.used().await;
+    assert_eq!(posted + accrued, 1200, "whatever that year settled, all of it is 12 kWh");
     home.closed().await;
 }
