@@ -213,7 +213,7 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
         sequence: one.sequence,
         kind: match one.kind {
             TransactionKind::Opening => Kind::Opening,
-            TransactionKind::Vend => Kind::Vend,
+            TransactionKind::Vend | TransactionKind::Reversal => Kind::Vend,
             TransactionKind::Charge | TransactionKind::Correction => Kind::Charge,
         },
         postings: postings.iter().map(|one| (one.from.to_string(), one.to.to_string(), one.amount)).collect(),

@@ -15,6 +15,7 @@ pub mod order_relay;
 pub mod read_now;
 pub mod record_order;
 pub mod register;
+pub mod reverse_vend;
 pub mod settle;
 pub mod site;
 pub mod vend;
