@@ -49,6 +49,9 @@ const END: jiff::civil::Time = time(16, 30, 0, 0);
 /// Local hour of the evening before, from which nothing goes wrong any more.
 const QUIET: jiff::civil::Time = time(22, 0, 0, 0);
 
+/// Makes of a seed that of the generator from which reversals are drawn.
+const REVERSALS: u64 = 0x7265_7665_7273_616c;
+
 /// What a seed fixes.
 pub struct Plan {
     /// The seed.
@@ -98,7 +101,9 @@ impl Plan {
         let field = field(&mut random, size, &settings, &zone)?;
         let tariffs = tariffs(&mut random, day, size.days);
         let gate = gate(&mut random);
-        let events = fate::draw(&mut random, size, start, quiet_from);
+        let mut events = fate::draw(&mut random, size, start, quiet_from);
+        events.extend(fate::reversals(&mut Random::seed_from_u64(seed ^ REVERSALS), size, start, quiet_from));
+        events.sort_by_key(|(at, _)| *at);
         Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate })
     }
 
