@@ -6,7 +6,7 @@ use domain::{
     charge::{self, Usage},
     energy::Energy,
     ids::{InstallationId, SiteId, TransactionId},
-    ledger::{self, LedgerAccount, TransactionKind, balance_of},
+    ledger::{self, LedgerAccount, Posting, TransactionKind, balance_of},
     money::{Carry, Money},
     relay::order::State,
     tariff::Tariff,
@@ -15,6 +15,7 @@ use jiff::civil::Date;
 use store::{
     Conn,
     account::Account,
+    reversal::Reversal,
     settled_day::SettledDay,
     transaction::{Entry, Transaction},
 };
@@ -152,6 +153,8 @@ impl<'a> Replay<'a> {
             audit.settled_days += 1;
             days.entry(day.transaction_id).or_default().push(day);
         }
+        let reversals = store::reversal::of_account(conn, self.account.id)?;
+        let mut reversals: BTreeMap<_, _> = reversals.into_iter().map(|row| (row.transaction_id, row)).collect();
         let mut after = 0;
         loop {
             let page = store::transaction::of_account(conn, self.account.id, after, rows)?;
@@ -160,6 +163,10 @@ impl<'a> Replay<'a> {
                 audit.transactions += 1;
                 let settled = days.remove(&transaction.id).unwrap_or_default();
                 self.step(conn, &transaction, settled, audit)?;
+                let reversal = reversals.remove(&transaction.id);
+                if let Some(what) = reversed(conn, &transaction, reversal)? {
+                    audit.differences.push(format!("transaction {}: {what}", transaction.id));
+                }
             }
             after = last;
         }
@@ -171,6 +178,7 @@ impl<'a> Replay<'a> {
         differ("balance", self.account.posted.to_string(), self.balance.to_string());
         differ("carry", self.account.carry.get().to_string(), self.carry.get().to_string());
         differ("settled days without transaction", days.len().to_string(), "0".to_owned());
+        differ("reversals without transaction", reversals.len().to_string(), "0".to_owned());
         Ok(())
     }
 
@@ -256,6 +264,23 @@ impl<'a> Replay<'a> {
         self.ends.insert((day.installation_id, day.day), day);
         Ok(wrong)
     }
+}
+
+/// A reversal's transaction gives back what its vend's one brought, the way it came; what does not agree.
+fn reversed(conn: &mut Conn, transaction: &Transaction, row: Option<Reversal>) -> Result<Option<String>, Error> {
+    let Some(row) = row else {
+        let missing = transaction.kind == TransactionKind::Reversal;
+        return Ok(missing.then(|| "reverses what no reversal names".to_owned()));
+    };
+    let vend = store::vend::by_id(conn, row.vend_id)?;
+    let given = store::transaction::postings(conn, transaction.id)?;
+    let taken = store::transaction::postings(conn, vend.transaction_id)?;
+    let back = |posting: &Posting| Posting { from: posting.to, to: posting.from, amount: posting.amount };
+    let agrees = transaction.kind == TransactionKind::Reversal
+        && vend.account_id == transaction.account_id
+        && (row.amount, row.tender) == (vend.amount, vend.tender)
+        && given == taken.iter().map(back).collect::<Vec<_>>();
+    Ok((!agrees).then(|| format!("posts {given:?} as reversal of vend {}, which posted {taken:?}", vend.id)))
 }
 
 /// Every order ends once, and is confirmed only by a relay that was read.

@@ -48,6 +48,13 @@ pub enum Changed {
         /// For whom.
         account: AccountId,
     },
+    /// A vend was reversed.
+    Reversal {
+        /// Which vend.
+        vend: VendId,
+        /// Whose.
+        account: AccountId,
+    },
     /// An account was opened.
     Account {
         /// Which.

@@ -10,6 +10,7 @@ pub struct Metrics {
     pub hot_failures: IntCounter,
     readings: IntCounterVec,
     vends: IntCounter,
+    reversals: IntCounter,
     notices: IntCounterVec,
     holds: IntCounterVec,
 }
@@ -27,12 +28,14 @@ impl Metrics {
             hot_failures: IntCounter::new("wattgate_hot_failures_total", "Hot balances that did not answer")?,
             readings: IntCounterVec::new(readings, &["quality"])?,
             vends: IntCounter::new("wattgate_vends_total", "Vends made")?,
+            reversals: IntCounter::new("wattgate_reversals_total", "Vends reversed")?,
             notices: IntCounterVec::new(notices, &["kind"])?,
             holds: IntCounterVec::new(holds, &["guard"])?,
         };
         registry.register(Box::new(metrics.hot_failures.clone()))?;
         registry.register(Box::new(metrics.readings.clone()))?;
         registry.register(Box::new(metrics.vends.clone()))?;
+        registry.register(Box::new(metrics.reversals.clone()))?;
         registry.register(Box::new(metrics.notices.clone()))?;
         registry.register(Box::new(metrics.holds.clone()))?;
         Ok(metrics)
@@ -44,6 +47,7 @@ impl Metrics {
             Changed::Reading { duplicate: true, .. } => self.readings.with_label_values(&["duplicate"]).inc(),
             Changed::Reading { quality, .. } => self.readings.with_label_values(&[quality.as_str()]).inc(),
             Changed::Vend { .. } => self.vends.inc(),
+            Changed::Reversal { .. } => self.reversals.inc(),
             Changed::Notice { kind, .. } => self.notices.with_label_values(&[kind.as_str()]).inc(),
             Changed::Held { guards, .. } => {
                 guards.iter().for_each(|guard| self.holds.with_label_values(&[guard.as_str()]).inc());

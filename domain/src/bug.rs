@@ -16,6 +16,8 @@ words! {
         TrustForeignArchive = "trust_foreign_archive",
         /// A vend's key is forgotten as soon as it is used.
         ForgetKey = "forget_key",
+        /// A vend that was reversed is reversed again.
+        ReverseTwice = "reverse_twice",
         /// A vend goes on from the hot balance instead of the ledger's.
         TrustHotBalance = "trust_hot_balance",
         /// Hot balances take whatever comes last.

@@ -147,6 +147,8 @@ id! {
     TransactionId
     /// A vend (售电).
     VendId
+    /// The reversal of a vend (冲正).
+    ReversalId
     /// A relay order (遥控令).
     OrderId
     /// A notice (通知).

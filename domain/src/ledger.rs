@@ -29,6 +29,8 @@ words! {
         Opening = "opening",
         /// Money paid in.
         Vend = "vend",
+        /// A vend undone (冲正).
+        Reversal = "reversal",
         /// Energy of settled days.
         Charge = "charge",
         /// Energy of settled days that turned out otherwise.
@@ -121,6 +123,12 @@ pub fn vend(account: AccountId, tender: Tender, amount: Money) -> Option<Posting
     Posting::moving(LedgerAccount::Tender(tender), LedgerAccount::Balance(account), amount)
 }
 
+/// Money paid in by mistake, given back the way it came.
+#[must_use]
+pub fn reversal(account: AccountId, tender: Tender, amount: Money) -> Option<Posting> {
+    vend(account, tender, -amount)
+}
+
 /// Energy settled; a negative amount gives back.
 #[must_use]
 pub fn charge(account: AccountId, amount: Money) -> Option<Posting> {
@@ -174,12 +182,22 @@ mod tests {
         assert_eq!(back, Some(Posting { from: LedgerAccount::RevenueEnergy, to: balance, amount: Money::new(5) }));
     }
 
+    #[test]
+    fn a_vend_and_its_reversal_leave_nothing_behind() {
+        let (account, amount) = (account_id(1), Money::new(500));
+        let both = [vend(account, Tender::Card, amount), reversal(account, Tender::Card, amount)];
+        let postings: Vec<Posting> = both.into_iter().flatten().collect();
+        assert_eq!(postings.iter().map(|posting| posting.amount).collect::<Vec<_>>(), [amount, amount]);
+        assert!(balances(&postings).into_values().all(|left| left == Money::ZERO));
+    }
+
     fn any_posting() -> impl Strategy<Value = (i64, i64, Option<Posting>)> {
-        (1_i64..5, -10_000_i64..10_000, 0..3_u8).prop_map(|(counter, amount, kind)| {
+        (1_i64..5, -10_000_i64..10_000, 0..4_u8).prop_map(|(counter, amount, kind)| {
             let (account, money) = (account_id(counter), Money::new(amount));
             match kind {
                 0 => (counter, amount, opening(account, money)),
                 1 => (counter, amount, vend(account, Tender::Cash, money)),
+                2 => (counter, -amount, reversal(account, Tender::Cash, money)),
                 _ => (counter, -amount, charge(account, money)),
             }
         })

@@ -1,9 +1,10 @@
-//! Vends: every check before money is taken, and what becomes of it.
+//! Vends: every check before money is taken, and what becomes of it; and their reversal (冲正), which gives it back.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{Limits, State},
+    bug::{Bug, is_planted},
     money::Money,
     site::VendPolicy,
     tariff::TariffVersion,
@@ -125,6 +126,86 @@ pub fn split(
     })
 }
 
+/// What is known of a vend that is to be reversed, and of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sold {
+    /// What was paid in.
+    pub amount: Money,
+    /// Whether the vend was reversed before.
+    pub reversed: bool,
+    /// Where the account is in its life.
+    pub state: State,
+    /// Its posted balance.
+    pub balance: Money,
+    /// Its balance less accrued.
+    pub available: Money,
+}
+
+/// What a reversal leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undone {
+    /// What is given back: all that was paid in.
+    pub amount: Money,
+    /// The posted balance before.
+    pub balance_before: Money,
+    /// The posted balance after.
+    pub balance_after: Money,
+    /// Balance less accrued after.
+    pub available_after: Money,
+}
+
+/// Why a vend is not reversed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotReversed {
+    /// It was reversed before.
+    #[error("the vend was reversed already")]
+    AlreadyReversed,
+    /// The account is not open.
+    #[error("the account is not active")]
+    AccountNotActive,
+    /// The money is used up in part, and nobody says why it is given back all the same.
+    #[error("a reversal that leaves {available} minor units available needs a reason")]
+    ReasonMissing {
+        /// What would be available after it; below 0.
+        available: Money,
+    },
+    /// The balance would be further below zero than can be kept.
+    #[error("the balance would be too far below zero")]
+    BalanceTooSmall,
+}
+
+impl NotReversed {
+    /// A stable word for clients.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyReversed => "already_reversed",
+            Self::AccountNotActive => "account_not_active",
+            Self::ReasonMissing { .. } => "reason_missing",
+            Self::BalanceTooSmall => "balance_too_small",
+        }
+    }
+}
+
+/// Checks the reversal of a vend and tells what it leaves. `has_reason`: somebody says why it is reversed.
+///
+/// # Errors
+/// See [`NotReversed`].
+pub fn reverse(sold: &Sold, has_reason: bool) -> Result<Undone, NotReversed> {
+    if sold.reversed && !is_planted(Bug::ReverseTwice) {
+        return Err(NotReversed::AlreadyReversed);
+    }
+    if sold.state != State::Active {
+        return Err(NotReversed::AccountNotActive);
+    }
+    let less = |money: Money| money.checked_add(-sold.amount).ok_or(NotReversed::BalanceTooSmall);
+    let (balance_after, available_after) = (less(sold.balance)?, less(sold.available)?);
+    if available_after < Money::ZERO && !has_reason {
+        return Err(NotReversed::ReasonMissing { available: available_after });
+    }
+    Ok(Undone { amount: sold.amount, balance_before: sold.balance, balance_after, available_after })
+}
+
 /// The tax contained in `amount` at `rate_ppm` millionths of the price before tax, rounded half up.
 #[must_use]
 pub fn contained_tax(amount: Money, rate_ppm: u32) -> Money {
@@ -136,6 +217,8 @@ pub fn contained_tax(amount: Money, rate_ppm: u32) -> Money {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::fixtures::{limits, policy, version};
 
@@ -192,5 +275,60 @@ mod tests {
         assert_eq!(contained_tax(Money::new(100), 130_000), Money::new(12));
         assert_eq!(contained_tax(Money::new(3), 1_000_000), Money::new(2));
         assert_eq!(contained_tax(Money::new(100), 0), Money::ZERO);
+    }
+
+    const SOLD: Sold = Sold {
+        amount: Money::new(500),
+        reversed: false,
+        state: State::Active,
+        balance: Money::new(700),
+        available: Money::new(500),
+    };
+
+    #[test]
+    fn a_reversal_takes_the_vend_back_from_balance_and_available() {
+        let undone = Undone {
+            amount: Money::new(500),
+            balance_before: Money::new(700),
+            balance_after: Money::new(200),
+            available_after: Money::ZERO,
+        };
+        assert_eq!(reverse(&SOLD, false), Ok(undone));
+    }
+
+    #[test]
+    fn below_zero_a_reversal_needs_a_reason() {
+        let used = Sold { available: Money::new(499), ..SOLD };
+        assert_eq!(reverse(&used, false), Err(NotReversed::ReasonMissing { available: Money::new(-1) }));
+        assert_eq!(reverse(&used, true).map(|undone| undone.available_after), Ok(Money::new(-1)));
+    }
+
+    #[test]
+    fn every_rule_against_a_reversal_has_its_word() {
+        let poor = Money::new(i64::MIN + 499);
+        for (sold, code) in [
+            (Sold { reversed: true, ..SOLD }, "already_reversed"),
+            (Sold { state: State::Pending, ..SOLD }, "account_not_active"),
+            (Sold { balance: poor, available: poor, ..SOLD }, "balance_too_small"),
+        ] {
+            assert_eq!(reverse(&sold, true).map_err(|refused| refused.code()), Err(code));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_vend_and_its_reversal_leave_the_account_as_it_was(
+            amount in 100_i64..1_000_000,
+            balance in -1_000_000_i64..1_000_000,
+            accrued in 0_i64..1_000_000,
+        ) {
+            let before = Facts { balance: Money::new(balance), available: Money::new(balance - accrued), ..FACTS };
+            let split = try_split(amount, &before)?;
+            let (balance, available) = (split.balance_after, split.available_after);
+            let sold = Sold { amount: split.amount, reversed: false, state: State::Active, balance, available };
+            let undone = reverse(&sold, true)?;
+            prop_assert_eq!((undone.balance_after, undone.available_after), (before.balance, before.available));
+            prop_assert_eq!(reverse(&sold, false).is_ok(), before.available >= Money::ZERO);
+        }
     }
 }

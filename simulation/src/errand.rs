@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId},
+    ids::{AccountId, MeterId, VendId},
     ledger::Tender,
     money::Money,
     relay::Action,
@@ -25,8 +25,9 @@ use wattgate::{
         order_relay::{self, OrderRelay},
         read_now,
         replace_meter::{self, ReplaceMeter},
+        reverse_vend::{self, ReverseVend},
         site,
-        vend::{self, Vend},
+        vend::{self, Receipt, Vend},
     },
 };
 
@@ -92,6 +93,15 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
+    /// Take a vend back.
+    Reverse {
+        /// Which.
+        sold: Sold,
+        /// Why, where the counter says so.
+        reason: Option<&'static str>,
+        /// The idempotency key.
+        key: String,
+    },
     /// Move a relay.
     Order {
         /// Whose.
@@ -129,6 +139,19 @@ pub enum Wish {
     ReadNow(usize),
 }
 
+/// A vend that was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sold {
+    /// Its row.
+    pub id: VendId,
+    /// The key under which it was sold.
+    pub key: String,
+    /// To whom.
+    pub account: AccountId,
+    /// How much was paid.
+    pub amount: Money,
+}
+
 impl Errand {
     /// One whose client waits as long as it takes, and asks again.
     #[must_use]
@@ -147,7 +170,7 @@ impl Wish {
             | Self::Replace { meter, .. }
             | Self::ClearBlock(meter)
             | Self::ReadNow(meter) => Some(*meter),
-            Self::Vend { .. } | Self::Switch(_) | Self::SyncArchive(_) => None,
+            Self::Vend { .. } | Self::Reverse { .. } | Self::Switch(_) | Self::SyncArchive(_) => None,
         }
     }
 
@@ -255,6 +278,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             let request = Request::Vend { key: key.clone(), account, amount, content };
             (request, Box::pin(async move { sell(app, vend, key).await }))
         }
+        Wish::Reverse { sold, reason, key } => reverse(app, sold, *reason, key.clone())?,
         Wish::Order { meter, off, key } => {
             let (meter, key) = (place(meter)?.meter, key.clone());
             let (action, supply) =
@@ -349,6 +373,17 @@ async fn sell(app: App, vend: Vend, key: String) -> Result<Option<String>, Error
     Ok(Some(books::json(&receipt)?))
 }
 
+fn reverse(app: App, sold: &Sold, reason: Option<&str>, key: String) -> Option<(Request, Call)> {
+    let how = ReverseVend { terminal: "counter-0".to_owned(), reason: reason.map(str::to_owned) };
+    let Sold { id, key: vend, account, amount } = sold.clone();
+    let request = Request::Reverse { key: key.clone(), vend, account, amount, content: books::json(&how).ok()? };
+    let call = async move {
+        let (receipt, _repeated) = reverse_vend::reverse(&app, id, how, &key, "cashier").await?;
+        Ok(Some(books::json(&receipt)?))
+    };
+    Some((request, Box::pin(call)))
+}
+
 /// What an answer means to those who asked.
 fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
     let done = matches!(answer, Answer::Done { .. });
@@ -356,7 +391,12 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
         Wish::Open { by_hand, .. } if done => {
             world.count("account", if *by_hand { "opened by hand" } else { "opened" });
         }
-        Wish::Vend { .. } if done => world.count("money", "vend"),
+        Wish::Vend { key, .. } if done => {
+            world.count("money", "vend");
+            keep(world, key, answer);
+        }
+        Wish::Reverse { .. } if done => world.count("money", "reversal"),
+        Wish::Reverse { .. } if matches!(answer, Answer::Refused { .. }) => world.count("money", "reversal refused"),
         Wish::Vend { .. } => match answer {
             Answer::Refused { code } if code == "idempotency_key_reused" => world.count("money", "key reused"),
             Answer::Refused { .. } => world.count("money", "vend refused"),
@@ -400,4 +440,16 @@ fn hung_up(world: &World, app: &App, nth: usize) {
     }
     drop(entered);
     standing.iter().for_each(|trouble| afflict(world, app, *trouble, true));
+}
+
+/// A vend that was acknowledged may be taken back from now on.
+fn keep(world: &World, key: &str, answer: &Answer) {
+    let Answer::Done { receipt: Some(receipt) } = answer else { return };
+    let Ok(receipt) = serde_json::from_str::<Receipt>(receipt) else { return };
+    let Receipt { vend_id: id, account_id: account, amount, .. } = receipt;
+    let sold = Sold { id, key: key.to_owned(), account, amount };
+    let mut all = world.sold.borrow_mut();
+    if !all.contains(&sold) {
+        all.push(sold);
+    }
 }

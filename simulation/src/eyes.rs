@@ -16,8 +16,8 @@ use wattgate::operations::{Error, books::Books};
 
 use crate::{
     auditor::{
-        AccountSeen, Cause, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, Seen, State, Supply,
-        TransactionSeen, VendSeen,
+        AccountSeen, Cause, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, ReversalSeen, Seen, State,
+        Supply, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -149,14 +149,21 @@ impl Eyes {
 fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> Result<(), Error> {
     let transactions = store::transaction::of_account(conn, row.id, read.sequence, ALL)?;
     let new: BTreeSet<_> = transactions.iter().map(|one| one.id).collect();
-    let mut charged = false;
+    let (mut charged, mut reversed) = (false, false);
     for one in transactions {
         (read.sequence, charged) = (one.sequence, charged || is_charge(&one));
+        reversed |= one.kind == TransactionKind::Reversal;
         if let Some(vend) = one.object.strip_prefix("vend:").filter(|_| !seen.whole) {
             let id = vend.parse().map_err(|_| corrupt(format!("transaction {} of {}", one.id, one.object)))?;
             seen.vends.push(vend_seen(store::vend::by_id(conn, id)?));
         }
         seen.transactions.push(transaction_seen(conn, &one)?);
+    }
+    if reversed || seen.whole {
+        let rows = store::reversal::of_account(conn, row.id)?;
+        for one in rows.into_iter().filter(|one| new.contains(&one.transaction_id)) {
+            seen.reversals.push(reversal_seen(conn, one)?);
+        }
     }
     if charged {
         let from = read.newest_day.map(|day| day.saturating_sub(CORRECTED));
@@ -221,6 +228,7 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
         kind: match one.kind {
             TransactionKind::Opening => Kind::Opening,
             TransactionKind::Vend => Kind::Vend,
+            TransactionKind::Reversal => Kind::Reversal,
             TransactionKind::Charge | TransactionKind::Correction => Kind::Charge,
         },
         postings: postings.iter().map(|one| (one.from.to_string(), one.to.to_string(), one.amount)).collect(),
@@ -235,6 +243,16 @@ fn vend_seen(row: store::vend::Vend) -> VendSeen {
         amount: row.amount,
         receipt: row.receipt,
     }
+}
+
+fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<ReversalSeen, Error> {
+    Ok(ReversalSeen {
+        vend: store::vend::by_id(conn, row.vend_id)?.key,
+        account: row.account_id,
+        transaction: row.transaction_id,
+        amount: row.amount,
+        receipt: row.receipt,
+    })
 }
 
 fn order_seen(row: &RelayOrder, lines: Vec<LineSeen>) -> OrderSeen {

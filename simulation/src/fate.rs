@@ -29,6 +29,15 @@ pub enum Event {
         /// What goes on at the counter.
         manner: Manner,
     },
+    /// A counter takes a vend back.
+    Reverse {
+        /// Which: the n-th of those that were acknowledged by then, counted round and round.
+        nth: usize,
+        /// Whether it says why.
+        reason: bool,
+        /// What goes on at the counter.
+        manner: Retraction,
+    },
     /// An operator orders a relay moved.
     Order {
         /// Whose.
@@ -104,6 +113,21 @@ pub enum Manner {
     CutOff,
     /// More than is allowed.
     TooMuch,
+}
+
+/// What goes on at the counter when a vend is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retraction {
+    /// Nothing special.
+    Plain,
+    /// The button is clicked twice.
+    Twice,
+    /// Another counter wants the same after a while, under a key of its own.
+    Again(SignedDuration),
+    /// The key is used again after a while, with another reason.
+    OtherContent(SignedDuration),
+    /// The client is cut off at the database's so many-th passage, so soon that it hears nothing.
+    CutOff(u32),
 }
 
 /// A fault that lasts.
@@ -288,6 +312,27 @@ pub fn replacements(
         by_hand: random.random_bool(0.5),
     };
     (0..count).map(|_| (between(random, begin, quiet_from), replace(random))).collect()
+}
+
+/// The vends that are taken back between `start` and `quiet_from`.
+#[must_use]
+pub fn reversals(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let per_day = 1 + i64::from(size.meters) / 10;
+    let many = random.random_range(0..=2 * per_day * i64::from(size.days));
+    let begin = shift(start, minutes(60));
+    (0..many).map(|_| (between(random, begin, quiet_from), reversal(random))).collect()
+}
+
+fn reversal(random: &mut Random) -> Event {
+    let later = seconds(random.random_range(0..600));
+    let manner = match random.random_range(0..10) {
+        0 => Retraction::Twice,
+        1..=2 => Retraction::Again(later),
+        3 => Retraction::OtherContent(later),
+        4..=5 => Retraction::CutOff(random.random_range(1..5)),
+        _ => Retraction::Plain,
+    };
+    Event::Reverse { nth: random.random_range(0..1_000), reason: random.random_bool(0.6), manner }
 }
 
 type Scatter<'a> = dyn FnMut(&mut Random, i64, &mut dyn FnMut(&mut Random) -> Event) + 'a;

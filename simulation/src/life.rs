@@ -190,7 +190,7 @@ fn hear(world: &World, change: Changed) -> Result<bool, Failure> {
             }
             return Ok(true);
         }
-        Changed::Vend { .. } | Changed::Account { .. } => return Ok(true),
+        Changed::Vend { .. } | Changed::Reversal { .. } | Changed::Account { .. } => return Ok(true),
         _ => {}
     }
     Ok(false)

@@ -52,6 +52,9 @@ const END: jiff::civil::Time = time(16, 30, 0, 0);
 /// Local hour of the evening before, from which nothing goes wrong any more.
 const QUIET: jiff::civil::Time = time(22, 0, 0, 0);
 
+/// Makes of a seed that of the generator from which reversals are drawn.
+const REVERSALS: u64 = 0x7265_7665_7273_616c;
+
 /// What a seed fixes.
 pub struct Plan {
     /// The seed.
@@ -104,14 +107,15 @@ impl Plan {
         let tariffs = tariffs(&mut random, day, size.days);
         let gate = gate(&mut random);
         let mut events = fate::draw(&mut random, size, start, quiet_from);
-        // Drawn apart from the rest, so that the seeds without spare meters keep their meaning.
-        let mut random = Random::seed_from_u64(seed ^ REPLACEMENTS);
-        let spares = random.random_bool(0.4);
+        // Drawn apart from the rest, so that known seeds keep their meaning.
+        events.extend(fate::reversals(&mut Random::seed_from_u64(seed ^ REVERSALS), size, start, quiet_from));
+        let mut apart = Random::seed_from_u64(seed ^ REPLACEMENTS);
+        let spares = apart.random_bool(0.4);
         if spares {
             field.meters += size.concentrators;
-            events.extend(fate::replacements(&mut random, size, start, quiet_from));
-            events.sort_by_key(|(at, _)| *at);
+            events.extend(fate::replacements(&mut apart, size, start, quiet_from));
         }
+        events.sort_by_key(|(at, _)| *at);
         Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })
     }
 

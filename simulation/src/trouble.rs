@@ -20,7 +20,7 @@ use wattgate::{
 use crate::{
     auditor::{Answer, Fact, Request},
     errand::{Deed, Errand, Wish, set_out},
-    fate::{Event, Manner, Trouble},
+    fate::{Event, Manner, Retraction, Trouble},
     life::{End, poison},
     plan::switch_of,
     world::World,
@@ -38,6 +38,7 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
             set_out(world, app, Errand::patient(Wish::Open { meter: *meter, credit: *credit, by_hand: *by_hand, key }));
         }
         Event::Pay { meter, amount, manner } => pay(world, app, *meter, *amount, *manner),
+        Event::Reverse { nth, reason, manner } => reverse(world, app, *nth, *reason, *manner),
         Event::Order { meter, off } => {
             let key = format!("order-{}", world.number());
             set_out(world, app, Errand::patient(Wish::Order { meter: *meter, off: *off, key }));
@@ -134,6 +135,42 @@ fn pay(world: &Rc<World>, app: &App, meter: usize, amount: i64, manner: Manner) 
         Manner::TooMuch => {
             let most = world.plan.settings.policy.vending.maximum_per_vend.get();
             set_out(world, app, Errand { persistent: false, ..Errand::patient(vend(most + amount)) });
+        }
+    }
+}
+
+fn reverse(world: &Rc<World>, app: &App, nth: usize, reason: bool, manner: Retraction) {
+    let sold = {
+        let all = world.sold.borrow();
+        let Some(sold) = nth.checked_rem(all.len()).and_then(|nth| all.get(nth)) else { return };
+        sold.clone()
+    };
+    let key = format!("reverse-{}", world.number());
+    let reason = reason.then_some("sold by mistake");
+    let wish = |key: String, reason| Wish::Reverse { sold: sold.clone(), reason, key };
+    let plain = Errand::patient(wish(key.clone(), reason));
+    match manner {
+        Retraction::Plain => set_out(world, app, plain),
+        Retraction::Twice => {
+            world.count("money", "reversal repeated");
+            set_out(world, app, plain.clone());
+            set_out(world, app, plain);
+        }
+        Retraction::Again(after) => {
+            set_out(world, app, plain);
+            let other = wish(format!("{key}-again"), Some("another counter did not know"));
+            world.later(after, Deed::Run(Errand::patient(other)));
+        }
+        Retraction::OtherContent(after) => {
+            set_out(world, app, plain);
+            let other = Errand::patient(wish(key, Some("another reason")));
+            world.later(after, Deed::Run(Errand { persistent: false, ..other }));
+        }
+        Retraction::CutOff(passages) => {
+            // As a vend: before its work, before its answer, or before what follows.
+            world.gate.stall_in(passages);
+            let patience = std::time::Duration::from_secs(2);
+            set_out(world, app, Errand { patience, ..plain });
         }
     }
 }

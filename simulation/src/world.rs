@@ -23,7 +23,7 @@ use crate::{
     auditor::{Auditor, Fact, Request, Violation},
     clock::{TrueTime, shift},
     coverage::Counts,
-    errand::{Deed, Errand},
+    errand::{Deed, Errand, Sold},
     eyes::Eyes,
     fate::Trouble,
     gate::{FaultyGate, GateRates},
@@ -146,6 +146,8 @@ pub struct World {
     agenda: RefCell<BTreeMap<(Timestamp, u64), Deed>>,
     /// What people began and have no answer to.
     pub outstanding: RefCell<BTreeMap<u64, Errand>>,
+    /// Vends that were acknowledged, in that order.
+    pub sold: RefCell<Vec<Sold>>,
     numbers: Cell<u64>,
 }
 
@@ -183,6 +185,7 @@ impl World {
             away: Cell::new(SignedDuration::ZERO),
             agenda: RefCell::new(agenda),
             outstanding: RefCell::default(),
+            sold: RefCell::default(),
             numbers,
         }))
     }

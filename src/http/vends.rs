@@ -1,4 +1,4 @@
-//! Vends (售电). A vend is shown as its receipt, always the one that was stored with it.
+//! Vends (售电) and their reversals (冲正). Each is shown as its receipt, always the one that was stored with it.
 
 use actix_web::{HttpResponse, get, post, web};
 use domain::ids::{AccountId, SiteId, VendId};
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     app::App,
-    operations::vend::{self, Receipt, Trial, Vend},
+    operations::{
+        reverse_vend::{Reversal, ReverseVend, reverse},
+        vend::{self, Receipt, Trial, Vend},
+    },
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -25,6 +28,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(try_vend)
         .service(show_last_vend)
         .service(show_vend)
+        .service(reverse_vend)
+        .service(show_reversal)
         .service(list_vends_of_account);
 }
 
@@ -108,6 +113,44 @@ async fn show_last_vend(
 async fn show_vend(_caller: May<Read>, app: web::Data<App>, id: At<VendId>) -> Result<web::Json<Receipt>, Problem> {
     let row = app.db.read(move |conn| store::vend::by_id(conn, id.0)).await?;
     Ok(web::Json(receipt(&row)?))
+}
+
+/// Reverses a vend, once. After a timeout, ask again with the same key
+#[utoipa::path(
+    tag = "vends",
+    request_body = ReverseVend,
+    params(IdempotencyKey),
+    responses(
+        (status = 201, description = "Reversed", body = Reversal),
+        (status = 200, description = "Reversed before with this key: the same receipt", body = Reversal),
+    ),
+)]
+#[post("/vends/{id}/reverse")]
+async fn reverse_vend(
+    caller: May<Sell>,
+    app: web::Data<App>,
+    id: At<VendId>,
+    key: IdempotencyKey,
+    body: Body<ReverseVend>,
+) -> Result<HttpResponse, Problem> {
+    let (receipt, repeated) = reverse(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
+    Ok(located(answer, &format!("/vends/{}/reversal", receipt.vend_id), &receipt))
+}
+
+/// Shows the reversal of a vend
+#[utoipa::path(tag = "vends", responses((status = 200, description = "Its receipt", body = Reversal)))]
+#[get("/vends/{id}/reversal")]
+async fn show_reversal(
+    _caller: May<Read>,
+    app: web::Data<App>,
+    id: At<VendId>,
+) -> Result<web::Json<Reversal>, Problem> {
+    let row = app.db.read(move |conn| store::reversal::of_vend(conn, id.0)).await?;
+    let row = row.ok_or_else(|| Problem::not_found("reversal of this vend"))?;
+    let receipt = serde_json::from_str(&row.receipt)
+        .map_err(|error| store::Error::Corrupt { what: format!("receipt of reversal {}: {error}", row.id) })?;
+    Ok(web::Json(receipt))
 }
 
 /// Lists an account's vends

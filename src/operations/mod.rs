@@ -17,6 +17,7 @@ pub mod read_now;
 pub mod record_order;
 pub mod register;
 pub mod replace_meter;
+pub mod reverse_vend;
 pub mod settle;
 pub mod site;
 pub mod vend;

@@ -197,11 +197,7 @@ fn check(
         let detail = format!("the account is kept in {}", books.account.currency);
         return Err(Error::field("currency_mismatch", "currency", detail));
     }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !(1..=TERMINAL_MAX).contains(&vend.terminal.len()) || !vend.terminal.bytes().all(plain) {
-        let detail = format!("must be 1 to {TERMINAL_MAX} letters, digits, - or _");
-        return Err(Error::field("terminal", "terminal", detail));
-    }
+    check_terminal(&vend.terminal)?;
     let today = day_of(now, &books.zone);
     let version = books.tariff.at(today).ok_or(domain::charge::ChargeError::NoVersion(today))?;
     let since = midnight(today, &books.zone);
@@ -226,6 +222,15 @@ fn check(
 
 /// Longest terminal name, in characters.
 const TERMINAL_MAX: usize = 40;
+
+/// A terminal's name, as receipts carry it.
+pub(super) fn check_terminal(terminal: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (1..=TERMINAL_MAX).contains(&terminal.len()) && terminal.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Error::field("terminal", "terminal", format!("must be 1 to {TERMINAL_MAX} letters, digits, - or _")))
+}
 
 struct Made<'a> {
     vend: &'a Vend,

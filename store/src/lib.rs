@@ -27,6 +27,7 @@ pub mod notice;
 pub mod read_request;
 pub mod reading;
 pub mod relay_order;
+pub mod reversal;
 pub mod settled_day;
 pub mod site;
 pub mod story;

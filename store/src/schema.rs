@@ -268,6 +268,24 @@ tables! {
         receipt -> Text,
     }
 
+    reversals (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        vend_id -> Number,
+        account_id -> Number,
+        transaction_id -> Number,
+        terminal -> Text,
+        tender -> Word,
+        amount -> Number,
+        balance_before -> Number,
+        balance_after -> Number,
+        receipt_number -> Text,
+        operator_key -> Text,
+        reason -> Nullable<Text>,
+        created_at -> Instant,
+        receipt -> Text,
+    }
+
     receipt_counters (site_id, terminal) {
         site_id -> Number,
         terminal -> Text,
@@ -355,6 +373,7 @@ allow_tables_to_appear_in_same_query!(
     receipt_counters,
     relay_order_lines,
     relay_orders,
+    reversals,
     settled_days,
     sites,
     tariff_versions,

@@ -1,6 +1,6 @@
 //! Vends (售电): money paid in, with the receipt as it was answered. Append-only.
 
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use domain::{
     ids::{AccountId, SiteId, TransactionId, VendId},
     ledger::Tender,
@@ -12,7 +12,7 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Result, found},
-    schema::{receipt_counters, vends},
+    schema::{receipt_counters, reversals, vends},
 };
 
 row! {
@@ -51,8 +51,8 @@ row! {
     }
 }
 
-/// The number of a terminal's next receipt: 1, 2, 3, .. without gaps, since it is given back with the transaction. Other
-/// vends of the terminal wait for the transaction's end.
+/// The number of a terminal's next receipt, of a vend or a reversal: 1, 2, 3, .. without gaps, since it is given back with
+/// the transaction. Other receipts of the terminal wait for the transaction's end.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -153,7 +153,7 @@ pub fn page(conn: &mut Conn, site: SiteId, before: Option<(Timestamp, VendId)>, 
         .load(c))
 }
 
-/// What one API key sold since an instant.
+/// What one API key sold since an instant, without what was reversed.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -162,6 +162,9 @@ pub fn sold_by(conn: &mut Conn, site: SiteId, operator_key: &str, since: Timesta
         .filter(vends::site_id.eq(val(site)))
         .filter(vends::operator_key.eq(operator_key))
         .filter(vends::created_at.ge(val(since)))
+        .filter(diesel::dsl::not(exists(
+            reversals::table.filter(reversals::site_id.eq(vends::site_id)).filter(reversals::vend_id.eq(vends::id)),
+        )))
         .select(vends::amount)
         .load(c))?;
     Ok(amounts.into_iter().sum())

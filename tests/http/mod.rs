@@ -3,6 +3,7 @@
 mod archive;
 mod bad_input;
 mod health;
+mod reversal;
 mod rights;
 mod vending;
 

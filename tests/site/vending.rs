@@ -1,10 +1,16 @@
 //! Vends that come again and again.
 
 use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::support::{Court, Database, HeadEnd, on_both};
 
-on_both!(a_vend_repeated_64_fold_in_parallel_is_made_once, a_key_used_for_another_vend_is_refused);
+on_both!(
+    a_vend_repeated_64_fold_in_parallel_is_made_once,
+    a_key_used_for_another_vend_is_refused,
+    a_vend_reversed_under_many_keys_at_once_is_reversed_once,
+    a_reversal_takes_supply_with_the_money,
+);
 
 async fn a_vend_repeated_64_fold_in_parallel_is_made_once(database: Database) {
     let head_end = HeadEnd::start(&database).await;
@@ -44,5 +50,49 @@ async fn a_key_used_for_another_vend_is_refused(database: Database) {
     assert_eq!(other.problem(), (409, "idempotency_key_reused"));
     assert_eq!(hero.balance(rest).await["posted"], 105_000);
     assert_eq!(hero.vend(rest, "till-1-0001", 5_000).await, receipt, "the first content still gets its receipt");
+    head_end.audited().await;
+}
+
+async fn a_vend_reversed_under_many_keys_at_once_is_reversed_once(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.open(rest, 100_000).await;
+    let vend = hero.vend(rest, "till-1-0001", 5_000).await;
+    let path = format!("/vends/{}", vend["vend_id"].as_str().unwrap());
+
+    // Each of eight counters asks four times.
+    let (reverse, body) = (format!("{path}/reverse"), json!({ "terminal": "counter-1" }));
+    let keys: Vec<String> = (0..32).map(|nth| format!("back-{}", nth % 8)).collect();
+    let answers = join_all(keys.iter().map(|key| rest.post_once(&reverse, key, &body))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    let receipt = rest.get(&format!("{path}/reversal")).await;
+    let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status < 300);
+    assert!(done.iter().all(|answer| answer.json == receipt));
+    assert!(refused.iter().all(|answer| answer.problem() == (409, "already_reversed")), "{refused:?}");
+    assert_eq!((done.len(), refused.len()), (4, 28), "the key that was first, and the others");
+    assert_eq!(receipt["receipt_number"], "counter-1-2");
+    assert_eq!(hero.vend(rest, "till-1-0002", 700).await["receipt_number"], "counter-1-3", "receipts have no gap");
+    assert_eq!(hero.balance(rest).await["posted"], 100_700);
+    head_end.audited().await;
+}
+
+async fn a_reversal_takes_supply_with_the_money(database: Database) {
+    // The vend ends the episode of the first cut; the second needs a warning of its own.
+    let head_end = HeadEnd::start_with(&database, "[policy.credit]\nwarning_spacing = \"1s\"\n").await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.run_out(rest).await;
+    let vend = hero.vend(rest, "till-1-0001", 900_000).await;
+    hero.confirmed(rest, "reconnect").await;
+    let path = format!("/vends/{}/reverse", vend["vend_id"].as_str().unwrap());
+    let wrong = json!({ "terminal": "counter-1", "reason": "sold to the wrong account" });
+    let reversed = rest.post_once(&path, "back-1", &wrong).await.ok();
+    assert!(reversed["available_after"].as_i64().unwrap() < 0, "{reversed}");
+    hero.confirmed(rest, "disconnect").await;
     head_end.audited().await;
 }

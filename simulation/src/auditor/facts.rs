@@ -124,6 +124,19 @@ pub enum Request {
         /// Two vends with one key are the same exactly where this is equal.
         content: String,
     },
+    /// Take a vend back.
+    Reverse {
+        /// Idempotency key.
+        key: String,
+        /// The key under which it was sold.
+        vend: String,
+        /// Who it was sold to.
+        account: AccountId,
+        /// How much was paid.
+        amount: Money,
+        /// Two requests with one key are the same exactly where this is equal.
+        content: String,
+    },
     /// An operator's order to a relay: off adds the cause `operator`, on lifts it.
     Order {
         /// Idempotency key.
@@ -180,7 +193,7 @@ pub enum Request {
 pub enum Answer {
     /// It is done, or was done before.
     Done {
-        /// A vend's receipt, whole.
+        /// A vend's or a reversal's receipt, whole.
         receipt: Option<String>,
     },
     /// It is not done.

@@ -12,7 +12,9 @@ use jiff::{SignedDuration, Timestamp, civil::date, tz::TimeZone};
 
 use super::{
     Rules, Supply, Version,
-    seen::{AccountSeen, Cause, InstallationSeen, Kind, LineSeen, OrderSeen, State, TransactionSeen, VendSeen},
+    seen::{
+        AccountSeen, Cause, InstallationSeen, Kind, LineSeen, OrderSeen, ReversalSeen, State, TransactionSeen, VendSeen,
+    },
 };
 
 fn site() -> SiteId {
@@ -75,16 +77,28 @@ pub fn vend(key: &str, of: i64, amount: i64, receipt: &str) -> VendSeen {
     }
 }
 
+/// The reversal of such a vend.
+pub fn reversal(vend: &str, of: i64, amount: i64, receipt: &str) -> ReversalSeen {
+    ReversalSeen {
+        vend: vend.to_owned(),
+        account: account(of),
+        transaction: transaction_id(1000 - amount),
+        amount: Money::new(amount),
+        receipt: receipt.to_owned(),
+    }
+}
+
 /// A transaction of account 1 that moves `amount` to its balance, or from it where that is negative.
 pub fn transaction(sequence: i64, kind: Kind, amount: i64) -> TransactionSeen {
     let balance = format!("balance:{}", account(1));
-    let other = if kind == Kind::Vend { "tender:cash" } else { "revenue:energy" }.to_owned();
+    let sale = matches!(kind, Kind::Vend | Kind::Reversal);
+    let other = if sale { "tender:cash" } else { "revenue:energy" }.to_owned();
     let postings = match amount {
         0 => Vec::new(),
         1.. => vec![(other, balance, Money::new(amount))],
         _ => vec![(balance, other, Money::new(-amount))],
     };
-    let id = if kind == Kind::Vend { transaction_id(1000 + amount) } else { transaction_id(sequence) };
+    let id = if sale { transaction_id(1000 + amount) } else { transaction_id(sequence) };
     TransactionSeen { id, account: account(1), sequence, kind, postings }
 }
 

@@ -1,5 +1,5 @@
-//! Money (I1): balances are the sums of their postings, and what was brought along and paid in, less what the settled
-//! energy costs.
+//! Money (I1): balances are the sums of their postings, and what was brought along and paid in, less what was taken back
+//! and what the settled energy costs.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
     Version, Violation,
     cost::{Used, whole},
     people::People,
-    seen::{AccountSeen, DaySeen, InstallationSeen, Kind, Seen, TransactionSeen, VendSeen},
+    seen::{AccountSeen, DaySeen, InstallationSeen, Kind, ReversalSeen, Seen, TransactionSeen, VendSeen},
     time::local,
 };
 
@@ -25,8 +25,10 @@ pub struct Ledger {
     /// What every ledger account has.
     sums: BTreeMap<String, i128>,
     vends: BTreeMap<String, VendSeen>,
-    /// What transactions of vends posted.
+    /// What transactions of vends and reversals posted.
     sold: BTreeMap<TransactionId, Money>,
+    /// By the keys of their vends.
+    reversals: BTreeMap<String, ReversalSeen>,
 }
 
 /// What an account's money is made of.
@@ -34,7 +36,7 @@ pub struct Ledger {
 pub struct Account {
     sequence: i64,
     opening: Money,
-    /// Paid in, by its vends.
+    /// Paid in, by its vends, and not taken back.
     sold: Money,
     /// Posted for energy.
     charged: Money,
@@ -52,7 +54,7 @@ impl Account {
         self.opening
     }
 
-    /// Opening credit and vends.
+    /// Opening credit and vends that were not reversed.
     pub fn paid(&self) -> Money {
         self.opening + self.sold
     }
@@ -95,6 +97,11 @@ impl Ledger {
         &self.vends
     }
 
+    /// All reversals, by the keys of their vends.
+    pub fn reversals(&self) -> &BTreeMap<String, ReversalSeen> {
+        &self.reversals
+    }
+
     /// What an account's money is made of.
     pub fn of(&self, account: AccountId) -> Option<&Account> {
         self.accounts.get(&account)
@@ -113,6 +120,9 @@ impl Ledger {
         }
         for vend in &seen.vends {
             self.sell(vend, people)?;
+        }
+        for reversal in &seen.reversals {
+            self.take_back(reversal, people)?;
         }
         for day in &seen.days {
             self.settle(day)?;
@@ -149,7 +159,7 @@ impl Ledger {
                 return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
             }
             Kind::Opening => account.opening = moved,
-            Kind::Vend => drop(self.sold.insert(one.id, moved)),
+            Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, moved)),
             Kind::Charge => account.charged = account.charged - moved,
         }
         Ok(())
@@ -166,6 +176,25 @@ impl Ledger {
         }
         let account = self.accounts.entry(row.account).or_default();
         account.sold = account.sold + row.amount;
+        account.right = None;
+        Ok(())
+    }
+
+    fn take_back(&mut self, row: &ReversalSeen, people: &People) -> Result<(), Violation> {
+        people.reversals.asked_for(row)?;
+        let vend = self.vends.get(&row.vend);
+        if vend.is_none_or(|vend| (vend.account, vend.amount) != (row.account, row.amount)) {
+            return Err(Violation::of("I3", format!("reversal {row:?}, of vend {vend:?}")));
+        }
+        let posted = self.sold.get(&row.transaction);
+        if posted != Some(&-row.amount) {
+            return Err(Violation::of("I1", format!("reversal {row:?}, posted {posted:?}")));
+        }
+        if let Some(before) = self.reversals.insert(row.vend.clone(), row.clone()) {
+            return Err(Violation::of("I2", format!("two reversals of one vend: {before:?} and {row:?}")));
+        }
+        let account = self.accounts.entry(row.account).or_default();
+        account.sold = account.sold - row.amount;
         account.right = None;
         Ok(())
     }
@@ -217,6 +246,9 @@ impl Ledger {
     fn is_part_of(&self, whole: &Self) -> Result<(), Violation> {
         if let Some((key, _)) = self.vends.iter().find(|(key, row)| whole.vends.get(*key) != Some(*row)) {
             return Err(Violation::of("I3", format!("vend {key} was stored, and is not any more as it was")));
+        }
+        if let Some((vend, _)) = self.reversals.iter().find(|(vend, row)| whole.reversals.get(*vend) != Some(*row)) {
+            return Err(Violation::of("I3", format!("the reversal of vend {vend} is not stored any more as it was")));
         }
         for (id, account) in &self.accounts {
             let now = whole.accounts.get(id).map_or(0, |now| now.sequence);

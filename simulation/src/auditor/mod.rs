@@ -5,7 +5,7 @@
 //! | rule | checked in |
 //! |---|---|
 //! | I1 balances, charges, carry | `ledger`, `cost` |
-//! | I2, I3 keys, answers, what was sold | `people`, `ledger` |
+//! | I2, I3 keys, answers, what was sold and taken back | `people`, `reversals`, `ledger` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
 //! | I6 readings are stored once | here |
@@ -23,6 +23,7 @@ mod hot;
 mod ledger;
 mod orders;
 mod people;
+mod reversals;
 mod seen;
 mod supply;
 mod time;
@@ -46,8 +47,8 @@ use self::{
 pub use self::{
     facts::{Answer, Automatic, Fact, MeterTruth, Request, Rules, Supply, Truth, Version, Violation},
     seen::{
-        AccountSeen, Cause, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, Seen, State,
-        TransactionSeen, VendSeen,
+        AccountSeen, Cause, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, ReversalSeen,
+        Seen, State, TransactionSeen, VendSeen,
     },
 };
 
@@ -143,6 +144,7 @@ impl Auditor {
         let tariffs = Tariffs { of: &self.prices, zone: &self.rules.zone };
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;
+        self.people.reversals.kept(self.ledger.reversals(), seen.whole)?;
         for row in &seen.installations {
             self.replaced(at, row)?;
             if let Some(meter) = truth.meters.get(&row.meter) {
@@ -223,7 +225,7 @@ impl Auditor {
             let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
             // Only what was surely paid by then.
             let opening = self.ledger.of(account).map(ledger::Account::opening).unwrap_or_default();
-            let paid = opening + people.sold_until(account, sending.when.0);
+            let paid = opening + people.surely_paid(account, sending.when);
             let doubt = self.field.doubt(account, rules.slack, prices);
             let left = self.field.available(account, paid, prices).map(|available| available - doubt);
             grounds.cut(sending, account, left)?;

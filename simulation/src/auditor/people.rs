@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, Automatic, Request, Supply, Violation,
+    reversals::Reversals,
     seen::{Cause, OrderSeen, VendSeen},
     toggle::{Outcome, Toggle},
 };
@@ -26,6 +27,8 @@ pub struct People {
     /// Whether an operator wants a meter off.
     operators: BTreeMap<MeterId, Toggle<bool>>,
     vends: BTreeMap<String, Key>,
+    /// What of it was wanted back.
+    pub reversals: Reversals,
     /// Keys of vends that were answered since the last look.
     news: BTreeSet<String>,
     openings: BTreeMap<AccountId, Vec<Money>>,
@@ -75,6 +78,7 @@ impl Default for People {
             account_guards: BTreeMap::new(),
             operators: BTreeMap::new(),
             vends: BTreeMap::new(),
+            reversals: Reversals::default(),
             news: BTreeSet::new(),
             openings: BTreeMap::new(),
             opened: BTreeSet::new(),
@@ -106,6 +110,7 @@ impl People {
                 key.wanted.insert((*account, *amount));
                 sold_before = key.done.as_ref().is_some_and(|done| done.content == *content);
             }
+            Request::Reverse { .. } => self.reversals.ask(at, request, &what),
             Request::Order { key, meter, supply } => {
                 self.order_keys.entry((*meter, *supply)).or_default().insert(key.clone());
                 if !self.ordered.contains(key) {
@@ -136,6 +141,7 @@ impl People {
             Request::Open { account, .. } if outcome == Outcome::Done => drop(self.opened.insert(*account)),
             Request::Vend { .. } => self.vend_answered(at, &asked, answer)?,
             Request::Replace { old, new, .. } if outcome == Outcome::Done => self.replaced.push((*old, *new)),
+            Request::Reverse { .. } => self.reversals.answer(request, &asked.what, answer)?,
             Request::Order { key, meter, .. } => {
                 off(&mut self.operators, *meter).answered(at, request, outcome);
                 if outcome == Outcome::Done {
@@ -253,10 +259,12 @@ impl People {
         Err(Violation::of("I3", detail))
     }
 
-    /// What clients were told that an account was sold until then.
-    pub fn sold_until(&self, account: AccountId, until: Timestamp) -> Money {
-        let sold = self.vends.values().filter_map(|key| key.done.as_ref());
-        sold.filter(|sold| sold.account == account && sold.at <= until).map(|sold| sold.amount).sum()
+    /// What an account surely was sold: clients were told so before the first of two moments, and nobody may have taken it
+    /// back by the last.
+    pub fn surely_paid(&self, account: AccountId, (first, last): (Timestamp, Timestamp)) -> Money {
+        let sold = self.vends.iter().filter_map(|(key, known)| Some((key, known.done.as_ref()?)));
+        let sold = sold.filter(|(_, sold)| sold.account == account && sold.at <= first);
+        sold.filter(|(key, _)| !self.reversals.may_be_done(key, last)).map(|(_, sold)| sold.amount).sum()
     }
 
     /// What clients were told that they sold (`all` of it, or since the last look) must be stored, as they were told.
@@ -364,9 +372,13 @@ mod tests {
         assert_eq!(people.kept(&stored(vend("a", 1, 100, "r1")), false), Ok(()));
         assert_eq!(people.kept(&stored(vend("a", 1, 100, "r2")), true).unwrap_err().invariant, "I3");
         assert_eq!(people.kept(&stored(vend("a", 1, 99, "r1")), true).unwrap_err().invariant, "I3");
-        assert_eq!(people.sold_until(account(1), at(0)), Money::ZERO);
-        assert_eq!(people.sold_until(account(1), at(1)), Money::new(100));
-        assert_eq!(people.sold_until(account(2), at(1)), Money::ZERO);
+        assert_eq!(people.surely_paid(account(1), (at(0), at(9))), Money::ZERO);
+        assert_eq!(people.surely_paid(account(1), (at(1), at(9))), Money::new(100));
+        assert_eq!(people.surely_paid(account(2), (at(1), at(9))), Money::ZERO);
+        let (key, vend, content) = ("k".to_owned(), "a".to_owned(), String::new());
+        people.ask(at(5), 9, Request::Reverse { key, vend, account: account(1), amount: Money::new(100), content });
+        assert_eq!(people.surely_paid(account(1), (at(1), at(4))), Money::new(100));
+        assert_eq!(people.surely_paid(account(1), (at(1), at(5))), Money::ZERO, "it may be taken back");
     }
 
     #[test]

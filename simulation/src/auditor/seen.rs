@@ -26,6 +26,8 @@ pub struct Seen {
     pub transactions: Vec<TransactionSeen>,
     /// Vends.
     pub vends: Vec<VendSeen>,
+    /// Reversals of vends.
+    pub reversals: Vec<ReversalSeen>,
     /// Revisions of settled days, in each account's order.
     pub days: Vec<DaySeen>,
     /// Orders that are new or changed, with all their lines.
@@ -88,6 +90,8 @@ pub enum Kind {
     Opening,
     /// Money paid in.
     Vend,
+    /// Money given back.
+    Reversal,
     /// Energy of days, for the first time or corrected.
     Charge,
 }
@@ -112,6 +116,21 @@ pub struct TransactionSeen {
 pub struct VendSeen {
     /// Idempotency key.
     pub key: String,
+    /// The account it was for.
+    pub account: AccountId,
+    /// The transaction that posted it.
+    pub transaction: TransactionId,
+    /// How much.
+    pub amount: Money,
+    /// Its receipt, whole.
+    pub receipt: String,
+}
+
+/// A reversal of a vend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReversalSeen {
+    /// The vend's idempotency key.
+    pub vend: String,
     /// The account it was for.
     pub account: AccountId,
     /// The transaction that posted it.

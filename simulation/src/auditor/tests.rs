@@ -55,7 +55,7 @@ impl Story {
     }
 
     fn done(&mut self, second: i64, what: Request) {
-        let receipt = matches!(what, Request::Vend { .. }).then(|| "r".to_owned());
+        let receipt = matches!(what, Request::Vend { .. } | Request::Reverse { .. }).then(|| "r".to_owned());
         let request = self.ask(second, what);
         self.auditor.told(at(second), Fact::Answered { request, answer: Answer::Done { receipt } });
     }
@@ -189,6 +189,35 @@ fn who_paid_before_a_cut_is_not_cut() {
     let mut story = Story::new();
     story.pay(HOUR);
     assert_eq!(story.cut(), Err("I8"));
+}
+
+/// The 300 that account 1 paid are wanted back.
+fn take_back() -> Request {
+    let (key, vend, content) = ("back".to_owned(), "a".to_owned(), String::new());
+    Request::Reverse { key, vend, account: account(1), amount: Money::new(300), content }
+}
+
+#[test]
+fn who_may_have_been_paid_back_may_be_cut() {
+    let mut story = Story::new();
+    story.pay(HOUR);
+    story.ask(HOUR + 1, take_back());
+    assert_eq!(story.cut(), Ok(()));
+    let mut story = Story::new();
+    story.pay(HOUR);
+    let request = story.ask(HOUR + 1, take_back());
+    let answer = Answer::Refused { code: "reason_missing".to_owned() };
+    story.auditor.told(at(HOUR + 2), Fact::Answered { request, answer });
+    assert_eq!(story.cut(), Err("I8"));
+}
+
+#[test]
+fn a_reversal_that_is_lost_is_noticed() {
+    let mut story = Story::new();
+    story.pay(HOUR);
+    assert_eq!(story.look(HOUR), Ok(()));
+    story.done(HOUR + 1, take_back());
+    assert_eq!(story.look(HOUR + 1), Err("I3"));
 }
 
 #[test]

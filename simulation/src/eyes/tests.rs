@@ -229,6 +229,32 @@ fn move_money(conn: &mut Conn, town: &Town) {
     store::account::save(conn, &row).unwrap();
 }
 
+/// The vend of 300 is taken back.
+fn take_back(conn: &mut Conn, town: &Town) {
+    let mut row = store::account::lock(conn, town.account).unwrap();
+    let sold = store::vend::by_key(conn, town.site, "a").unwrap().unwrap();
+    let id: domain::ids::ReversalId = store::ids::next(conn, town.site).unwrap();
+    let posted = post(conn, &mut row, TransactionKind::Reversal, format!("reversal:{id}"), Money::new(-300));
+    let reversal = store::reversal::Reversal {
+        id,
+        vend_id: sold.id,
+        account_id: town.account,
+        transaction_id: posted,
+        terminal: "t".to_owned(),
+        tender: Tender::Cash,
+        amount: Money::new(300),
+        balance_before: Money::new(298),
+        balance_after: Money::new(-2),
+        receipt_number: "t-2".to_owned(),
+        operator_key: "k".to_owned(),
+        reason: None,
+        created_at: at(2),
+        receipt: "{}".to_owned(),
+    };
+    store::reversal::insert(conn, &reversal).unwrap();
+    store::account::save(conn, &row).unwrap();
+}
+
 fn post(
     conn: &mut Conn,
     row: &mut Account,
@@ -253,6 +279,7 @@ fn post(
     };
     let posting = match kind {
         TransactionKind::Vend => ledger::vend(row.id, Tender::Cash, amount),
+        TransactionKind::Reversal => ledger::reversal(row.id, Tender::Cash, -amount),
         _ => ledger::charge(row.id, -amount),
     };
     store::transaction::insert(conn, &transaction, posting.as_slice()).unwrap();
@@ -311,6 +338,23 @@ fn money_is_told_once_and_everything_at_the_end() {
         assert_eq!((all.transactions, all.vends, all.days), (second.transactions, second.vends, second.days));
         assert_eq!(all.installations, first.installations);
         assert_eq!(all.accounts.values().next().unwrap().available, Some(Money::new(298)));
+    });
+}
+
+#[test]
+fn a_reversal_is_told_once_by_its_vends_key() {
+    with_town(|conn, town, eyes| {
+        move_money(conn, town);
+        assert!(eyes.look(conn).unwrap().reversals.is_empty());
+        take_back(conn, town);
+        let seen = eyes.look(conn).unwrap();
+        assert_eq!(seen.transactions.iter().map(|one| one.kind).collect::<Vec<_>>(), [Kind::Reversal]);
+        let told =
+            seen.reversals.iter().map(|one| (one.vend.as_str(), one.amount, one.transaction)).collect::<Vec<_>>();
+        assert_eq!(told, [("a", Money::new(300), seen.transactions.first().unwrap().id)]);
+        assert!(seen.vends.is_empty());
+        assert!(eyes.look(conn).unwrap().reversals.is_empty());
+        assert_eq!(eyes.all(conn).unwrap().reversals, seen.reversals);
     });
 }
 

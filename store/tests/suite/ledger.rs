@@ -8,7 +8,7 @@ use domain::{
     money::{Carry, Exact, Money},
 };
 use jiff::civil::{Date, date};
-use store::{Conn, Error, account, ids, installation, meter, settled_day, transaction, vend};
+use store::{Conn, Error, account, ids, installation, meter, reversal, settled_day, transaction, vend};
 
 use crate::support::{Town, at, found_town, new_account};
 
@@ -54,6 +54,30 @@ fn sold(conn: &mut Conn, town: Town, key: &str, second: i64) -> store::Result<ve
         receipt: "{}".to_owned(),
     };
     vend::insert(conn, &row)?;
+    Ok(row)
+}
+
+fn reversed(conn: &mut Conn, town: Town, sold: &vend::Vend) -> store::Result<reversal::Reversal> {
+    let id = ids::next(conn, town.site)?;
+    let posted = charge(conn, town, &format!("reversal:{id}"), 1)?;
+    let number = vend::next_receipt(conn, town.site, "T1")?;
+    let row = reversal::Reversal {
+        id,
+        vend_id: sold.id,
+        account_id: town.account,
+        transaction_id: posted.id,
+        terminal: "T1".to_owned(),
+        tender: sold.tender,
+        amount: sold.amount,
+        balance_before: Money::new(5000),
+        balance_after: Money::ZERO,
+        receipt_number: format!("T1-{number}"),
+        operator_key: "k7d2".to_owned(),
+        reason: Some("wrong account".to_owned()),
+        created_at: at(30),
+        receipt: "{}".to_owned(),
+    };
+    reversal::insert(conn, &row)?;
     Ok(row)
 }
 
@@ -225,9 +249,10 @@ on_both! {
         let town = base.town().await;
         base.run(move |conn| {
             let row = sold(conn, town, "v-1", 0)?;
+            reversed(conn, town, &row)?;
             settled_day::insert_batch(conn, &[settled(town, row.transaction_id, date(2026, 3, 31), 1, 5)])
         }).await.unwrap();
-        for table in ["transactions", "postings", "settled_days", "vends"] {
+        for table in ["transactions", "postings", "settled_days", "vends", "reversals"] {
             for statement in [format!("UPDATE {table} SET site_id = 1"), format!("DELETE FROM {table}")] {
                 let refused = base.console(&statement).unwrap_err().to_string();
                 assert!(refused.contains(&format!("{table} is append-only")), "{statement}: {refused}");
@@ -297,6 +322,23 @@ on_both! {
             assert_eq!(vend::sold_by(conn, town.site, "other", at(0))?, Money::ZERO);
             let nobody = VendId::new(town.site, 1 << 40).unwrap();
             assert_eq!(vend::by_id(conn, nobody), Err(Error::NotFound { noun: "vend" }));
+            Ok(())
+        }).await.unwrap();
+    }
+
+    async fn a_vend_is_reversed_once_and_counts_no_longer_as_sold(base) {
+        let town = base.town().await;
+        base.run(move |conn| {
+            let (first, second) = (sold(conn, town, "v-1", 10)?, sold(conn, town, "v-2", 20)?);
+            assert_eq!(reversal::of_vend(conn, first.id)?, None);
+            let row = reversed(conn, town, &first)?;
+            assert_eq!(row.receipt_number, "T1-3", "receipts of vends and reversals have one counter");
+            assert_eq!(reversal::of_vend(conn, first.id)?, Some(row.clone()));
+            assert_eq!(reversal::of_vend(conn, second.id)?, None);
+            assert_eq!(reversal::of_account(conn, town.account)?, [row]);
+            assert_eq!(vend::sold_by(conn, town.site, "k7d2", at(0))?, Money::new(5000));
+            let twice = conn.transaction(|conn| reversed(conn, town, &first));
+            assert_eq!(twice, Err(Error::Unique { constraint: "reversals_vend_id".to_owned() }));
             Ok(())
         }).await.unwrap();
     }

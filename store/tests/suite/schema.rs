@@ -161,7 +161,8 @@ async fn sqlite_knows_how_telling_each_index_is() {
          AND quality <> 'conflict' AND quality <> 'superseded'",
     );
     let plan: Vec<Step> = plan.load(&mut sqlite(&base)).unwrap();
-    assert!(plan[0].detail.ends_with("(site_id=? AND meter_id=? AND as_of=?)"), "{}", plan[0].detail);
+    let detail = &plan.first().unwrap().detail;
+    assert!(detail.ends_with("(site_id=? AND meter_id=? AND as_of=?)"), "{detail}");
 }
 
 #[derive(QueryableByName)]

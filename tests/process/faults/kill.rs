@@ -15,6 +15,7 @@ use crate::support::{Database, SOON, eventually, on_both};
 
 on_both!(
     a_vend_killed_at_any_point_is_made_once,
+    a_reversal_killed_at_any_point_is_made_once,
     an_opening_killed_at_any_point_is_made_once,
     vends_of_many_counters_survive_a_kill_at_any_commit,
     a_client_cut_off_after_the_commit_is_told_the_same_receipt,
@@ -36,6 +37,38 @@ async fn a_vend_killed_at_any_point_is_made_once(database: Database) {
             let serving = config.serve().await;
             assert_eq!(counter.sell(serving.rest).await, Some(first_answer), "asked again after {point}");
             assert_eq!(street.differences(&config, serving).await, Vec::<String>::new(), "{point}");
+        }
+    }
+}
+
+async fn a_reversal_killed_at_any_point_is_made_once(database: Database) {
+    let config = Config::head_end(&database, "");
+    let street = Street::enter(&config, &config.serve().await, 1).await;
+    let counter = &street.counters[0];
+    let (client, body) = (awc::Client::default(), json!({ "terminal": "till-1" }));
+    for round in 0..rounds(1) {
+        for (point, first_answer) in
+            [("reversal.locked", 201), ("reversal.posted", 201), ("reversal.written", 201), ("reversal.committed", 200)]
+        {
+            let serving = serve_to(&config, point).await;
+            let vend =
+                street.rest(&serving).post_once("/vends", &format!("sale-at-{point}-{round}"), &counter.next().1).await;
+            let path = format!("/vends/{}/reverse", vend.ok()["vend_id"].as_str().unwrap());
+            let once = format!("back-at-{point}-{round}");
+            let asked = post(&client, serving.rest, &path, &street.key, &once, &body);
+            let (answer, ()) = join(asked, kill_at_its_point(serving, point)).await;
+            assert_eq!(answer, None, "the answer is lost at {point}");
+
+            let serving = config.serve().await;
+            let rest = street.rest(&serving);
+            let first = rest.post_once(&path, &once, &body).await;
+            assert_eq!(first.status, first_answer, "asked again after {point}: {}", first.json);
+            let again = rest.post_once(&path, &once, &body).await;
+            assert_eq!((again.status, again.json), (200, first.json), "{point}");
+            let balance = rest.get(&format!("/accounts/{}/balance", counter.account())).await;
+            assert_eq!(balance["posted"], OPENING, "{point}");
+            serving.stop().await;
+            assert!(config.told(&["audit"]).ends_with(" 0 differences\n"), "{point}");
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::civil::date;
 use super::*;
 use crate::auditor::{
     Request, Rules,
-    fixtures::{account, account_seen, at, installation, installation_id, rules, transaction, vend},
+    fixtures::{account, account_seen, at, installation, installation_id, reversal, rules, transaction, vend},
 };
 
 /// A run in which account 1 was opened with 1000 and was asked to be paid 300.
@@ -140,6 +140,55 @@ fn what_opened_or_paid_must_have_been_asked_for() {
     let mut run = Run::new();
     assert_eq!(run.look(&vended("a")), Ok(()));
     assert_eq!(run.look(&Seen { transactions: Vec::new(), ..vended("a") }), Err("I2"));
+}
+
+/// A run that sold the 300; with `asked`, somebody wants them back.
+fn sold(asked: bool) -> Run {
+    let mut run = Run::new();
+    let vend = vend("a", 1, 300, "r");
+    let paid = Seen { transactions: vec![transaction(2, Kind::Vend, 300)], vends: vec![vend], ..row(3, 1300, 0) };
+    assert_eq!(run.look(&paid), Ok(()));
+    if asked {
+        let (key, vend, content) = ("b".to_owned(), "a".to_owned(), String::new());
+        let reverse = Request::Reverse { key, vend, account: account(1), amount: Money::new(300), content };
+        run.people.ask(at(1), 3, reverse);
+    }
+    run
+}
+
+/// The 300 are given back.
+fn given_back() -> Seen {
+    let transactions = vec![transaction(3, Kind::Reversal, -300)];
+    Seen { transactions, reversals: vec![reversal("a", 1, 300, "r")], ..row(4, 1000, 0) }
+}
+
+#[test]
+fn what_is_taken_back_counts_as_never_paid() {
+    let mut run = sold(true);
+    assert_eq!(run.look(&given_back()), Ok(()));
+    assert_eq!(run.ledger.of(account(1)).unwrap().paid(), Money::new(1000));
+    assert_eq!(sold(false).look(&given_back()), Err("I3"), "nobody asked for it");
+    let unposted = Seen { transactions: Vec::new(), ..given_back() };
+    assert_eq!(sold(true).look(&unposted), Err("I1"));
+    let unnamed = Seen { reversals: Vec::new(), ..given_back() };
+    assert_eq!(sold(true).look(&unnamed), Err("I1"));
+    let unsold = Seen { transactions: vec![transaction(2, Kind::Reversal, -300)], ..given_back() };
+    let mut run = Run::new();
+    let (key, vend, content) = ("b".to_owned(), "a".to_owned(), String::new());
+    run.people.ask(at(1), 3, Request::Reverse { key, vend, account: account(1), amount: Money::new(300), content });
+    assert_eq!(run.look(&unsold), Err("I3"));
+}
+
+#[test]
+fn nothing_is_taken_back_twice() {
+    let again = |reversals| {
+        let mut run = sold(true);
+        assert_eq!(run.look(&given_back()), Ok(()));
+        let transactions = vec![transaction(4, Kind::Reversal, -300)];
+        run.look(&Seen { transactions, reversals, ..row(5, 700, 0) })
+    };
+    assert_eq!(again(vec![reversal("a", 1, 300, "s")]), Err("I2"));
+    assert_eq!(again(Vec::new()), Err("I1"));
 }
 
 #[test]
