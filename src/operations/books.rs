@@ -8,7 +8,6 @@ use domain::{
     energy::Energy,
     ids::{AccountId, InstallationId, MeterId, TariffId},
     money::{Exact, Money},
-    reading::Known,
     settlement::{self, SettledDay},
     tariff::Tariff,
 };
@@ -208,7 +207,7 @@ impl MeterBooks {
     ) -> Result<Self, Error> {
         let last = store::settled_day::last(conn, installation.account_id, installation.id)?.map(|row| row.settled());
         let from = last.as_ref().map_or(installation.start_at, |last| boundary(last.day, zone));
-        let readings = known(&store::reading::good_between(conn, installation.meter_id, from, Timestamp::MAX)?);
+        let readings = store::reading::known_between(conn, installation.meter_id, from, Timestamp::MAX)?;
         let settled: Vec<SettledDay> = last.clone().into_iter().collect();
         let terms = installation.settlement();
         let (unsettled, as_of) = settlement::unsettled(&terms, &settled, &readings, tariff, zone)?;
@@ -233,12 +232,6 @@ pub fn usage(days: &[store::settled_day::SettledDay]) -> Result<Usage, Error> {
         usage.put((day.block_window, version), day.energy);
     }
     Ok(usage)
-}
-
-/// Readings as the rules see them.
-#[must_use]
-pub fn known(rows: &[Reading]) -> Vec<Known> {
-    rows.iter().map(Reading::known).collect()
 }
 
 /// A site's time zone.

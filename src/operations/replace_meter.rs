@@ -221,9 +221,9 @@ impl Change {
             return Err(Error::refused("no_fresh_reading", "the last reading is older than what is settled already"));
         }
         // A register never counts back: what it showed before with more digits stands.
-        let since = store::reading::good_between(conn, self.old, settled_to, last.as_of)?;
+        let since = store::reading::known_between(conn, self.old, settled_to, last.as_of)?;
         let before = books.settled_value(old.id).unwrap_or(old.start_value);
-        let value = since.iter().map(|row| row.unwrapped).fold(last.unwrapped.max(before), Energy::max);
+        let value = since.iter().map(|known| known.total).fold(last.unwrapped.max(before), Energy::max);
         store::installation::end(conn, old.id, last.as_of, value, last.id)?;
         let ended = store::installation::by_id(conn, old.id)?;
         if !is_planted(Bug::ForgetOldMeter) {

@@ -84,7 +84,7 @@ pub fn one(
         .filter(|first| first.day != first_day)
         .map_or(installation.start_at, |first| books::boundary(first.day, &zone));
     let until = installation.end_at.unwrap_or(Timestamp::MAX);
-    let readings = books::known(&store::reading::good_between(conn, installation.meter_id, first_boundary, until)?);
+    let readings = store::reading::known_between(conn, installation.meter_id, first_boundary, until)?;
     let terms = installation.settlement();
     let planned = settlement::plan(&terms, &settled, &readings, now, Site { zone: &zone, policy });
     let (corrected, opened): (Vec<_>, Vec<_>) = planned.into_iter().partition(|day| stored.contains_key(&day.day));

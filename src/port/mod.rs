@@ -11,6 +11,7 @@ use domain::{
     relay::order::{Event, Order},
 };
 use protocols::qgdw376::TerminalAddress;
+use store::relay_order::Whose;
 
 use crate::{
     app::App,
@@ -83,8 +84,11 @@ impl Port for Door {
         self.answer(|app| async move {
             let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
             // All of them: only where somebody was heard lately; an order for the others waits for their login.
-            let heard_since = of.is_none().then(|| shift(now, -app.settings.fleet.silence_limit()));
-            let read = move |conn: &mut store::Conn| store::relay_order::due(conn, now, of, heard_since, rows);
+            let whose = match of {
+                Some(of) => Whose::Of(of),
+                None => Whose::HeardSince(shift(now, -app.settings.fleet.silence_limit())),
+            };
+            let read = move |conn: &mut store::Conn| store::relay_order::due(conn, now, whose, rows);
             let due = app.db.read(read).await.map_err(Error::from)?;
             Ok(due.into_iter().map(|(row, concentrator)| DueOrder { concentrator, order: row.order() }).collect())
         })

@@ -92,12 +92,6 @@ impl Reading {
         }
     }
 
-    /// As settlement needs it.
-    #[must_use]
-    pub fn known(&self) -> Known {
-        Known { id: self.id, as_of: self.as_of, kind: self.kind, total: self.unwrapped }
-    }
-
     /// As plausibility needs it.
     #[must_use]
     pub fn neighbour(&self) -> Neighbour {
@@ -207,6 +201,22 @@ pub fn latest_good(conn: &mut Conn, meter: MeterId) -> Result<Option<Reading>> {
         .select(Reading::as_select())
         .first(c)
         .optional())
+}
+
+/// What counts of a meter's good readings from one instant to another, both included, by time.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn known_between(conn: &mut Conn, meter: MeterId, from: Timestamp, to: Timestamp) -> Result<Vec<Known>> {
+    let rows: Vec<(ReadingId, Timestamp, Kind, Energy)> = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.between(val(from), val(to)))
+        .filter(good!())
+        .order((readings::as_of, readings::id))
+        .select((readings::id, readings::as_of, readings::kind, readings::unwrapped))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(id, as_of, kind, total)| Known { id, as_of, kind, total }).collect())
 }
 
 /// A meter's good readings from one instant to another, both included, by time.

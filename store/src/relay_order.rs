@@ -230,58 +230,63 @@ pub fn live(conn: &mut Conn, site: SiteId) -> Result<Vec<RelayOrder>> {
         .load(c))
 }
 
+/// Which orders are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of a concentrator's meters.
+    Of(ConcentratorId),
+    /// Those whose concentrator was heard since then, so that those nobody can reach do not keep others from their turn.
+    HeardSince(Timestamp),
+}
+
 /// At most `limit` live orders to be worked on at `now`, with their concentrators; those that have waited longest for
-/// their next attempt first, and new ones before those. `of`: of this concentrator only. `heard_since`: only where the
-/// concentrator was heard since then, so that those nobody can reach do not keep others from their turn.
+/// their next attempt first, and new ones before those.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn due(
-    conn: &mut Conn,
-    now: Timestamp,
-    of: Option<ConcentratorId>,
-    heard_since: Option<Timestamp>,
-    limit: i64,
-) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
-    let mut due = due_of(conn, None, of, heard_since, limit)?;
+pub fn due(conn: &mut Conn, now: Timestamp, whose: Whose, limit: i64) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
+    let mut due = due_by(conn, None, whose, limit)?;
     let left = limit.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
     if left > 0 {
-        due.extend(due_of(conn, Some(now), of, heard_since, left)?);
+        due.extend(due_by(conn, Some(now), whose, left)?);
     }
     Ok(due)
 }
 
 /// New orders, or those whose next attempt is due `by` then: asked for one after the other, since no index serves both.
-fn due_of(
+fn due_by(
     conn: &mut Conn,
     by: Option<Timestamp>,
-    of: Option<ConcentratorId>,
-    heard_since: Option<Timestamp>,
+    whose: Whose,
     limit: i64,
 ) -> Result<Vec<(RelayOrder, ConcentratorId)>> {
     let same_meter = relay_orders::site_id.eq(meters::site_id).and(relay_orders::meter_id.eq(meters::id));
     let same_concentrator =
         meters::site_id.eq(concentrators::site_id).and(meters::concentrator_id.eq(concentrators::id));
-    on!(conn, |c| {
-        let mut query = relay_orders::table
-            .inner_join(meters::table.on(same_meter))
-            .inner_join(concentrators::table.on(same_concentrator))
-            .filter(relay_orders::ended_at.is_null())
-            .order((relay_orders::next_attempt_at, relay_orders::created_at, relay_orders::id))
-            .limit(limit)
-            .select((RelayOrder::as_select(), meters::concentrator_id))
-            .into_boxed();
-        query = match by {
-            None => query.filter(relay_orders::next_attempt_at.is_null()),
-            Some(by) => query.filter(relay_orders::next_attempt_at.le(val(Some(by)))),
+    // Each statement as a whole, so that diesel knows it again without its text.
+    macro_rules! load {
+        ($c:ident, $when:expr, $whose:expr) => {
+            relay_orders::table
+                .inner_join(meters::table.on(same_meter))
+                .inner_join(concentrators::table.on(same_concentrator))
+                .filter(relay_orders::ended_at.is_null())
+                .filter($when)
+                .filter($whose)
+                .order((relay_orders::next_attempt_at, relay_orders::created_at, relay_orders::id))
+                .limit(limit)
+                .select((RelayOrder::as_select(), meters::concentrator_id))
+                .load($c)
         };
-        if let Some(of) = of {
-            query = query.filter(meters::site_id.eq(val(of.site()))).filter(meters::concentrator_id.eq(val(of)));
-        }
-        if let Some(heard_since) = heard_since {
-            query = query.filter(concentrators::last_seen_at.ge(val(Some(heard_since))));
-        }
-        query.load(c)
+    }
+    let new = relay_orders::next_attempt_at.is_null();
+    let waited = |by| relay_orders::next_attempt_at.le(val(Some(by)));
+    let of = |id: ConcentratorId| meters::site_id.eq(val(id.site())).and(meters::concentrator_id.eq(val(id)));
+    let heard = |since| concentrators::last_seen_at.ge(val(Some(since)));
+    on!(conn, |c| match (by, whose) {
+        (None, Whose::Of(id)) => load!(c, new, of(id)),
+        (None, Whose::HeardSince(since)) => load!(c, new, heard(since)),
+        (Some(by), Whose::Of(id)) => load!(c, waited(by), of(id)),
+        (Some(by), Whose::HeardSince(since)) => load!(c, waited(by), heard(since)),
     })
 }
 

@@ -86,7 +86,7 @@ proptest! {
         all.push(Known { id: reading_id(999), as_of: end, kind: Kind::DailyFreeze, total: highest });
         let now = shift(end, hours(48));
         let one = Installation { start_at: start, start_value: Energy::new(1_000_000), multiplier: 3, end: None };
-        let last = readings[cut.index(readings.len())];
+        let last = *cut.get(&readings);
         prop_assume!(last.as_of > start);
         let old = Installation { end: Some((last.as_of, last.total)), ..one };
         let moved = Energy::new(shows) - last.total;

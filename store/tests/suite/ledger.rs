@@ -6,11 +6,12 @@ use domain::{
     ids::{AccountId, TransactionId, VendId},
     ledger::{self, LedgerAccount, Posting, Tender, TransactionKind},
     money::{Carry, Exact, Money},
+    reading::Kind,
 };
 use jiff::civil::{Date, date};
-use store::{Conn, Error, account, ids, installation, meter, reversal, settled_day, transaction, vend};
+use store::{Conn, Error, account, ids, installation, meter, reading, reversal, settled_day, transaction, vend};
 
-use crate::support::{Town, at, found_town, new_account};
+use crate::support::{Town, at, found_town, new_account, new_reading};
 
 /// Stores a charge of `amount` under a key; gives its row.
 fn charge(conn: &mut Conn, town: Town, key: &str, amount: i64) -> store::Result<transaction::Transaction> {

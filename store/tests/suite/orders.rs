@@ -10,7 +10,11 @@ use domain::{
     },
 };
 use jiff::SignedDuration;
-use store::{Conn, Error, concentrator, ids, relay_order, story, transaction, vend};
+use store::{
+    Conn, Error, concentrator, ids,
+    relay_order::{self, Whose},
+    story, transaction, vend,
+};
 
 use crate::support::{Town, at, found_town};
 
@@ -134,9 +138,9 @@ on_both! {
             let [never, long_ago, lately] = towns.map(|town| town.concentrator);
             concentrator::record_login(conn, long_ago, at(10))?;
             concentrator::record_login(conn, lately, at(90))?;
-            let online = relay_order::due(conn, at(100), None, Some(at(60)), 1)?;
+            let online = relay_order::due(conn, at(100), Whose::HeardSince(at(60)), 1)?;
             assert_eq!(online.iter().map(|(_, of)| *of).collect::<Vec<_>>(), [lately]);
-            assert_eq!(relay_order::due(conn, at(100), Some(never), None, 9)?.len(), 1, "asked for by name");
+            assert_eq!(relay_order::due(conn, at(100), Whose::Of(never), 9)?.len(), 1, "asked for by name");
             Ok(())
         }).await.unwrap();
     }
@@ -149,18 +153,22 @@ on_both! {
                 relay_order::insert(conn, &relay_order::RelayOrder { next_attempt_at: next, ..new })?;
             }
             let [first, second, third] = towns.map(|town| town.concentrator);
-            let due = |conn: &mut Conn, second, of, limit| {
-                let rows = relay_order::due(conn, at(second), of, None, limit)?;
+            for concentrator in [first, second, third] {
+                concentrator::record_login(conn, concentrator, at(0))?;
+            }
+            let all = Whose::HeardSince(at(0));
+            let due = |conn: &mut Conn, second, whose, limit| {
+                let rows = relay_order::due(conn, at(second), whose, limit)?;
                 Ok::<_, Error>(rows.into_iter().map(|(_, concentrator)| concentrator).collect::<Vec<_>>())
             };
-            assert_eq!(due(conn, 0, None, 9)?, [second], "a new one at once");
-            assert_eq!(due(conn, 20, None, 9)?, [second, third, first]);
-            assert_eq!(due(conn, 20, None, 2)?, [second, third]);
-            assert_eq!(due(conn, 20, Some(first), 9)?, [first]);
-            assert_eq!(due(conn, 19, Some(first), 9)?, []);
+            assert_eq!(due(conn, 0, all, 9)?, [second], "a new one at once");
+            assert_eq!(due(conn, 20, all, 9)?, [second, third, first]);
+            assert_eq!(due(conn, 20, all, 2)?, [second, third]);
+            assert_eq!(due(conn, 20, Whose::Of(first), 9)?, [first]);
+            assert_eq!(due(conn, 19, Whose::Of(first), 9)?, []);
             let row = relay_order::live_of(conn, towns[1].meter)?.unwrap();
             assert!(relay_order::transition(conn, &moved(&row, State::Superseded, 1), State::Ordered, at(1), "")?);
-            assert_eq!(due(conn, 20, None, 9)?, [third, first]);
+            assert_eq!(due(conn, 20, all, 9)?, [third, first]);
             Ok(())
         }).await.unwrap();
     }
