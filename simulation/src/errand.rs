@@ -13,7 +13,6 @@ use domain::{
 };
 use jiff::SignedDuration;
 use rand::RngExt;
-use simulator::site::MeterHandle;
 use tokio::time::timeout;
 use wattgate::{
     app::App,
@@ -24,7 +23,6 @@ use wattgate::{
         open_account::{self, OpenAccount},
         order_relay::{self, OrderRelay},
         read_now,
-        replace_meter::{self, ReplaceMeter},
         reverse_vend::{self, ReverseVend},
         site,
         vend::{self, Receipt, Vend},
@@ -33,10 +31,9 @@ use wattgate::{
 
 use crate::{
     auditor::{Answer, Automatic, Fact, Request, Supply},
-    fate::{Event, Trouble},
-    plan,
-    trouble::afflict,
-    world::{Entered, World},
+    fate::Event,
+    plan, replacement,
+    world::World,
 };
 
 /// What is to be done at a moment.
@@ -162,7 +159,8 @@ impl Errand {
 
 impl Wish {
     /// The meter whose handling it concerns; what is asked for money concerns none.
-    fn meter(&self) -> Option<usize> {
+    #[must_use]
+    pub fn meter(&self) -> Option<usize> {
         match self {
             Self::Open { meter, .. }
             | Self::Order { meter, .. }
@@ -174,29 +172,16 @@ impl Wish {
         }
     }
 
-    fn replaces(&self) -> bool {
+    /// Whether it replaces a meter.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
         matches!(self, Self::Replace { .. })
     }
 }
 
-/// Whether a technician and somebody else would handle one meter at a time: one of them comes again.
-fn collides(world: &World, wish: &Wish) -> bool {
-    let Some(meter) = wish.meter() else { return false };
-    let entered = world.entered.borrow();
-    let station = |nth: usize| entered.places.get(nth).map(|place| place.concentrator);
-    let replacing = world.replacing.borrow();
-    if !wish.replaces() {
-        return replacing.contains(&meter);
-    }
-    let outstanding = world.outstanding.borrow();
-    let handled = outstanding.values().any(|errand| !errand.what.replaces() && errand.what.meter() == Some(meter));
-    // A concentrator has one meter to spare.
-    handled || replacing.iter().any(|other| *other != meter && station(*other) == station(meter))
-}
-
 /// Somebody sets out; whatever becomes of it is told to the auditor.
 pub fn set_out(world: &Rc<World>, app: &App, errand: Errand) {
-    if collides(world, &errand.what) {
+    if replacement::collides(world, &errand.what) {
         let minutes = world.random.borrow_mut().random_range(5..15);
         world.later(SignedDuration::from_mins(minutes), Deed::Run(errand));
         return;
@@ -225,10 +210,10 @@ pub fn set_out(world: &Rc<World>, app: &App, errand: Errand) {
 /// Asks once; `true` where the answer leaves nothing open.
 async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
     if let Wish::Replace { meter, .. } = &errand.what
-        && was_replaced(world, *meter)
+        && replacement::is_done(world, *meter)
     {
         world.note(&format!("meter {meter} was replaced before"));
-        hung_up(world, app, *meter);
+        replacement::hung_up(world, app, *meter);
         return true;
     }
     let Some((request, call)) = prepare(world, app, &errand.what) else { return true };
@@ -254,7 +239,8 @@ async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
     definite
 }
 
-type Call = std::pin::Pin<Box<dyn Future<Output = Result<Option<String>, Error>>>>;
+/// A call under way; a receipt where there is one.
+pub type Call = std::pin::Pin<Box<dyn Future<Output = Result<Option<String>, Error>>>>;
 
 /// The request as the auditor is told of it, and the call.
 fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)> {
@@ -287,23 +273,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             let request = Request::Order { key: key.clone(), meter, supply };
             (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
         }
-        Wish::Replace { meter, by_hand, key } => {
-            let place = place(meter)?;
-            let spare = entered.spares.iter().find(|spare| spare.concentrator == place.concentrator)?;
-            let shown = |handle: &MeterHandle| by_hand.then(|| plan::displayed(&handle.registers()));
-            let new = ReplaceMeter {
-                new_meter_id: Some(spare.meter),
-                multiplier: None,
-                final_reading: shown(&place.handle),
-                initial_reading: shown(&spare.handle),
-                reason: by_hand.then(|| "read off the display".to_owned()),
-            };
-            // What is read off the display anew is asked anew.
-            let key = if *by_hand { format!("{key}-{}", world.number()) } else { key.clone() };
-            let (old, request) =
-                (place.meter, Request::Replace { old: place.meter, new: spare.meter, switchable: spare.switchable });
-            (request, done(async move { replace_meter::replace(&app, old, new, &key, "operator").await }))
-        }
+        Wish::Replace { meter, by_hand, key } => replacement::ask(world, app, *meter, *by_hand, key)?,
         Wish::Guard { meter, account, on } => {
             let place = place(meter)?;
             let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
@@ -343,7 +313,8 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
     })
 }
 
-fn done<T>(call: impl Future<Output = Result<T, Error>> + 'static) -> Call {
+/// A call without a receipt.
+pub fn done<T>(call: impl Future<Output = Result<T, Error>> + 'static) -> Call {
     Box::pin(async move { call.await.map(|_| None) })
 }
 
@@ -404,42 +375,12 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
         },
         Wish::Replace { meter, by_hand, .. } if done => {
             world.count("meter", if *by_hand { "replaced by hand" } else { "replaced" });
-            hung_up(world, app, *meter);
+            replacement::hung_up(world, app, *meter);
         }
         Wish::Replace { .. } => world.count("meter", "replacement refused"),
         Wish::ClearBlock(meter) if done => drop(world.blocked.borrow_mut().remove(meter)),
         _ => {}
     }
-}
-
-/// Whether an earlier attempt, whose answer was lost, replaced a meter: the technician asks before trying again.
-fn was_replaced(world: &World, nth: usize) -> bool {
-    let entered = world.entered.borrow();
-    let Some(place) = entered.places.get(nth) else { return false };
-    let (meter, account) = (place.meter, place.account);
-    let row = world.read(move |conn| {
-        let opened = !store::installation::of_account(conn, account)?.is_empty();
-        Ok(opened && store::installation::live_of_meter(conn, meter)?.is_none())
-    });
-    row.unwrap_or(false)
-}
-
-/// The spare meter hangs in a meter's place now, and whatever happens to meters there happens to it.
-fn hung_up(world: &World, app: &App, nth: usize) {
-    let standing: Vec<Trouble> =
-        world.standing.borrow().iter().copied().filter(|trouble| trouble.meter() == Some(nth)).collect();
-    standing.iter().for_each(|trouble| afflict(world, app, *trouble, false));
-    let mut entered = world.entered.borrow_mut();
-    let Entered { places, spares, .. } = &mut *entered;
-    if let Some(place) = places.get_mut(nth)
-        && let Some(spare) = spares.iter_mut().find(|spare| spare.concentrator == place.concentrator)
-    {
-        place.swap(spare);
-        // What its clock or another's archive did before it came here is not known here.
-        world.inexact.borrow_mut().insert(nth);
-    }
-    drop(entered);
-    standing.iter().for_each(|trouble| afflict(world, app, *trouble, true));
 }
 
 /// A vend that was acknowledged may be taken back from now on.

@@ -7,6 +7,7 @@
 //! | what people and fate do, and how often | [`fate`] |
 //! | how an event takes place, and how people react to what they hear | [`trouble`] |
 //! | how people ask, wait, click twice and ask again | [`errand`] |
+//! | how meters are replaced | [`replacement`] |
 //! | what the database does to the program | [`gate`] |
 //! | how the process lives and dies | [`life`] |
 //! | what must hold | [`auditor`], which shares no rule with the program |
@@ -25,6 +26,7 @@ pub mod life;
 pub mod log;
 pub mod mutation;
 pub mod plan;
+pub mod replacement;
 pub mod run;
 pub mod sight;
 pub mod trouble;

@@ -1,0 +1,84 @@
+//! Meters that are replaced: how a technician goes about it, and what becomes of the meters.
+
+use simulator::site::MeterHandle;
+use wattgate::{
+    app::App,
+    operations::replace_meter::{self, ReplaceMeter},
+};
+
+use crate::{
+    auditor::Request,
+    errand::{Call, Wish, done},
+    fate::Trouble,
+    plan,
+    trouble::afflict,
+    world::{Entered, World},
+};
+
+/// Whether a technician and somebody else would handle one meter at a time: one of them comes again.
+#[must_use]
+pub fn collides(world: &World, wish: &Wish) -> bool {
+    let Some(meter) = wish.meter() else { return false };
+    let entered = world.entered.borrow();
+    let station = |nth: usize| entered.places.get(nth).map(|place| place.concentrator);
+    let replacing = world.replacing.borrow();
+    if !wish.replaces() {
+        return replacing.contains(&meter);
+    }
+    let outstanding = world.outstanding.borrow();
+    let handled = outstanding.values().any(|errand| !errand.what.replaces() && errand.what.meter() == Some(meter));
+    // A concentrator has one meter to spare.
+    handled || replacing.iter().any(|other| *other != meter && station(*other) == station(meter))
+}
+
+/// The request for a replacement by the meter that the concentrator has to spare, and the call.
+#[must_use]
+pub fn ask(world: &World, app: App, nth: usize, by_hand: bool, key: &str) -> Option<(Request, Call)> {
+    let entered = world.entered.borrow();
+    let place = entered.places.get(nth)?;
+    let spare = entered.spares.iter().find(|spare| spare.concentrator == place.concentrator)?;
+    let shown = |handle: &MeterHandle| by_hand.then(|| plan::displayed(&handle.registers()));
+    let new = ReplaceMeter {
+        new_meter_id: Some(spare.meter),
+        multiplier: None,
+        final_reading: shown(&place.handle),
+        initial_reading: shown(&spare.handle),
+        reason: by_hand.then(|| "read off the display".to_owned()),
+    };
+    // What is read off the display anew is asked anew.
+    let key = if by_hand { format!("{key}-{}", world.number()) } else { key.to_owned() };
+    let old = place.meter;
+    let request = Request::Replace { old, new: spare.meter, switchable: spare.switchable };
+    Some((request, done(async move { replace_meter::replace(&app, old, new, &key, "operator").await })))
+}
+
+/// Whether an earlier attempt, whose answer was lost, replaced a meter: the technician asks before trying again.
+#[must_use]
+pub fn is_done(world: &World, nth: usize) -> bool {
+    let entered = world.entered.borrow();
+    let Some(place) = entered.places.get(nth) else { return false };
+    let (meter, account) = (place.meter, place.account);
+    let row = world.read(move |conn| {
+        let opened = !store::installation::of_account(conn, account)?.is_empty();
+        Ok(opened && store::installation::live_of_meter(conn, meter)?.is_none())
+    });
+    row.unwrap_or(false)
+}
+
+/// The spare meter hangs in a meter's place now, and whatever happens to meters there happens to it.
+pub fn hung_up(world: &World, app: &App, nth: usize) {
+    let standing: Vec<Trouble> =
+        world.standing.borrow().iter().copied().filter(|trouble| trouble.meter() == Some(nth)).collect();
+    standing.iter().for_each(|trouble| afflict(world, app, *trouble, false));
+    let mut entered = world.entered.borrow_mut();
+    let Entered { places, spares, .. } = &mut *entered;
+    if let Some(place) = places.get_mut(nth)
+        && let Some(spare) = spares.iter_mut().find(|spare| spare.concentrator == place.concentrator)
+    {
+        place.swap(spare);
+        // What its clock or another's archive did before it came here is not known here.
+        world.inexact.borrow_mut().insert(nth);
+    }
+    drop(entered);
+    standing.iter().for_each(|trouble| afflict(world, app, *trouble, true));
+}
