@@ -69,13 +69,7 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
             let until_quiet = world.plan.quiet_from.duration_since(world.time.now());
             drop_link(world, *nth, (*away).min(until_quiet));
         }
-        Event::WipeHot => {
-            world.tell(Fact::Fault { what: "hot wiped", meter: None });
-            for place in &world.entered.borrow().places {
-                // In this process they neither wait nor fail.
-                let _ = app.hot.forget(place.account).now_or_never();
-            }
-        }
+        Event::WipeHot => wipe_hot(world, app),
         Event::OldHot { after, dump } => {
             let accounts: Vec<_> = world.entered.borrow().places.iter().map(|place| place.account).collect();
             let kept = accounts.into_iter().filter_map(|id| Some((id, app.hot.get(id).now_or_never()?.ok()?)));
@@ -97,6 +91,14 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         }
     }
     None
+}
+
+fn wipe_hot(world: &World, app: &App) {
+    world.tell(Fact::Fault { what: "hot wiped", meter: None });
+    for place in &world.entered.borrow().places {
+        // In this process they neither wait nor fail.
+        let _ = app.hot.forget(place.account).now_or_never();
+    }
 }
 
 fn id_of(world: &World, nth: usize) -> Option<MeterId> {
