@@ -14,3 +14,10 @@ fn holds(seed: u64) {
 fn a_cut_that_was_held_goes_on_when_the_reading_is_fresh_again() {
     holds(10_008);
 }
+
+/// An account was opened by hand while the head end's clock was behind, on a register that had gone round: what it had shown
+/// before counted as used since, and a customer with credit was cut.
+#[test]
+fn what_a_register_showed_before_an_account_was_opened_never_counts() {
+    holds(287);
+}

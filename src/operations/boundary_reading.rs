@@ -71,10 +71,26 @@ impl Boundary<'_> {
         installed_at: Timestamp,
         now: Timestamp,
     ) -> Result<Reading, Error> {
-        let total = match self.source {
-            Source::Live(id) => return Ok(store::reading::by_id(conn, id)?),
-            Source::Entered(total) => total,
+        let row = match self.source {
+            Source::Live(id) => store::reading::by_id(conn, id)?,
+            Source::Entered(total) => self.entered(conn, settings, total, installed_at, now)?,
         };
+        if self.kind == Kind::Initial {
+            // What is here already was taken before, whatever time a wrong clock gave it.
+            let why = reading::Reason::BeforeInstallation.as_str();
+            store::reading::withdraw_after(conn, self.meter, row.as_of, why)?;
+        }
+        Ok(row)
+    }
+
+    fn entered(
+        &self,
+        conn: &mut Conn,
+        settings: &Settings,
+        total: Energy,
+        installed_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Reading, Error> {
         let Some(reason) = self.reason else {
             return Err(Error::field("reason_missing", "reason", "a reading entered by hand needs a reason"));
         };

@@ -162,6 +162,20 @@ pub fn set_quality(conn: &mut Conn, id: ReadingId, quality: Quality, reason: Opt
     found("reading", (rows > 0).then_some(()))
 }
 
+/// Good readings of a meter after an instant become suspect; how many there were.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn withdraw_after(conn: &mut Conn, meter: MeterId, instant: Timestamp, reason: &str) -> Result<usize> {
+    on!(conn, |c| diesel::update(readings::table)
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.gt(val(instant)))
+        .filter(good!())
+        .set((readings::quality.eq(val(Quality::Suspect)), readings::reason.eq(reason)))
+        .execute(c))
+}
+
 /// The nearest good readings of a meter before and after an instant, not at it.
 ///
 /// # Errors

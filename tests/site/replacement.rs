@@ -20,6 +20,7 @@ on_both!(
     energy_blocks_and_money_go_on_with_the_new_meter,
     a_freeze_of_the_old_meter_that_comes_late_is_charged,
     a_replacement_happens_once,
+    what_a_meter_showed_before_it_was_installed_never_counts,
     what_does_not_agree_is_refused_and_changes_nothing,
     another_multiplier_counts_from_its_reading_on,
     a_guard_and_an_operators_cut_stand_at_the_new_meter,
@@ -122,6 +123,22 @@ async fn a_replacement_happens_once(database: Database) {
     let twice = replace_meter::replace(&home.app, old, by_hand(new, "1008", "50"), "replace-2", "tests").await;
     assert_eq!(code(&twice.unwrap_err()), "meter_not_in_use");
     assert_eq!(home.used().await, (800, 0));
+    home.closed().await;
+}
+
+async fn what_a_meter_showed_before_it_was_installed_never_counts(database: Database) {
+    let mut home = Home::priced(&database, tiers()).await;
+    let new = spare(&home).await;
+    home.at("04 21:00");
+    let before = home.reading(Kind::Instant, "04 21:00", "999999");
+    home.arrives(&[domain::reading::Observation { meter: new, ..before }]).await;
+    // The new register has gone round since, and the head end's clock has been put back.
+    home.at("04 19:00");
+    replaced(&mut home, by_hand(new, "1004", "5")).await;
+    assert_eq!(home.used().await, (400, 0));
+    home.at("04 20:00");
+    home.arrives(&[home.reading(Kind::Instant, "04 20:00", "6")]).await;
+    assert_eq!(home.used().await, (400, 100));
     home.closed().await;
 }
 

@@ -103,6 +103,8 @@ on_both! {
             let counts = |row: &reading::Reading| (row.id, row.as_of, row.kind, row.unwrapped);
             let same: Vec<_> = known.iter().map(|one| (one.id, one.as_of, one.kind, one.total)).collect();
             assert_eq!(same, between.iter().map(counts).collect::<Vec<_>>());
+            assert_eq!(reading::withdraw_after(conn, town.meter, at(10), "in_the_future")?, 2);
+            assert_eq!(reading::latest_good(conn, town.meter)?.map(|row| row.as_of), Some(at(10)));
             Ok(())
         }).await.unwrap();
     }
