@@ -58,7 +58,7 @@ impl State {
         self.check = None;
         self.plan = Some(plan);
         if self.session.is_some() {
-            self.begin_check(false, now, effects);
+            self.begin_check(now, effects);
             self.wheel.set(Alarm::Clock, now.mono);
             self.tell_all(&meter::Event::Online, effects);
             effects.push(Effect::AskDue);

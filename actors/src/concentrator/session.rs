@@ -62,7 +62,9 @@ impl State {
             self.verified.clear();
         }
         if self.verified.is_empty() {
-            self.begin_check(false, now, effects);
+            self.begin_check(now, effects);
+        } else {
+            self.wheel.set(Alarm::Archive, self.check_at);
         }
         if let Some(plan) = &self.plan {
             self.points = plan.profile.points_per_request;
@@ -152,7 +154,9 @@ impl State {
         for alarm in [Alarm::Idle, Alarm::Answer, Alarm::Queue, Alarm::Archive, Alarm::Clock] {
             self.wheel.clear(alarm);
         }
-        self.check = None;
+        if self.check.take().is_some() {
+            self.check_at = now.mono;
+        }
         if let Some(flight) = self.stage.take_flight() {
             effects.push(flight.ended("lost", now));
             for job in flight.jobs {
@@ -170,10 +174,10 @@ impl State {
 
     // --- the archive -------------------------------------------------------------------------------------------------
 
-    pub(super) fn begin_check(&mut self, overwrite: bool, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn begin_check(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let (Some(plan), Some(_)) = (&self.plan, &self.session) else { return };
         self.queue.drain(|job| job.task.class() == Class::Archive);
-        self.check = Some(Check::new(&plan.meters, self.settings.archive_records_per_request, overwrite));
+        self.check = Some(Check::new(&plan.meters, self.settings.archive_records_per_request, self.overwrite));
         self.go_on_checking(now, effects);
     }
 
@@ -189,16 +193,19 @@ impl State {
             at: now.wall,
             meters: check.findings(&plan.meters),
         }));
-        self.check = None;
-        let interval = Duration::from_secs(self.settings.archive_check_s);
-        self.wheel.set(Alarm::Archive, now.mono.saturating_add(interval));
+        (self.check, self.overwrite) = (None, false);
+        self.check_again(Duration::from_secs(self.settings.archive_check_s), now);
     }
 
     /// What was not found out stays unverified; the check begins anew after a while.
     pub(super) fn give_up_checking(&mut self, now: Moment) {
         self.check = None;
-        let pause = Duration::from_secs(self.settings.check_retry_s);
-        self.wheel.set(Alarm::Archive, now.mono.saturating_add(pause));
+        self.check_again(Duration::from_secs(self.settings.check_retry_s), now);
+    }
+
+    fn check_again(&mut self, after: Duration, now: Moment) {
+        self.check_at = now.mono.saturating_add(after);
+        self.wheel.set(Alarm::Archive, self.check_at);
     }
 }
 

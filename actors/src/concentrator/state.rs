@@ -151,6 +151,10 @@ pub(crate) struct State {
     /// Points of one request, as far as the concentrator bears it.
     pub(super) points: u32,
     pub(super) check: Option<Check>,
+    /// When the next check is due, online or not.
+    pub(super) check_at: Duration,
+    /// An operator ordered that foreign records be overwritten, and no check has come to its end since.
+    pub(super) overwrite: bool,
     pub(super) verified: BTreeSet<MeterId>,
     /// The concentrator's clock minus ours, as last read.
     pub(super) drift: SignedDuration,
@@ -176,6 +180,8 @@ impl State {
             fcb: false,
             points: 1,
             check: None,
+            check_at: Duration::ZERO,
+            overwrite: false,
             verified: BTreeSet::new(),
             drift: SignedDuration::ZERO,
             uncommitted: BTreeMap::new(),
@@ -203,7 +209,10 @@ impl State {
             Event::Due(orders) => {
                 effects.extend(orders.into_iter().map(|order| Effect::Tell(order.meter, meter::Event::Order(order))));
             }
-            Event::SyncArchive => self.begin_check(true, now, &mut effects),
+            Event::SyncArchive => {
+                self.overwrite = true;
+                self.begin_check(now, &mut effects);
+            }
             Event::Reload => effects.push(Effect::Load),
             Event::Drain => self.drain(&mut effects),
         }
@@ -239,7 +248,7 @@ impl State {
                 Alarm::Answer => self.overdue(now, effects),
                 Alarm::Idle => self.idle(now, effects),
                 Alarm::Queue => {}
-                Alarm::Archive => self.begin_check(false, now, effects),
+                Alarm::Archive => self.begin_check(now, effects),
                 Alarm::Clock => self.enqueue(None, Task::Clock, now, effects),
                 Alarm::Load => effects.push(Effect::Load),
                 Alarm::Meter(meter) => effects.push(Effect::Tell(meter, meter::Event::Wake)),

@@ -1,6 +1,9 @@
 //! The identity check: download, read-back, foreign records.
 
-use actors::ports::{ArchiveFinding, Report};
+use actors::{
+    FleetSettings,
+    ports::{ArchiveFinding, Report},
+};
 use protocols::qgdw376::{ArchiveRecord, Confirmation, Downlink, MeterProtocol, Uplink};
 
 use crate::{
@@ -165,6 +168,54 @@ async fn a_short_break_needs_no_new_check_and_a_long_one_does() {
         let mut terminal = Terminal::logged_in(&fleet, &world).await;
         terminal.asked_for_points(&[101]).await;
         assert_eq!(terminal.archive_reads, 2, "found absent, written, read back");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_ordered_is_done_though_the_link_broke_in_the_middle() {
+    local(async {
+        let world = World::with_meters(1);
+        let (fleet, _) = world.fleet(settings());
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        terminal.archive.insert(11, foreign(11));
+        let asked = terminal.asked_for_points(&[101]).await;
+        terminal.answer_points(&asked, &[101]).await;
+        pass(1).await;
+        let archive = terminal.archive.clone();
+        terminal.keeps_house = false;
+        fleet.sync_archive(concentrator()).await.unwrap();
+        pass(2).await;
+        drop(terminal);
+        pass(30).await;
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        terminal.archive = archive;
+        terminal.asked_for_points(&[101]).await;
+        assert_eq!(terminal.archive[&11].meter, address(1), "overwritten after all");
+        assert_eq!(last_findings(&world), [(meter(1), ArchiveFinding::Matches)]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_break_does_not_put_off_the_next_check() {
+    local(async {
+        let world = World::with_meters(1);
+        let (fleet, _) = world.fleet(FleetSettings { archive_check_s: 3_600, ..settings() });
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        let asked = terminal.asked_for_points(&[101]).await;
+        terminal.answer_points(&asked, &[101]).await;
+        let archive = terminal.archive.clone();
+        pass(1).await;
+        drop(terminal);
+        pass(60).await;
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        terminal.archive = archive;
+        for _ in ["10:15", "10:30", "10:45", "11:00", "11:15"] {
+            let asked = terminal.asked_for_points(&[101]).await;
+            terminal.answer_points(&asked, &[101]).await;
+        }
+        assert_eq!(terminal.archive_reads, 1, "an hour after the first");
     })
     .await;
 }
