@@ -21,3 +21,17 @@ fn a_cut_that_was_held_goes_on_when_the_reading_is_fresh_again() {
 fn what_a_register_showed_before_an_account_was_opened_never_counts() {
     holds(287);
 }
+
+/// An operator's order to write the archive over a foreign one was forgotten when an answer was lost: the meters stayed
+/// unread, and whoever used them was not cut.
+#[test]
+fn an_archive_that_is_to_be_overwritten_is() {
+    holds(461);
+}
+
+/// A disconnect that was held up, at a clock that was ahead and so did not expire, landed after the reconnect was confirmed,
+/// and after the last look at the relay.
+#[test]
+fn a_cut_that_lands_ten_minutes_late_is_seen() {
+    holds(800);
+}
