@@ -11,7 +11,7 @@ use domain::{
     relay::{self, Action, order},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use store::{Conn, account::Account, relay_order::RelayOrder, transaction::Transaction};
+use store::{Conn, account::Account, reading::Reading, relay_order::RelayOrder, transaction::Transaction};
 use wattgate::operations::{Error, books::Books};
 
 use crate::{
@@ -297,15 +297,17 @@ const SENDS: &str = "bytes may leave";
 fn line_seen(conn: &mut Conn, row: &RelayOrder, line: &store::relay_order::Line) -> Result<LineSeen, Error> {
     let sends = line.detail == SENDS;
     let cut = sends && row.action == Action::Disconnect && row.cause == relay::Cause::Credit;
-    let evidence = if cut { evidence(conn, row.meter_id, line.at)? } else { None };
+    let evidence = if cut { evidence(conn, row, line.at)? } else { None };
     Ok(LineSeen { at: line.at, state: state_seen(line.state), sends, evidence })
 }
 
-/// The time of the newest good reading that was known then.
-fn evidence(conn: &mut Conn, meter: MeterId, then: Timestamp) -> Result<Option<Timestamp>, Error> {
+/// The time of the newest good reading that was known then: received by then, or stored before the order was, whatever the
+/// head end's clock said when it came.
+fn evidence(conn: &mut Conn, order: &RelayOrder, then: Timestamp) -> Result<Option<Timestamp>, Error> {
     let (from, to) = (shift(then, -EVIDENCE), shift(then, EVIDENCE));
-    let readings = store::reading::good_between(conn, meter, from, to)?;
-    Ok(readings.iter().filter(|one| one.received_at <= then).map(|one| one.as_of).max())
+    let readings = store::reading::good_between(conn, order.meter_id, from, to)?;
+    let known = |one: &&Reading| one.received_at <= then || one.id.get() < order.id.get();
+    Ok(readings.iter().filter(known).map(|one| one.as_of).max())
 }
 
 /// Readings that share meter, instant and kind with another live one, in words.

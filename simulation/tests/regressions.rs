@@ -35,3 +35,10 @@ fn an_archive_that_is_to_be_overwritten_is() {
 fn a_cut_that_lands_ten_minutes_late_is_seen() {
     holds(800);
 }
+
+/// The auditor took a reading for unknown that had come in time, while the head end's clock was ahead, and called the cut that
+/// went by it unfounded.
+#[test]
+fn a_reading_that_came_while_the_clock_was_ahead_is_known() {
+    holds(770);
+}

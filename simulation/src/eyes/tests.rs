@@ -164,6 +164,10 @@ fn account(conn: &mut Conn, customer_id: CustomerId, tariff_id: TariffId) -> Acc
 
 /// A good reading, received as it was taken.
 fn read(conn: &mut Conn, meter_id: MeterId, second: i64, total: i64) -> domain::ids::ReadingId {
+    received(conn, meter_id, second, total, second)
+}
+
+fn received(conn: &mut Conn, meter_id: MeterId, second: i64, total: i64, by_our_clock: i64) -> domain::ids::ReadingId {
     let row = Reading {
         id: store::ids::next(conn, meter_id.site()).unwrap(),
         meter_id,
@@ -179,7 +183,7 @@ fn read(conn: &mut Conn, meter_id: MeterId, second: i64, total: i64) -> domain::
         reverse: None,
         quality: Quality::Good,
         time_source: TimeSource::Concentrator,
-        received_at: at(second),
+        received_at: at(by_our_clock),
         copied_at: None,
         resolution: Energy::new(1),
         reason: None,
@@ -363,8 +367,10 @@ fn orders_are_told_when_they_change_even_between_two_looks() {
     with_town(|conn, town, eyes| {
         eyes.look(conn).unwrap();
         read(conn, town.meter, 100, 10);
-        read(conn, town.meter, 300, 20);
+        // Our clock was ahead when this one came.
+        received(conn, town.meter, 120, 11, 900);
         let mut cut = order(conn, town, 150);
+        read(conn, town.meter, 300, 20);
         assert_eq!(eyes.look(conn).unwrap().orders.len(), 1);
         assert!(eyes.look(conn).unwrap().orders.is_empty());
         (cut.attempts, cut.sent_at) = (1, Some(at(200)));
@@ -383,7 +389,7 @@ fn orders_are_told_when_they_change_even_between_two_looks() {
         assert_eq!(states, BTreeMap::from([(cut.id, sent), (brief.id, withdrawn)]));
         // What came after the order was sent is no evidence for it.
         let evidence = seen.orders.iter().flat_map(|one| &one.lines).find_map(|line| line.evidence);
-        assert_eq!(evidence, Some(at(100)));
+        assert_eq!(evidence, Some(at(120)));
         let mut all = eyes.all(conn).unwrap().orders;
         all.sort_by_key(|one| one.id);
         let mut told = seen.orders;
