@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::{
-        Arc, OnceLock, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -150,7 +150,7 @@ impl App {
         read_now::end_interrupted(self, self.settings.jobs.rows).await?;
         let filled = balance::rebuild(self, self.settings.jobs.rows).await?;
         tracing::info!(accounts = filled, "hot balances filled");
-        let seams = Seams { clock: self.clock.clone(), seed, port: Arc::new(port::Door::new(self.clone())) };
+        let seams = Seams { clock: self.clock.clone(), seed, port: Arc::new(port::Door::new(self)) };
         let fleet = Fleet::start(self.settings.fleet.clone(), seams, &self.registry)?;
         drop(self.0.fleet.set(fleet));
         jobs::start(self);
@@ -170,6 +170,18 @@ impl App {
             Box::pin(async move { db.write(move |conn| record_order::write(conn, &settings, &entries, now)).await })
         });
         drop(self.0.journal.set(journal));
+    }
+
+    /// The parts, for somebody who must not keep them.
+    #[must_use]
+    pub fn downgrade(&self) -> Weak<Parts> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// The program, while somebody else keeps its parts.
+    #[must_use]
+    pub fn upgrade(parts: &Weak<Parts>) -> Option<Self> {
+        parts.upgrade().map(Self)
     }
 
     /// The writer of readings.

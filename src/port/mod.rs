@@ -2,6 +2,8 @@
 
 mod plan;
 
+use std::sync::Weak;
+
 use actors::ports::{Ack, Answer, Authorization, ConcentratorPlan, DueOrder, Port, PortError, Report, SessionEvent};
 use domain::{
     bug::{Bug, is_planted},
@@ -14,31 +16,32 @@ use protocols::qgdw376::TerminalAddress;
 use store::relay_order::Whose;
 
 use crate::{
-    app::App,
+    app::{App, Parts},
     operations::{Error, archive, decide_relay::Authorized, field, ingest, record_order},
 };
 
 /// Rows kept of concentrators that nobody entered.
 const UNKNOWN_CONCENTRATORS_KEPT: i64 = 1000;
 
-/// [`Port`] by way of the operations.
+/// [`Port`] by way of the operations. The program holds its fleet, which holds this: it does not hold the program.
 pub struct Door {
-    app: App,
+    app: Weak<Parts>,
 }
 
 impl Door {
     /// The door to this program.
     #[must_use]
-    pub fn new(app: App) -> Self {
-        Self { app }
+    pub fn new(app: &App) -> Self {
+        Self { app: app.downgrade() }
     }
 
     fn answer<T, F>(&self, call: impl FnOnce(App) -> F) -> Answer<T>
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let done = call(self.app.clone());
-        Box::pin(async move { done.await.map_err(outward) })
+        let done = App::upgrade(&self.app).map(call);
+        let gone = || PortError::Unavailable("the program has ended".to_owned());
+        Box::pin(async move { done.ok_or_else(gone)?.await.map_err(outward) })
     }
 }
 
