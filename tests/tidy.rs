@@ -270,6 +270,15 @@ fn both_databases_have_the_same_migrations() {
     assert!(!names("sqlite").is_empty());
 }
 
+/// Together with the simulation's, the crates of a release would have deliberate bugs and fail points in them.
+#[test]
+fn a_release_is_built_of_the_programs_own_package() {
+    let script = std::fs::read_to_string(root().join("scripts/build-release")).unwrap();
+    let builds: Vec<&str> = script.lines().filter(|line| line.starts_with("cargo build")).collect();
+    assert!(!builds.is_empty() && builds.iter().all(|line| line.contains(" --package wattgate ")), "{builds:?}");
+    assert!(!builds.iter().any(|line| line.contains("--workspace") || line.contains("--features")), "{builds:?}");
+}
+
 #[test]
 fn dependencies_come_under_permissive_licences() {
     // Only what is built here: packages for other systems need not be on this machine.

@@ -1,5 +1,5 @@
 //! Deliberate bugs: each is planted by the simulation's mutation check, to show that its auditor finds it. Without the
-//! feature `faults`, as in every release, there are none and the questions cost nothing.
+//! feature `faults`, as in every release (`scripts/build-release`), there are none and the questions cost nothing.
 
 words! {
     /// A bug that can be planted.
@@ -40,6 +40,18 @@ words! {
         ForgetCut = "forget_cut",
         /// A meter that is replaced is not settled to its last reading.
         ForgetOldMeter = "forget_old_meter",
+        /// Settlement counts what registers count, without the multiplier.
+        IgnoreMultiplier = "ignore_multiplier",
+        /// What an operator wants off is never sent.
+        NeverCutForOperator = "never_cut_for_operator",
+        /// Automatic orders go on to a meter that refused a password.
+        IgnoreRelayBlock = "ignore_relay_block",
+        /// An operator may cut a guarded meter.
+        CutGuardedByOperator = "cut_guarded_by_operator",
+        /// Every vend skips a receipt number.
+        SkipReceiptNumber = "skip_receipt_number",
+        /// A vend's row says the balance before it as the balance after.
+        ForgetBalanceAfter = "forget_balance_after",
     }
 }
 

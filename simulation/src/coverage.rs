@@ -68,6 +68,7 @@ pub fn expected() -> Counts {
         names.iter().for_each(|name| all.add_many(&format!("{group}: {name}"), 0));
     };
     list("order", &order::State::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>());
+    list("step", STEPS);
     list("guard", &Guard::ALL.iter().map(|guard| guard.as_str()).collect::<Vec<_>>());
     list("notice", &notice::Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
     list("reading", &[Quality::Good.as_str(), Quality::Suspect.as_str(), Quality::Conflict.as_str(), "duplicate"]);
@@ -81,6 +82,24 @@ pub fn expected() -> Counts {
     list("calendar", &["month end", "price change", "clocks go forward", "clocks go back", "midnight"]);
     all
 }
+
+/// The steps of relay orders from one state to another.
+const STEPS: &[&str] = &[
+    "ordered to sent",
+    "ordered to expired",
+    "ordered to superseded",
+    "sent to acknowledged",
+    "sent to awaiting_customer",
+    "sent to confirmed",
+    "sent to failed",
+    "sent to superseded",
+    "acknowledged to sent",
+    "acknowledged to awaiting_customer",
+    "acknowledged to confirmed",
+    "acknowledged to superseded",
+    "awaiting_customer to confirmed",
+    "awaiting_customer to superseded",
+];
 
 /// The faults of frames that the simulated concentrators draw.
 const FRAME_FAULTS: &[&str] = &[

@@ -55,8 +55,10 @@ pub async fn enter(world: &World, app: &App) -> Result<(), Failure> {
     // What a new site's switch is set to.
     let request = world.ask(Request::Switch { automatic: Automatic::On });
     world.tell(Fact::Answered { request, answer: Answer::Done { receipt: None } });
-    for place in &entered.places {
+    for (nth, place) in entered.places.iter().enumerate() {
         let (permit, switchable) = (place.permit, place.switchable);
+        let Place { meter, account, concentrator, .. } = place;
+        world.note(&format!("place {nth}: meter {meter} behind concentrator {concentrator}, account {account}"));
         world.tell(Fact::Account {
             account: place.account,
             meter: place.meter,

@@ -254,7 +254,8 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             // What is read off the display anew is asked anew.
             let key = if *by_hand { format!("{key}-{}", world.number()) } else { key.clone() };
             let request = Request::Open { key: key.clone(), account: place.account, credit: Money::new(*credit) };
-            (request, open(app, place.account, place.meter, *credit, shown, key))
+            let meter = (place.meter, world.plan.multiplier(*meter));
+            (request, open(app, place.account, meter, *credit, shown, key))
         }
         Wish::Vend { meter, amount, key } => {
             let (account, key) = (place(meter)?.account, key.clone());
@@ -318,10 +319,17 @@ pub fn done<T>(call: impl Future<Output = Result<T, Error>> + 'static) -> Call {
     Box::pin(async move { call.await.map(|_| None) })
 }
 
-fn open(app: App, account: AccountId, meter_id: MeterId, credit: i64, shown: Option<Energy>, key: String) -> Call {
+fn open(
+    app: App,
+    account: AccountId,
+    (meter_id, multiplier): (MeterId, Option<u32>),
+    credit: i64,
+    shown: Option<Energy>,
+    key: String,
+) -> Call {
     let new = OpenAccount {
         meter_id,
-        multiplier: None,
+        multiplier,
         initial_reading: shown,
         reason: shown.map(|_| "read off the display".to_owned()),
         opening_credit: Some(Money::new(credit)),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     ids::{AccountId, MeterId, OrderId, SiteId},
     ledger::TransactionKind,
+    money::Money,
     notice,
     reading::Quality,
     relay::{self, Action, order},
@@ -232,6 +233,7 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::Charge | TransactionKind::Correction => Kind::Charge,
         },
         postings: postings.iter().map(|one| (one.from.to_string(), one.to.to_string(), one.amount)).collect(),
+        balance_after: Some(one.balance_after),
     })
 }
 
@@ -241,8 +243,16 @@ fn vend_seen(row: store::vend::Vend) -> VendSeen {
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
+        told_balance: told_balance(&row.receipt),
         receipt: row.receipt,
+        receipt_number: row.receipt_number,
     }
+}
+
+/// What a receipt says that the balance is after it.
+fn told_balance(receipt: &str) -> Option<Money> {
+    let receipt: serde_json::Value = serde_json::from_str(receipt).ok()?;
+    receipt.get("balance_after")?.as_i64().map(Money::new)
 }
 
 fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<ReversalSeen, Error> {
@@ -251,7 +261,9 @@ fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<Reve
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
+        told_balance: told_balance(&row.receipt),
         receipt: row.receipt,
+        receipt_number: row.receipt_number,
     })
 }
 

@@ -10,21 +10,27 @@ use std::{
     time::Instant,
 };
 
-use clap::Parser;
+use clap::{
+    Parser,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use domain::bug::Bug;
 use simulation::{
     coverage::{self, Counts},
     mutation,
-    plan::Size,
+    plan::{Plan, Size},
     run::{Report, run},
 };
+
+/// No seed is so high: counting on past the last one never begins anew.
+const SEEDS_END: u64 = 1 << 63;
 
 /// Runs the whole head end on paused time, with faults by seed, under the eyes of an independent auditor.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// One seed
-    #[arg(long, conflicts_with = "seeds")]
+    /// One seed, below 2^63
+    #[arg(long, conflicts_with = "seeds", value_parser = clap::value_parser!(u64).range(..SEEDS_END))]
     seed: Option<u64>,
     /// Seeds from A to before B, as A..B
     #[arg(long, value_parser = range, default_value = "0..20")]
@@ -38,7 +44,7 @@ struct Options {
     /// Concentrators of each run
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=50))]
     concentrators: u16,
-    /// Seeds that run at once
+    /// Seeds that run at once; 0: one for each core
     #[arg(long, default_value_t = 0)]
     jobs: usize,
     /// Write the whole log of each run
@@ -51,10 +57,10 @@ struct Options {
     #[arg(long)]
     covered: bool,
     /// Plant each deliberate bug and hunt it from the first seed on
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["bug", "verbose", "coverage", "covered"])]
     mutations: bool,
     /// Plant this deliberate bug
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(Bug::ALL.iter().map(|bug| bug.as_str())).try_map(|word| word.parse::<Bug>()))]
     bug: Option<Bug>,
 }
 
@@ -77,7 +83,7 @@ impl Options {
     /// What replays a seed.
     fn replay(&self, seed: u64) -> String {
         let usual = Size::default();
-        let mut command = format!("wattgate-sim --seed {seed}");
+        let mut command = format!("cargo run --release -p simulation -- --seed {seed}");
         for (name, is, usual) in [
             ("days", self.days, usual.days),
             ("meters", self.meters, usual.meters),
@@ -95,16 +101,25 @@ impl Options {
 }
 
 fn range(text: &str) -> Result<(u64, u64), String> {
-    let bad = || format!("{text} is no A..B");
+    let bad = || "seeds are two whole numbers with two dots between them, as 0..20".to_owned();
     let (from, to) = text.split_once("..").ok_or_else(bad)?;
-    let (from, to) = (from.parse().map_err(|_| bad())?, to.parse().map_err(|_| bad())?);
-    if from < to { Ok((from, to)) } else { Err(bad()) }
+    let (from, to): (u64, u64) = (from.parse().map_err(|_| bad())?, to.parse().map_err(|_| bad())?);
+    if from < to && to <= SEEDS_END {
+        Ok((from, to))
+    } else {
+        Err("the first seed must be below the second number, and that at most 2^63".to_owned())
+    }
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     // Actors panic on purpose, and are supervised; what is not shows in the outcome.
     std::panic::set_hook(Box::new(|_| {}));
+    let planned = Plan::draw(options.seeds().0, options.size());
+    if let Err(failure) = planned {
+        eprintln!("wattgate-sim: {failure}");
+        return ExitCode::from(2);
+    }
     if options.mutations { hunt_all(&options) } else { run_all(&options) }
 }
 
@@ -161,7 +176,7 @@ fn tell(options: &Options, report: &Report) {
     }
 }
 
-/// Seeds between two lines of progress.
+/// Most seeds between two lines of progress; of fewer than ten times as many, each tenth is told.
 const PROGRESS: u64 = 100;
 
 fn add(sum: &mut Sum, report: Report, began: Instant, all: u64) {
@@ -172,7 +187,7 @@ fn add(sum: &mut Sum, report: Report, began: Instant, all: u64) {
     if report.outcome.is_err() {
         sum.failed.push(report);
     }
-    if sum.done.is_multiple_of(PROGRESS) {
+    if sum.done.is_multiple_of((all / 10).clamp(1, PROGRESS)) && all > 1 {
         println!("{} of {all} seeds, {} failed, {} s", sum.done, sum.failed.len(), began.elapsed().as_secs());
     }
 }
@@ -195,8 +210,10 @@ fn summary(options: &Options, sum: &Sum, began: Instant) -> ExitCode {
         println!("  seed {}: {}", report.seed, report.outcome.as_ref().err().map_or("", |failure| failure.invariant()));
     }
     let missing = all.missing();
-    if options.covered && !missing.is_empty() {
-        println!("never seen: {}", missing.join(", "));
+    match (options.covered, missing.is_empty()) {
+        (true, true) => println!("everything expected was seen"),
+        (true, false) => println!("never seen (rare things need hundreds of seeds): {}", missing.join(", ")),
+        (false, _) => {}
     }
     let held = sum.failed.is_empty() && (!options.covered || missing.is_empty());
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -204,7 +221,7 @@ fn summary(options: &Options, sum: &Sum, began: Instant) -> ExitCode {
 
 fn hunt_all(options: &Options) -> ExitCode {
     let (from, _) = options.seeds();
-    let (next, missed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (next, found_all) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..options.jobs() {
             scope.spawn(|| {
@@ -212,21 +229,19 @@ fn hunt_all(options: &Options) -> ExitCode {
                     let nth = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
                     let Some(bug) = Bug::ALL.get(nth).copied() else { return };
                     match mutation::hunt(bug, from, mutation::SEEDS, options.size()) {
-                        Some(found) => println!(
-                            "{bug:<28} found after {:>3} seeds, by {} (seed {}): {}",
-                            found.seeds,
-                            found.failure.invariant(),
-                            found.seed,
-                            found.failure
-                        ),
-                        None => {
-                            println!("{bug:<28} NOT FOUND in {} seeds", mutation::SEEDS);
-                            missed.store(true, Ordering::Relaxed);
+                        Some(found) => {
+                            found_all.fetch_add(1, Ordering::Relaxed);
+                            let (seeds, seed, failure) = (found.seeds, found.seed, &found.failure);
+                            let by = failure.invariant();
+                            println!("{bug:<28} found after {seeds:>3} seeds, by {by} (seed {seed}): {failure}");
                         }
+                        None => println!("{bug:<28} NOT FOUND in {} seeds", mutation::SEEDS),
                     }
                 }
             });
         }
     });
-    if missed.load(Ordering::Relaxed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let (found, all) = (found_all.into_inner(), u64::try_from(Bug::ALL.len()).unwrap_or(u64::MAX));
+    println!("{found} of {all} bugs found");
+    if found == all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

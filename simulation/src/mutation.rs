@@ -21,13 +21,14 @@ pub struct Found {
     pub failure: Failure,
 }
 
-/// Plants a bug on this thread and runs the seeds from `first` on, at most `most`.
+/// Plants a bug on this thread and runs the seeds from `first` on, at most `most`, until an invariant is broken. A run that
+/// fails otherwise found nothing.
 #[must_use]
 pub fn hunt(bug: Bug, first: u64, most: u64, size: Size) -> Option<Found> {
     let mut seeds = first..first.saturating_add(most);
     let found = seeds.find_map(|seed| {
         plant(Some(bug));
-        let failure = run(seed, size, false).outcome.err()?;
+        let failure = run(seed, size, false).outcome.err().filter(Failure::is_violation)?;
         Some(Found { seeds: seed - first + 1, seed, failure })
     });
     plant(None);

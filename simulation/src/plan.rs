@@ -1,6 +1,8 @@
 //! What a seed fixes before a run begins: where and when it happens, what the site's rules and prices are, how good its
 //! field is, and everything that people and fate will do unprovoked.
 
+use std::fmt;
+
 use domain::{
     energy::Energy,
     money::{Money, Price},
@@ -85,7 +87,31 @@ pub struct Plan {
     pub spares: bool,
 }
 
+/// What decides money and supply, for whoever reads the log.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, zone_name, start, quiet_from, end, .. } = self;
+        write!(f, "seed {seed} in {zone_name} from {start} to {end}, quiet from {quiet_from}; times here are UTC")?;
+        for (nth, versions) in self.tariffs.iter().enumerate() {
+            for one in versions {
+                write!(f, "; tariff {nth} from {}, window from day {}:", one.valid_from, one.window_start_day)?;
+                for block in &one.blocks {
+                    let upto = block.upto.map_or_else(|| "any".to_owned(), |upto| upto.to_string());
+                    write!(f, " up to {upto} kWh {}", block.price)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Plan {
+    /// The multiplier with which a meter's account is opened: in every fifth run every third has one.
+    #[must_use]
+    pub fn multiplier(&self, meter: usize) -> Option<u32> {
+        (self.seed % 5 == 4 && meter.is_multiple_of(3)).then_some(if meter.is_multiple_of(2) { 2 } else { 3 })
+    }
+
     /// The plan of this seed.
     ///
     /// # Errors

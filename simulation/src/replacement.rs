@@ -76,8 +76,6 @@ pub fn hung_up(world: &World, app: &App, nth: usize) {
         && let Some(spare) = spares.iter_mut().find(|spare| spare.concentrator == place.concentrator)
     {
         place.swap(spare);
-        // What its clock or another's archive did before it came here is not known here.
-        world.inexact.borrow_mut().insert(nth);
     }
     drop(entered);
     standing.iter().for_each(|trouble| afflict(world, app, *trouble, true));

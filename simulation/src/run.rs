@@ -34,6 +34,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the auditor found it.
+    #[must_use]
+    pub fn is_violation(&self) -> bool {
+        matches!(self, Self::Violation { .. })
+    }
+
     /// Anything else that went wrong, in words.
     pub fn other(error: impl std::fmt::Display) -> Self {
         Self::Other(error.to_string())
@@ -81,6 +87,7 @@ pub fn run(seed: u64, size: Size, whole_log: bool) -> Report {
         Ok(world) => world,
         Err(failure) => return unborn(seed, failure),
     };
+    world.note(&world.plan.to_string());
     let lived = catch_unwind(AssertUnwindSafe(|| lives(&world)));
     let outcome = lived.unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<String>().cloned();
@@ -130,9 +137,9 @@ fn lives(world: &Rc<World>) -> Result<(), Failure> {
 fn count(world: &World) -> Result<(), Failure> {
     let Some(site) = world.entered.borrow().site else { return Ok(()) };
     let (orders, accounts) = world.read(move |conn| {
-        let mut states = Vec::new();
+        let mut states: Vec<Vec<_>> = Vec::new();
         for order in store::relay_order::page(conn, site, None, i64::from(i32::MAX))? {
-            states.extend(store::relay_order::lines(conn, order.id)?.into_iter().map(|line| line.state));
+            states.push(store::relay_order::lines(conn, order.id)?.into_iter().map(|line| line.state).collect());
         }
         let mut kinds = Vec::new();
         let mut episodes = 0;
@@ -144,7 +151,11 @@ fn count(world: &World) -> Result<(), Failure> {
         Ok((states, (kinds, episodes)))
     })?;
     let mut counts = world.counts.borrow_mut();
-    orders.iter().for_each(|state| counts.add(&format!("order: {}", state.as_str())));
+    for states in orders {
+        states.iter().for_each(|state| counts.add(&format!("order: {}", state.as_str())));
+        let steps = states.iter().zip(states.iter().skip(1)).filter(|(from, to)| from != to);
+        steps.for_each(|(from, to)| counts.add(&format!("step: {from} to {to}")));
+    }
     let (kinds, episodes) = accounts;
     counts.add_many("account: episode over", episodes);
     for kind in kinds.iter().filter(|kind| matches!(kind, TransactionKind::Charge | TransactionKind::Correction)) {
@@ -165,6 +176,16 @@ fn calendar(world: &World, counts: &mut Counts) {
     for midnight in midnights(world) {
         counts.add("calendar: midnight");
         let day = plan.zone.to_datetime(midnight).date();
+        let ended = day.yesterday().unwrap_or(day);
+        for place in &world.entered.borrow().places {
+            let blurred =
+                world.inexact_days(place.concentrator).iter().any(|(from, to)| (*from..=*to).contains(&ended));
+            counts.add(if blurred {
+                "calendar: midnight of a meter, inexact"
+            } else {
+                "calendar: midnight of a meter"
+            });
+        }
         counts.add_many("calendar: month end", u64::from(day.day() == 1));
         let changes = plan.tariffs.iter().flatten().filter(|version| version.version > 1 && version.valid_from == day);
         counts.add_many("calendar: price change", u64::try_from(changes.count()).unwrap_or_default());

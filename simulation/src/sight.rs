@@ -25,6 +25,11 @@ pub fn look(world: &World, app: Option<&App>, last: bool) -> Result<(), Failure>
     remind(world);
     let truth = truth(world, app.is_some());
     let mut seen = rows(world, last)?;
+    for one in seen.transactions.iter().filter(|_| !last) {
+        let moved: Vec<String> =
+            one.postings.iter().map(|(from, to, amount)| format!("{amount} {from} -> {to}")).collect();
+        world.note(&format!("{:?} of account {}: {}", one.kind, one.account, moved.join(", ")));
+    }
     if let Some(app) = app {
         hot(world, app, &mut seen)?;
     }
@@ -69,16 +74,26 @@ fn truth(world: &World, up: bool) -> Truth {
         let online = entered.stations.get(place.concentrator).is_some_and(|station| station.handle.is_logged_in());
         let blocked = world.blocked.borrow().contains(&nth);
         let reachable = online && !blocked && !standing.iter().any(unreachable);
-        let exact = !world.inexact.borrow().contains(&nth);
         let truth = of_meter(&place.handle, place.base, &place.told, &midnights);
-        meters.insert(place.meter, MeterTruth { reachable, exact, ..truth });
+        let (exact, inexact) = exactness(world, place.concentrator);
+        meters.insert(place.meter, MeterTruth { reachable, exact, inexact, ..truth });
     }
     for spare in &entered.spares {
+        let (_, inexact) = exactness(world, spare.concentrator);
         // Whatever happened to it before it came here: nobody counted it.
         let truth = of_meter(&spare.handle, spare.base, &spare.told, &midnights);
-        meters.insert(spare.meter, MeterTruth { exact: false, ..truth });
+        meters.insert(spare.meter, MeterTruth { exact: false, inexact, ..truth });
     }
     Truth { meters, up }
+}
+
+/// Whether nothing around now makes the midnights of a concentrator's meters inexact, and which ones are.
+fn exactness(world: &World, concentrator: usize) -> (bool, Vec<(Date, Date)>) {
+    let today = world.plan.zone.to_datetime(world.time.now()).date();
+    let a_day = jiff::Span::new().days(1);
+    let around = |(from, to): &(Date, Date)| (from.saturating_sub(a_day)..=to.saturating_add(a_day)).contains(&today);
+    let days = world.inexact_days(concentrator);
+    (!days.iter().any(around), days)
 }
 
 /// A meter, reachable and exact.
@@ -95,6 +110,7 @@ fn of_meter(handle: &MeterHandle, base: Energy, told: &Cell<(usize, usize)>, mid
         permitted: relay == RelayState::Disconnected && command == RelayState::Connected,
         reachable: true,
         exact: true,
+        inexact: Vec::new(),
         moves: new_moves.iter().map(|one| (one.at, supply(one.to))).collect(),
         disconnects_taken: new_commands.iter().filter(taken).map(|one| one.at).collect(),
         midnights: midnights.iter().filter_map(|day| Some((*day, handle.true_energy_at_midnight(*day)?))).collect(),

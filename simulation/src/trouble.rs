@@ -73,7 +73,8 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         Event::OldHot { after, dump } => {
             let accounts: Vec<_> = world.entered.borrow().places.iter().map(|place| place.account).collect();
             let kept = accounts.into_iter().filter_map(|id| Some((id, app.hot.get(id).now_or_never()?.ok()?)));
-            world.later(*after, Deed::OldHot { kept: kept.collect(), dump: *dump });
+            let until_quiet = world.plan.quiet_from.duration_since(world.time.now());
+            world.later((*after).min(until_quiet), Deed::OldHot { kept: kept.collect(), dump: *dump });
         }
         Event::PanicMeter { meter, future } => {
             let place = if *future { Where::Future } else { Where::Handler };
@@ -184,10 +185,6 @@ fn begin(world: &World, app: &App, trouble: Trouble) {
     if let Trouble::Refusing(meter) = trouble {
         world.blocked.borrow_mut().insert(meter);
     }
-    let behind = |concentrator: usize| {
-        let places = entered.places.iter().enumerate().filter(move |(_, place)| place.concentrator == concentrator);
-        world.inexact.borrow_mut().extend(places.map(|(nth, _)| nth));
-    };
     if let Some(station) = trouble.concentrator().and_then(|one| entered.stations.get(one)) {
         match trouble {
             Trouble::LostArchive(_) => {
@@ -197,12 +194,12 @@ fn begin(world: &World, app: &App, trouble: Trouble) {
             Trouble::SwappedArchive(one) => {
                 station.handle.swap_archive();
                 station.handle.drop_link(RESTART);
-                behind(one);
+                world.blur(trouble.name(), Some(one), SignedDuration::ZERO);
             }
             Trouble::WrongClock(one, by) => {
                 station.handle.set_clock_offset(by);
                 station.handle.drop_link(RESTART);
-                behind(one);
+                world.blur(trouble.name(), Some(one), by);
             }
             Trouble::Cached(_, age) => station.handle.set_cache(Cache::Every(age)),
             _ => {}
@@ -211,7 +208,7 @@ fn begin(world: &World, app: &App, trouble: Trouble) {
     if let Trouble::HeadEndClock(by) = trouble {
         world.time.set_offset(by);
         world.tell(Fact::Clock { offset: by });
-        world.inexact.borrow_mut().extend(0..entered.places.len());
+        world.blur(trouble.name(), None, by);
     }
 }
 
@@ -261,8 +258,12 @@ fn end(world: &Rc<World>, app: &App, trouble: Trouble) {
     }
     if let Some(station) = trouble.concentrator().and_then(|one| entered.stations.get(one)) {
         match trouble {
-            Trouble::SwappedArchive(one) => errand = Some(Wish::SyncArchive(one)),
-            Trouble::WrongClock(..) => {
+            Trouble::SwappedArchive(one) => {
+                errand = Some(Wish::SyncArchive(one));
+                world.sharpen(trouble.name(), Some(one), SignedDuration::ZERO);
+            }
+            Trouble::WrongClock(one, by) => {
+                world.sharpen(trouble.name(), Some(one), by);
                 station.handle.set_clock_offset(SignedDuration::ZERO);
                 station.handle.drop_link(SignedDuration::from_secs(30));
             }
@@ -270,7 +271,8 @@ fn end(world: &Rc<World>, app: &App, trouble: Trouble) {
             _ => {}
         }
     }
-    if let Trouble::HeadEndClock(_) = trouble {
+    if let Trouble::HeadEndClock(by) = trouble {
+        world.sharpen(trouble.name(), None, by);
         world.time.set_offset(SignedDuration::ZERO);
         world.tell(Fact::Clock { offset: SignedDuration::ZERO });
     }

@@ -13,7 +13,7 @@ use domain::{
     ids::{AccountId, ConcentratorId, MeterId, SiteId, TariffId},
 };
 use futures_util::FutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use rand::SeedableRng;
 use simulator::site::{ConcentratorHandle, MeterHandle, Site};
 use store::Db;
@@ -107,6 +107,17 @@ pub struct Entered {
     pub tariffs: BTreeMap<TariffId, usize>,
 }
 
+/// Something that makes midnights of meters inexact.
+#[derive(Debug, Clone, Copy)]
+pub struct Blur {
+    /// Its name, as a trouble.
+    pub what: &'static str,
+    /// The concentrator it concerns, with its meters; none: all.
+    pub concentrator: Option<usize>,
+    /// The first and the last day whose end may be settled otherwise than it truly was.
+    pub days: (Date, Date),
+}
+
 /// See the module.
 pub struct World {
     /// What the seed fixes.
@@ -137,8 +148,8 @@ pub struct World {
     pub blocked: RefCell<BTreeSet<usize>>,
     /// Meters that are being replaced.
     pub replacing: RefCell<BTreeSet<usize>>,
-    /// Meters and whether their midnights may be inexact.
-    pub inexact: RefCell<BTreeSet<usize>>,
+    /// What makes midnights inexact, or did.
+    pub blurs: RefCell<Vec<Blur>>,
     /// The day whose midnight the auditor was told last, by meter.
     pub midnight: Cell<Option<jiff::civil::Date>>,
     /// How long the head end stays away after the next death.
@@ -180,7 +191,7 @@ impl World {
             standing: RefCell::default(),
             blocked: RefCell::default(),
             replacing: RefCell::default(),
-            inexact: RefCell::default(),
+            blurs: RefCell::default(),
             midnight: Cell::new(None),
             away: Cell::new(SignedDuration::ZERO),
             agenda: RefCell::new(agenda),
@@ -239,6 +250,33 @@ impl World {
     #[must_use]
     pub fn next_deed(&self) -> Option<Timestamp> {
         self.agenda.borrow().first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// From the day of a moment `by` ago on, midnights may be inexact.
+    pub fn blur(&self, what: &'static str, concentrator: Option<usize>, by: SignedDuration) {
+        let from = self.day_of(shift(self.time.now(), -by.abs())).saturating_sub(jiff::Span::new().days(1));
+        self.blurs.borrow_mut().push(Blur { what, concentrator, days: (from, Date::MAX) });
+    }
+
+    /// After the day of a moment in `by` they are exact again.
+    pub fn sharpen(&self, what: &'static str, concentrator: Option<usize>, by: SignedDuration) {
+        let to = self.day_of(shift(self.time.now(), by.abs()));
+        let mut blurs = self.blurs.borrow_mut();
+        for blur in blurs.iter_mut().filter(|blur| (blur.what, blur.concentrator) == (what, concentrator)) {
+            blur.days.1 = blur.days.1.min(to);
+        }
+    }
+
+    /// From which day until which the midnights of a concentrator's meters may be inexact.
+    #[must_use]
+    pub fn inexact_days(&self, concentrator: usize) -> Vec<(Date, Date)> {
+        let blurs = self.blurs.borrow();
+        let of_it = blurs.iter().filter(|blur| blur.concentrator.is_none_or(|one| one == concentrator));
+        of_it.map(|blur| blur.days).collect()
+    }
+
+    fn day_of(&self, at: Timestamp) -> Date {
+        self.plan.zone.to_datetime(at).date()
     }
 
     /// Whether nothing goes wrong any more.

@@ -185,7 +185,8 @@ impl Change<'_> {
             let old = stored.get(&day);
             let from_start = || (day == self.first_day).then_some(self.installation.start_value);
             let Some(start) = start.or_else(from_start) else { continue };
-            let energy = Energy::new((settled.end_value - start).get() * i64::from(self.installation.multiplier));
+            let multiplier = if is_planted(Bug::IgnoreMultiplier) { 1 } else { self.installation.multiplier };
+            let energy = Energy::new((settled.end_value - start).get() * i64::from(multiplier));
             let unchanged =
                 |old: &&store::settled_day::SettledDay| old.end_value == settled.end_value && old.energy == energy;
             if old.filter(unchanged).is_some() {

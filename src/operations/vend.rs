@@ -108,17 +108,16 @@ pub struct Trial {
 /// # Errors
 /// A conflict where the key was used with other content; a refusal by the rule that stands against it.
 pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt, bool), Error> {
-    let (mut key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
+    let (key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
     let settings = app.settings.clone();
     let account = vend.account_id;
-    if is_planted(Bug::ForgetKey) {
-        key = format!("{key} at {now}");
-    }
     let trusted = if is_planted(Bug::TrustHotBalance) { app.hot.get(account).await?.account } else { None };
     let content_hash = once::content_hash(&vend)?;
     let (receipt, done) = app
         .db
         .write(move |conn| {
+            let sold = is_planted(Bug::ForgetKey) && store::vend::by_key(conn, account.site(), &key)?.is_some();
+            let key = if sold { format!("{key} again at {now}") } else { key.clone() };
             if let Some(repeated) = repeated(conn, &vend, &key, &content_hash)? {
                 return Ok((repeated, None));
             }
@@ -257,12 +256,15 @@ impl Made<'_> {
             cost_after: None,
             carry_before: None,
             carry_after: None,
-            balance_after: split.balance_after,
+            balance_after: if is_planted(Bug::ForgetBalanceAfter) { split.balance_before } else { split.balance_after },
         };
         let posting = ledger::vend(account, self.vend.tender, split.amount);
         store::transaction::insert(conn, &transaction, posting.as_slice())?;
         store::fault::point("vend.posted");
-        let number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
+        let mut number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
+        if is_planted(Bug::SkipReceiptNumber) {
+            number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
+        }
         let receipt = Receipt {
             vend_id: id,
             receipt_number: format!("{}-{number}", self.vend.terminal),

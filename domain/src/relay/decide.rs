@@ -247,7 +247,7 @@ fn overlooked(guard: Guard) -> bool {
 
 /// What holds any automatic order to a meter, a reconnect as well.
 fn unmovable(meter: &MeterFacts) -> Vec<Holding> {
-    let blocked = meter.blocked.then_some((Guard::RelayBlocked, None));
+    let blocked = (meter.blocked && !is_planted(Bug::IgnoreRelayBlock)).then_some((Guard::RelayBlocked, None));
     let fixed = (meter.relay_control == RelayControl::None).then_some((Guard::NoRelayControl, None));
     blocked.into_iter().chain(fixed).collect()
 }
@@ -292,6 +292,7 @@ pub fn authorize(
             }
             due.is_some()
         }
+        (Action::Disconnect, Cause::Operator) if is_planted(Bug::NeverCutForOperator) => false,
         (Action::Disconnect, cause) => meter.causes.contains(cause),
     };
     if !wanted || order.state.is_end() {

@@ -96,14 +96,24 @@ impl Grounds<'_> {
     /// Orders that were stored since the last look.
     ///
     /// # Errors
-    /// Money brought back what an operator cut.
+    /// Money brought back what an operator cut, or an operator cut what was guarded.
     pub fn stored<'a>(
         &self,
         orders: impl Iterator<Item = &'a OrderSeen>,
         clock: &HeadEndClock,
     ) -> Result<(), Violation> {
-        for order in orders.filter(|order| order.cause == Cause::Credit) {
-            self.restored(order, clock.moments(order.created_at, self.now), "stored")?;
+        for order in orders {
+            let (first, last) = clock.moments(order.created_at, self.now);
+            if order.cause == Cause::Credit {
+                self.restored(order, (first, last), "stored")?;
+            }
+            let asked = order.cause == Cause::Operator && !self.people.took_a_place(order.meter);
+            let cuts = asked && order.supply == Supply::Off;
+            let guarded = |account| self.people.surely_guarded(order.meter, account, first, self.now);
+            if cuts && order.account.is_some_and(guarded) {
+                let detail = format!("order {} of an operator cuts meter {}, which is guarded", order.id, order.meter);
+                return Err(Violation::of("I8", detail));
+            }
         }
         Ok(())
     }
@@ -246,5 +256,23 @@ mod tests {
         assert_eq!(stored(&case, Cause::Credit), (false, false));
         case.people.ask(at(HOUR + 1), 98, Request::Order { key: "on".to_owned(), meter: meter(1), supply: Supply::On });
         assert_eq!(stored(&case, Cause::Credit), (true, true), "an operator may have lifted it");
+    }
+
+    #[test]
+    fn an_operator_cuts_nothing_that_is_guarded() {
+        let mut case = Case::new();
+        let judge = |case: &Case, cause| {
+            let Case { rules, people, warnings, .. } = case;
+            let grounds = Grounds { rules, people, warnings, now: at(3 * HOUR) };
+            let order = OrderSeen { created_at: at(2 * HOUR), ..order(2, 1, Supply::Off, cause) };
+            grounds.stored([&order].into_iter(), &HeadEndClock::default()).is_ok()
+        };
+        assert!(judge(&case, Cause::Operator));
+        case.turn(HOUR, Request::GuardMeter { meter: meter(1), on: true });
+        assert!(!judge(&case, Cause::Operator));
+        assert!(judge(&case, Cause::Other), "only what people order is judged here");
+        case.people.hand_over(meter(2), meter(1), crate::auditor::fixtures::installation().id);
+        case.turn(HOUR + 60, Request::GuardMeter { meter: meter(1), on: true });
+        assert!(judge(&case, Cause::Operator), "it was cut before, in the place it took");
     }
 }

@@ -256,8 +256,11 @@ pub struct MeterTruth {
     pub permitted: bool,
     /// Its concentrator is logged in, it answers, and no fault of it stands.
     pub reachable: bool,
-    /// Nothing in this run made its midnights inexact: its final sums must agree to the last minor unit.
+    /// Nothing around now makes what is known of it inexact.
     pub exact: bool,
+    /// From which day until which the ends of days may be settled otherwise than they truly were: a clock was off, or
+    /// another's register taken for this one's. All others must agree to the last unit.
+    pub inexact: Vec<(Date, Date)>,
     /// When its relay moved since the last look, and where to.
     pub moves: Vec<(Timestamp, Supply)>,
     /// When it took a command to disconnect since the last look.

@@ -33,6 +33,8 @@ pub struct Field {
 struct Meter {
     energy: Energy,
     exact: bool,
+    /// See [`MeterTruth::inexact`].
+    inexact: Vec<(Date, Date)>,
     /// Energy at the midnights that ended days.
     midnights: BTreeMap<Date, Energy>,
     /// Energy when the day began, or the run.
@@ -124,8 +126,13 @@ impl Field {
 
     /// What the head end may believe to be used more, or less, than truly is.
     pub fn doubt(&self, account: AccountId, slack: Energy, versions: &[Version]) -> Money {
-        let uses = self.uses(account);
-        let energy = uses.map(|(one, meter)| meter.tolerance(slack).get() * one.multiplier).sum::<i64>();
+        self.worth(account, slack, versions, |meter| meter.exact)
+    }
+
+    /// What the energy costs at most by which meters may be off that are not `exact`.
+    fn worth(&self, of: AccountId, slack: Energy, versions: &[Version], exact: impl Fn(&Meter) -> bool) -> Money {
+        let tolerance = |(one, meter): (&Use, &Meter)| meter.tolerance(slack, exact(meter)).get() * one.multiplier;
+        let energy = self.uses(of).map(tolerance).sum::<i64>();
         at_most(Energy::new(energy.max(slack.get())), versions)
     }
 
@@ -145,7 +152,7 @@ impl Field {
             let Some((day, end_value)) = account.days(one.installation).next_back() else { continue };
             let used = one.end.map_or(meter.energy.get(), |(_, energy)| energy) - one.origin;
             let settled = (end_value - one.start_value).get();
-            if settled > used + meter.tolerance(slack).get() {
+            if settled > used + meter.tolerance(slack, meter.exact && meter.exact_on(day)).get() {
                 let (settled, used) = (Energy::new(settled), Energy::new(used));
                 let detail =
                     format!("account {id}: settled to {settled} kWh by {day}, its meter counted {used} until now");
@@ -155,19 +162,19 @@ impl Field {
         Ok(())
     }
 
-    /// At the end every midnight is settled, and with what truly flowed.
+    /// At the end every midnight is settled, and but for inexact ones with what truly flowed.
     ///
     /// # Errors
     /// One is not.
     pub fn settled(&self, id: AccountId, account: &Account) -> Result<(), Violation> {
-        for (one, meter) in self.uses(id).filter(|(_, meter)| meter.exact) {
+        for (one, meter) in self.uses(id) {
             let settled: BTreeMap<Date, Energy> = account.days(one.installation).collect();
             for (day, energy) in one.boundaries(meter) {
                 let Some(end_value) = settled.get(&day) else {
                     return Err(Violation::of("free energy", format!("account {id}: {day} was never settled")));
                 };
                 let (is, was) = ((*end_value - one.start_value).get(), energy - one.origin);
-                if is != was {
+                if is != was && meter.exact_on(day) {
                     let (is, was) = (Energy::new(is), Energy::new(was));
                     let detail = format!("account {id}: settled to {is} kWh by the end of {day}, truly {was}");
                     return Err(Violation::of(if is < was { "free energy" } else { "double charge" }, detail));
@@ -193,16 +200,19 @@ impl Field {
         let mut exact = true;
         for (one, meter) in self.uses(id) {
             let boundaries: BTreeMap<Date, i64> = one.boundaries(meter).collect();
+            let last = account.days(one.installation).next_back().map(|(day, _)| day);
             let mut value = one.origin;
             for (day, _) in account.days(one.installation) {
                 let Some(energy) = boundaries.get(&day) else { continue };
                 used.add(day, (energy - value) * one.multiplier, versions);
                 value = *energy;
+                // Inside a window at one price only the sum counts.
+                let counts = Some(day) == last || new_price(day.tomorrow().unwrap_or(Date::MAX), versions);
+                exact &= !counts || meter.exact_on(day);
             }
-            exact &= meter.exact;
         }
         let balance = account.paid() - whole(used.cost(versions)).0;
-        let tolerance = if exact { Money::ZERO } else { self.doubt(id, slack, versions) };
+        let tolerance = if exact { Money::ZERO } else { self.worth(id, slack, versions, |_| false) };
         if posted > balance + tolerance || posted < balance - tolerance {
             let detail =
                 format!("account {id}: balance {posted}, paid less truly used until its last settled day is {balance}");
@@ -224,6 +234,7 @@ impl Meter {
         Self {
             energy: truth.energy,
             exact: truth.exact,
+            inexact: truth.inexact.clone(),
             midnights: BTreeMap::new(),
             day_began: truth.energy,
             largest_day: 0,
@@ -233,6 +244,7 @@ impl Meter {
 
     fn take(&mut self, truth: &MeterTruth) {
         (self.energy, self.exact) = (truth.energy, truth.exact);
+        self.inexact.clone_from(&truth.inexact);
         self.relay.extend(&truth.moves);
         for (day, energy) in &truth.midnights {
             self.largest_day = self.largest_day.max((*energy - self.day_began).get());
@@ -247,7 +259,7 @@ impl Meter {
         // Registers are compared as they are shown. One above the present register is one that was off.
         let past = (truth.register - value).get().rem_euclid(REGISTER_MODULUS);
         let since = if past > REGISTER_MODULUS / 2 { past - REGISTER_MODULUS } else { past };
-        let tolerance = self.tolerance(slack).get();
+        let tolerance = self.tolerance(slack, self.exact).get();
         // Opening takes a while, and a concentrator may answer with a copy it keeps: hours old, not days.
         if (-tolerance..=tolerance + self.largest_day).contains(&since) {
             return Ok(truth.energy.get() - since);
@@ -258,9 +270,19 @@ impl Meter {
 
     /// By how much what is known of it may be off. A clock that is off, or another's register taken for this one's, moves
     /// a midnight by less than a day.
-    fn tolerance(&self, slack: Energy) -> Energy {
-        if self.exact { slack } else { slack + Energy::new(self.largest_day) }
+    fn tolerance(&self, slack: Energy, exact: bool) -> Energy {
+        if exact { slack } else { slack + Energy::new(self.largest_day) }
     }
+
+    /// Whether the end of a day must be settled as it was.
+    fn exact_on(&self, day: Date) -> bool {
+        !self.inexact.iter().any(|(from, to)| (*from..=*to).contains(&day))
+    }
+}
+
+/// Whether another price, or the first block, begins with a day.
+fn new_price(day: Date, versions: &[Version]) -> bool {
+    versions.iter().any(|version| version.valid_from == day || version.window_start_day == day.day())
 }
 
 fn other(supply: Supply) -> Supply {

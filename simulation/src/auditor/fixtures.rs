@@ -74,6 +74,8 @@ pub fn vend(key: &str, of: i64, amount: i64, receipt: &str) -> VendSeen {
         transaction: transaction_id(1000 + amount),
         amount: Money::new(amount),
         receipt: receipt.to_owned(),
+        receipt_number: "t-1".to_owned(),
+        told_balance: None,
     }
 }
 
@@ -85,6 +87,8 @@ pub fn reversal(vend: &str, of: i64, amount: i64, receipt: &str) -> ReversalSeen
         transaction: transaction_id(1000 - amount),
         amount: Money::new(amount),
         receipt: receipt.to_owned(),
+        receipt_number: "t-2".to_owned(),
+        told_balance: None,
     }
 }
 
@@ -99,7 +103,7 @@ pub fn transaction(sequence: i64, kind: Kind, amount: i64) -> TransactionSeen {
         _ => vec![(balance, other, Money::new(-amount))],
     };
     let id = if sale { transaction_id(1000 + amount) } else { transaction_id(sequence) };
-    TransactionSeen { id, account: account(1), sequence, kind, postings }
+    TransactionSeen { id, account: account(1), sequence, kind, postings, balance_after: None }
 }
 
 pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {

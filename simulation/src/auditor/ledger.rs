@@ -1,7 +1,7 @@
 //! Money (I1): balances are the sums of their postings, and what was brought along and paid in, less what was taken back
 //! and what the settled energy costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     energy::Energy,
@@ -25,8 +25,8 @@ pub struct Ledger {
     /// What every ledger account has.
     sums: BTreeMap<String, i128>,
     vends: BTreeMap<String, VendSeen>,
-    /// What transactions of vends and reversals posted.
-    sold: BTreeMap<TransactionId, Money>,
+    /// What transactions of vends and reversals posted, and the balance after them.
+    sold: BTreeMap<TransactionId, (Money, Money)>,
     /// By the keys of their vends.
     reversals: BTreeMap<String, ReversalSeen>,
 }
@@ -102,6 +102,27 @@ impl Ledger {
         &self.reversals
     }
 
+    /// The receipts of each terminal are numbered from 1 without gaps, those of vends and reversals together.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn receipts(&self) -> Result<(), Violation> {
+        let vends = self.vends.values().map(|row| &row.receipt_number);
+        let mut numbers: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+        for receipt in vends.chain(self.reversals.values().map(|row| &row.receipt_number)) {
+            let number = receipt.rsplit_once('-').and_then(|(of, number)| Some((of, number.parse::<u64>().ok()?)));
+            let fresh = number.is_some_and(|(of, number)| numbers.entry(of).or_default().insert(number));
+            if !fresh {
+                return Err(Violation::of("I3", format!("receipt {receipt} stands twice, or has no number")));
+            }
+        }
+        match numbers.iter().find(|(_, all)| !all.iter().copied().eq(1..=u64::try_from(all.len()).unwrap_or_default()))
+        {
+            Some((of, all)) => Err(Violation::of("I3", format!("receipts of {of} have gaps: {all:?}"))),
+            None => Ok(()),
+        }
+    }
+
     /// What an account's money is made of.
     pub fn of(&self, account: AccountId) -> Option<&Account> {
         self.accounts.get(&account)
@@ -154,12 +175,17 @@ impl Ledger {
             return wrong(format!("is number {} after {} of account {}", one.sequence, account.sequence, one.account));
         }
         account.sequence = one.sequence;
+        let balance = self.sums.get(&balance).copied().unwrap_or_default();
+        let balance = Money::new(i64::try_from(balance).unwrap_or(i64::MAX));
+        if one.balance_after.is_some_and(|told| told != balance) {
+            return wrong(format!("leaves {balance}, and says {:?}", one.balance_after));
+        }
         match one.kind {
             Kind::Opening if one.sequence != 1 || !people.asked_to_open(one.account, moved) => {
                 return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
             }
             Kind::Opening => account.opening = moved,
-            Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, moved)),
+            Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, (moved, balance))),
             Kind::Charge => account.charged = account.charged - moved,
         }
         Ok(())
@@ -167,9 +193,9 @@ impl Ledger {
 
     fn sell(&mut self, row: &VendSeen, people: &People) -> Result<(), Violation> {
         people.asked_to_sell(row)?;
-        if self.sold.get(&row.transaction) != Some(&row.amount) {
-            let posted = self.sold.get(&row.transaction);
-            return Err(Violation::of("I1", format!("vend {} of {}, posted {posted:?}", row.key, row.amount)));
+        let posted = self.sold.get(&row.transaction).copied();
+        if posted.is_none_or(|(moved, left)| moved != row.amount || row.told_balance.is_some_and(|told| told != left)) {
+            return Err(Violation::of("I1", format!("vend {row:?}, posted {posted:?}")));
         }
         if let Some(before) = self.vends.insert(row.key.clone(), row.clone()) {
             return Err(Violation::of("I2", format!("two vends with one key: {before:?} and {row:?}")));
@@ -186,8 +212,9 @@ impl Ledger {
         if vend.is_none_or(|vend| (vend.account, vend.amount) != (row.account, row.amount)) {
             return Err(Violation::of("I3", format!("reversal {row:?}, of vend {vend:?}")));
         }
-        let posted = self.sold.get(&row.transaction);
-        if posted != Some(&-row.amount) {
+        let posted = self.sold.get(&row.transaction).copied();
+        if posted.is_none_or(|(moved, left)| moved != -row.amount || row.told_balance.is_some_and(|told| told != left))
+        {
             return Err(Violation::of("I1", format!("reversal {row:?}, posted {posted:?}")));
         }
         if let Some(before) = self.reversals.insert(row.vend.clone(), row.clone()) {
@@ -232,7 +259,7 @@ impl Ledger {
             return wrong(format!("{} was charged, its settled energy costs {cost}", account.charged));
         }
         if row.carry != carry {
-            return wrong(format!("carry {}, its settled energy leaves {carry}", row.carry));
+            return wrong(format!("carry {}e-10, its settled energy leaves {carry}e-10", row.carry));
         }
         let balance = account.paid() - cost;
         if row.posted != balance {

@@ -9,7 +9,7 @@
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
 //! | I6 readings are stored once | here |
-//! | I8 automatic cuts, operators' cuts | `cuts`, `toggle`, `time` |
+//! | I8 automatic cuts, operators' cuts | here, `cuts`, `toggle`, `time` |
 //! | free energy, double charge | `field`, `ledger` |
 //! | restore, cut | `supply` |
 
@@ -158,6 +158,7 @@ impl Auditor {
             }
         }
         self.warnings.look(seen);
+        let blocked_before = self.blocked.clone();
         for (meter, row) in &seen.meters {
             match row.blocked {
                 true => self.blocked.insert(*meter),
@@ -165,7 +166,9 @@ impl Auditor {
             };
         }
         self.hot.look(seen)?;
-        self.sent(at, seen)?;
+        // Between two looks it may have been cleared, and something sent.
+        let blocked = self.blocked.intersection(&blocked_before).copied().collect();
+        self.sent(at, seen, &blocked)?;
         self.orders.look(at, truth, seen, &self.field, &self.clock)?;
         if !seen.orders.is_empty() {
             self.people.asked_to_order(self.orders.all())?;
@@ -204,6 +207,7 @@ impl Auditor {
             return Err(Violation::of("I6", format!("stored twice: {twice}")));
         }
         Hot::end(seen)?;
+        self.ledger.receipts()?;
         for (id, row) in &seen.accounts {
             let Some(account) = self.ledger.of(*id) else { continue };
             let prices = self.prices.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -214,12 +218,17 @@ impl Auditor {
     }
 
     /// What was stored and sent since the last look.
-    fn sent(&mut self, now: Timestamp, seen: &Seen) -> Result<(), Violation> {
+    fn sent(&mut self, now: Timestamp, seen: &Seen, blocked: &BTreeSet<MeterId>) -> Result<(), Violation> {
         let (rules, people, warnings) = (&self.rules, &self.people, &self.warnings);
         let grounds = Grounds { rules, people, warnings, now };
         grounds.stored(self.orders.new_in(seen), &self.clock)?;
         for sending in self.orders.sendings(seen, &self.clock, now) {
             grounds.restored(sending.order, sending.when, "sent")?;
+            if sending.order.cause == Cause::Credit && blocked.contains(&sending.order.meter) {
+                let detail =
+                    format!("order {} went to {}, which refused a password", sending.order.id, sending.order.meter);
+                return Err(Violation::of("I8", detail));
+            }
             let by_credit = sending.order.supply == Supply::Off && sending.order.cause == Cause::Credit;
             let Some(account) = sending.order.account.filter(|_| by_credit) else { continue };
             let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
@@ -259,6 +268,9 @@ impl Auditor {
                 up: truth.up,
                 steady_since: self.clock.steady_since(),
                 unhampered: self.people.operator_surely(false, told.meter, now, now),
+                unwanted: told.switchable
+                    && !self.orders.operator_was_told(told.meter)
+                    && self.people.operator_surely(true, told.meter, now, now),
                 unheld: cutting && told.switchable && unguarded && warned,
             };
             self.promises.look(now, &standing, &self.rules)?;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Supply, Truth, Violation,
     field::Field,
-    seen::{LineSeen, OrderSeen, Seen, State},
+    seen::{Cause, LineSeen, OrderSeen, Seen, State},
     time::{HeadEndClock, shift},
 };
 
@@ -77,6 +77,13 @@ impl Orders {
     /// Every order, as last seen.
     pub fn all(&self) -> impl Iterator<Item = &OrderSeen> {
         self.known.values()
+    }
+
+    /// Whether the last cut of a meter that an operator ordered failed or expired: that is shown, and not tried again.
+    pub fn operator_was_told(&self, meter: MeterId) -> bool {
+        let cuts = |order: &&OrderSeen| order.meter == meter && order.supply == Supply::Off;
+        let by_operator = self.known.values().rev().filter(cuts).find(|order| order.cause == Cause::Operator);
+        by_operator.is_some_and(|order| matches!(order.state, State::Failed | State::Expired))
     }
 
     /// What was sent since the last look; to be asked before [`Orders::look`].

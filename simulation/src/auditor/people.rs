@@ -41,6 +41,8 @@ pub struct People {
     replacements: BTreeMap<(MeterId, MeterId), bool>,
     /// Replacements that were answered since the last look.
     replaced: Vec<(MeterId, MeterId)>,
+    /// Meters that took another's place.
+    handed_over: BTreeSet<MeterId>,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +88,7 @@ impl Default for People {
             order_keys: BTreeMap::new(),
             replacements: BTreeMap::new(),
             replaced: Vec::new(),
+            handed_over: BTreeSet::new(),
         }
     }
 }
@@ -234,6 +237,12 @@ impl People {
             }
         }
         self.order_keys.entry((new, Supply::Off)).or_default().insert(format!("installation {by}"));
+        self.handed_over.insert(new);
+    }
+
+    /// Whether an operator's cut may have come to a meter with its installation: then it stood before a guard did.
+    pub fn took_a_place(&self, meter: MeterId) -> bool {
+        self.handed_over.contains(&meter)
     }
 
     /// Whether somebody asked for an account to be opened with this credit.

@@ -109,6 +109,8 @@ pub struct TransactionSeen {
     pub kind: Kind,
     /// From one ledger account to another, how much.
     pub postings: Vec<(String, String, Money)>,
+    /// The account's balance after it, as the row says; none: not looked at.
+    pub balance_after: Option<Money>,
 }
 
 /// A vend.
@@ -124,6 +126,10 @@ pub struct VendSeen {
     pub amount: Money,
     /// Its receipt, whole.
     pub receipt: String,
+    /// The receipt's number.
+    pub receipt_number: String,
+    /// The balance after it, as the receipt says; none: not looked at.
+    pub told_balance: Option<Money>,
 }
 
 /// A reversal of a vend.
@@ -139,6 +145,10 @@ pub struct ReversalSeen {
     pub amount: Money,
     /// Its receipt, whole.
     pub receipt: String,
+    /// The receipt's number.
+    pub receipt_number: String,
+    /// The balance after it, as the receipt says; none: not looked at.
+    pub told_balance: Option<Money>,
 }
 
 /// A revision of a settled day.

@@ -42,6 +42,8 @@ pub struct Standing<'a> {
     pub steady_since: Timestamp,
     /// Whether an operator surely does not want it off.
     pub unhampered: bool,
+    /// Whether an operator surely wants it off, and it can be moved.
+    pub unwanted: bool,
     /// Whether the automatic cut is surely on, and nothing holds it: no guard, no friendly hour, a warning in time.
     pub unheld: bool,
 }
@@ -73,7 +75,7 @@ impl Promises {
             return Err(one.late("restore", waited));
         }
         let owes = one.available + one.doubt < Money::ZERO - rules.overdraft;
-        let waits = owes && one.meter.supply == Supply::On && reached && one.unheld;
+        let waits = (owes && one.unheld || one.unwanted) && one.meter.supply == Supply::On && reached;
         let waited = wait_so_far(&mut self.cut_since, one.account, waits, now, begin);
         if waited > rules.cut_within {
             return Err(one.late("cut", waited));
@@ -88,7 +90,7 @@ impl Standing<'_> {
         let supply = self.meter.supply;
         Violation::of(
             invariant,
-            format!("account {account} has {available}, its meter {id} is {supply} since {waited:#}"),
+            format!("account {account} has {available} minor units, its meter {id} is {supply} since {waited:#}"),
         )
     }
 }
@@ -127,6 +129,7 @@ mod tests {
             permitted: false,
             reachable: true,
             exact: true,
+            inexact: Vec::new(),
             moves: Vec::new(),
             disconnects_taken: Vec::new(),
             midnights: Vec::new(),
@@ -144,6 +147,7 @@ mod tests {
             up: true,
             steady_since: Timestamp::MIN,
             unhampered: true,
+            unwanted: false,
             unheld: true,
         }
     }
@@ -183,6 +187,14 @@ mod tests {
         assert_eq!(after(500, &standing(&lit, -5)), Ok(()), "within doubt");
         assert_eq!(after(500, &Standing { unheld: false, ..standing(&lit, -6) }), Ok(()));
         assert_eq!(after(500, &standing(&truth(Supply::Off), -6)), Ok(()));
+    }
+
+    #[test]
+    fn what_an_operator_wants_off_is_cut_in_time() {
+        let lit = truth(Supply::On);
+        let unwanted = Standing { unwanted: true, unheld: false, ..standing(&lit, 500) };
+        assert_eq!(after(120, &unwanted), Ok(()));
+        assert_eq!(after(121, &unwanted), Err("cut"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ impl Story {
             permitted: false,
             reachable: true,
             exact: true,
+            inexact: Vec::new(),
             moves: Vec::new(),
             disconnects_taken: Vec::new(),
             midnights: Vec::new(),

@@ -22,6 +22,7 @@ fn truth(energy: i64, midnights: &[(i8, i64)]) -> MeterTruth {
         permitted: false,
         reachable: true,
         exact: true,
+        inexact: Vec::new(),
         moves: Vec::new(),
         disconnects_taken: Vec::new(),
         midnights: midnights.iter().map(|(day, energy)| (date(2026, 5, *day), Energy::new(*energy))).collect(),
@@ -129,7 +130,8 @@ fn at_the_end_the_balance_is_what_was_paid_less_what_was_used() {
     look(&mut field, &truth(2400, &[(1, 2300)]));
     let versions = versions();
     let mut end = |posted: i64, exact: bool| {
-        look(&mut field, &MeterTruth { exact, ..truth(2400, &[]) });
+        let inexact = if exact { Vec::new() } else { vec![(Date::MIN, Date::MAX)] };
+        look(&mut field, &MeterTruth { inexact, ..truth(2400, &[]) });
         broken(field.balanced(account(1), &settled_to(&[5300]), Money::new(posted), &versions, SLACK))
     };
     assert_eq!(end(-3, true), None);

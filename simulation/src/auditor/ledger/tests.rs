@@ -142,6 +142,34 @@ fn what_opened_or_paid_must_have_been_asked_for() {
     assert_eq!(run.look(&Seen { transactions: Vec::new(), ..vended("a") }), Err("I2"));
 }
 
+#[test]
+fn what_rows_and_receipts_say_of_the_balance_is_the_sum() {
+    let sold = |row_says: i64, receipt_says: i64| {
+        let paid = TransactionSeen { balance_after: Some(Money::new(row_says)), ..transaction(2, Kind::Vend, 300) };
+        let vend = VendSeen { told_balance: Some(Money::new(receipt_says)), ..vend("a", 1, 300, "r") };
+        Run::new().look(&Seen { transactions: vec![paid], vends: vec![vend], ..row(3, 1300, 0) })
+    };
+    assert_eq!(sold(1300, 1300), Ok(()));
+    assert_eq!(sold(1000, 1300), Err("I1"));
+    assert_eq!(sold(1300, 1000), Err("I1"));
+}
+
+#[test]
+fn receipts_have_no_gaps_and_stand_once() {
+    let numbered = |numbers: &[&str]| {
+        let mut ledger = Ledger::default();
+        for (nth, number) in (1..).zip(numbers) {
+            let row = VendSeen { receipt_number: (*number).to_owned(), ..vend("a", 1, nth, "r") };
+            ledger.vends.insert(nth.to_string(), row);
+        }
+        ledger.receipts().map_err(|wrong| wrong.invariant)
+    };
+    assert_eq!(numbered(&["t-2", "t-1", "u-1-1", "u-1-2"]), Ok(()));
+    for wrong in [&["t-1", "t-3"][..], &["t-2"], &["t-1", "t-1"], &["t"], &["t-x"]] {
+        assert_eq!(numbered(wrong), Err("I3"), "{wrong:?}");
+    }
+}
+
 /// A run that sold the 300; with `asked`, somebody wants them back.
 fn sold(asked: bool) -> Run {
     let mut run = Run::new();

@@ -19,6 +19,7 @@ fn truth() -> Truth {
         permitted: false,
         reachable: true,
         exact: true,
+        inexact: Vec::new(),
         moves: vec![(at(20), Supply::Off)],
         disconnects_taken: vec![at(19)],
         midnights: Vec::new(),
