@@ -75,6 +75,7 @@ pub fn hung_up(world: &World, app: &App, nth: usize) {
     if let Some(place) = places.get_mut(nth)
         && let Some(spare) = spares.iter_mut().find(|spare| spare.concentrator == place.concentrator)
     {
+        world.blur_removed(place.meter);
         place.swap(spare);
     }
     drop(entered);

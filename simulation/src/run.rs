@@ -178,8 +178,10 @@ fn calendar(world: &World, counts: &mut Counts) {
         let day = plan.zone.to_datetime(midnight).date();
         let ended = day.yesterday().unwrap_or(day);
         for place in &world.entered.borrow().places {
-            let blurred =
-                world.inexact_days(place.concentrator).iter().any(|(from, to)| (*from..=*to).contains(&ended));
+            let blurred = world
+                .inexact_days(place.concentrator, place.meter)
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&ended));
             counts.add(if blurred {
                 "calendar: midnight of a meter, inexact"
             } else {

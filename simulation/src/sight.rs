@@ -75,11 +75,11 @@ fn truth(world: &World, up: bool) -> Truth {
         let blocked = world.blocked.borrow().contains(&nth);
         let reachable = online && !blocked && !standing.iter().any(unreachable);
         let truth = of_meter(&place.handle, place.base, &place.told, &midnights);
-        let (exact, inexact) = exactness(world, place.concentrator);
+        let (exact, inexact) = exactness(world, place.concentrator, place.meter);
         meters.insert(place.meter, MeterTruth { reachable, exact, inexact, ..truth });
     }
     for spare in &entered.spares {
-        let (_, inexact) = exactness(world, spare.concentrator);
+        let (_, inexact) = exactness(world, spare.concentrator, spare.meter);
         // Whatever happened to it before it came here: nobody counted it.
         let truth = of_meter(&spare.handle, spare.base, &spare.told, &midnights);
         meters.insert(spare.meter, MeterTruth { exact: false, inexact, ..truth });
@@ -87,12 +87,12 @@ fn truth(world: &World, up: bool) -> Truth {
     Truth { meters, up }
 }
 
-/// Whether nothing around now makes the midnights of a concentrator's meters inexact, and which ones are.
-fn exactness(world: &World, concentrator: usize) -> (bool, Vec<(Date, Date)>) {
+/// Whether nothing around now makes the midnights of a meter inexact, and which ones are.
+fn exactness(world: &World, concentrator: usize, meter: MeterId) -> (bool, Vec<(Date, Date)>) {
     let today = world.plan.zone.to_datetime(world.time.now()).date();
     let a_day = jiff::Span::new().days(1);
     let around = |(from, to): &(Date, Date)| (from.saturating_sub(a_day)..=to.saturating_add(a_day)).contains(&today);
-    let days = world.inexact_days(concentrator);
+    let days = world.inexact_days(concentrator, meter);
     (!days.iter().any(around), days)
 }
 

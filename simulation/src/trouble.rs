@@ -23,7 +23,7 @@ use crate::{
     fate::{Event, Manner, Retraction, Trouble},
     life::{End, poison},
     plan::switch_of,
-    world::World,
+    world::{Blurred, World},
 };
 
 /// An event takes place; the end of the process where it dies of it.
@@ -194,12 +194,12 @@ fn begin(world: &World, app: &App, trouble: Trouble) {
             Trouble::SwappedArchive(one) => {
                 station.handle.swap_archive();
                 station.handle.drop_link(RESTART);
-                world.blur(trouble.name(), Some(one), SignedDuration::ZERO);
+                world.blur(trouble.name(), Blurred::Behind(one), SignedDuration::ZERO);
             }
             Trouble::WrongClock(one, by) => {
                 station.handle.set_clock_offset(by);
                 station.handle.drop_link(RESTART);
-                world.blur(trouble.name(), Some(one), by);
+                world.blur(trouble.name(), Blurred::Behind(one), by);
             }
             Trouble::Cached(_, age) => station.handle.set_cache(Cache::Every(age)),
             _ => {}
@@ -208,7 +208,7 @@ fn begin(world: &World, app: &App, trouble: Trouble) {
     if let Trouble::HeadEndClock(by) = trouble {
         world.time.set_offset(by);
         world.tell(Fact::Clock { offset: by });
-        world.blur(trouble.name(), None, by);
+        world.blur(trouble.name(), Blurred::All, by);
     }
 }
 
@@ -260,10 +260,10 @@ fn end(world: &Rc<World>, app: &App, trouble: Trouble) {
         match trouble {
             Trouble::SwappedArchive(one) => {
                 errand = Some(Wish::SyncArchive(one));
-                world.sharpen(trouble.name(), Some(one), SignedDuration::ZERO);
+                world.sharpen(trouble.name(), Blurred::Behind(one), SignedDuration::ZERO);
             }
             Trouble::WrongClock(one, by) => {
-                world.sharpen(trouble.name(), Some(one), by);
+                world.sharpen(trouble.name(), Blurred::Behind(one), by);
                 station.handle.set_clock_offset(SignedDuration::ZERO);
                 station.handle.drop_link(SignedDuration::from_secs(30));
             }
@@ -272,7 +272,7 @@ fn end(world: &Rc<World>, app: &App, trouble: Trouble) {
         }
     }
     if let Trouble::HeadEndClock(by) = trouble {
-        world.sharpen(trouble.name(), None, by);
+        world.sharpen(trouble.name(), Blurred::All, by);
         world.time.set_offset(SignedDuration::ZERO);
         world.tell(Fact::Clock { offset: SignedDuration::ZERO });
     }

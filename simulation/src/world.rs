@@ -107,13 +107,27 @@ pub struct Entered {
     pub tariffs: BTreeMap<TariffId, usize>,
 }
 
+/// For so many days before it is removed a meter's freezes may not have been read.
+const UNREAD_DAYS: i64 = 2;
+
+/// Whose midnights may be inexact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blurred {
+    /// All meters'.
+    All,
+    /// Those behind a concentrator.
+    Behind(usize),
+    /// One meter's.
+    Meter(MeterId),
+}
+
 /// Something that makes midnights of meters inexact.
 #[derive(Debug, Clone, Copy)]
 pub struct Blur {
     /// Its name, as a trouble.
     pub what: &'static str,
-    /// The concentrator it concerns, with its meters; none: all.
-    pub concentrator: Option<usize>,
+    /// What it concerns.
+    pub of: Blurred,
     /// The first and the last day whose end may be settled otherwise than it truly was.
     pub days: (Date, Date),
 }
@@ -253,25 +267,33 @@ impl World {
     }
 
     /// From the day of a moment `by` ago on, midnights may be inexact.
-    pub fn blur(&self, what: &'static str, concentrator: Option<usize>, by: SignedDuration) {
+    pub fn blur(&self, what: &'static str, of: Blurred, by: SignedDuration) {
         let from = self.day_of(shift(self.time.now(), -by.abs())).saturating_sub(jiff::Span::new().days(1));
-        self.blurs.borrow_mut().push(Blur { what, concentrator, days: (from, Date::MAX) });
+        self.blurs.borrow_mut().push(Blur { what, of, days: (from, Date::MAX) });
     }
 
     /// After the day of a moment in `by` they are exact again.
-    pub fn sharpen(&self, what: &'static str, concentrator: Option<usize>, by: SignedDuration) {
+    pub fn sharpen(&self, what: &'static str, of: Blurred, by: SignedDuration) {
         let to = self.day_of(shift(self.time.now(), by.abs()));
         let mut blurs = self.blurs.borrow_mut();
-        for blur in blurs.iter_mut().filter(|blur| (blur.what, blur.concentrator) == (what, concentrator)) {
+        for blur in blurs.iter_mut().filter(|blur| (blur.what, blur.of) == (what, of)) {
             blur.days.1 = blur.days.1.min(to);
         }
     }
 
-    /// From which day until which the midnights of a concentrator's meters may be inexact.
+    /// A meter is removed: midnights that it was not asked for yet cannot be any more.
+    pub fn blur_removed(&self, meter: MeterId) {
+        let today = self.day_of(self.time.now());
+        let days = (today.saturating_sub(jiff::Span::new().days(UNREAD_DAYS)), today);
+        self.blurs.borrow_mut().push(Blur { what: "replaced", of: Blurred::Meter(meter), days });
+    }
+
+    /// From which day until which the midnights of a meter may be inexact.
     #[must_use]
-    pub fn inexact_days(&self, concentrator: usize) -> Vec<(Date, Date)> {
+    pub fn inexact_days(&self, concentrator: usize, meter: MeterId) -> Vec<(Date, Date)> {
         let blurs = self.blurs.borrow();
-        let of_it = blurs.iter().filter(|blur| blur.concentrator.is_none_or(|one| one == concentrator));
+        let concerned = [Blurred::All, Blurred::Behind(concentrator), Blurred::Meter(meter)];
+        let of_it = blurs.iter().filter(|blur| concerned.contains(&blur.of));
         of_it.map(|blur| blur.days).collect()
     }
 
