@@ -42,3 +42,10 @@ fn a_cut_that_lands_ten_minutes_late_is_seen() {
 fn a_reading_that_came_while_the_clock_was_ahead_is_known() {
     holds(770);
 }
+
+/// The database did not take what a concentrator's clock showed when it was right again: until the next day nobody behind it
+/// was cut.
+#[test]
+fn a_clock_that_is_right_again_is_known_though_a_report_was_lost() {
+    holds(2514);
+}

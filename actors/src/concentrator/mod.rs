@@ -30,7 +30,7 @@ use futures_util::stream;
 use tokio::{io::split, sync::mpsc};
 
 use children::Children;
-use state::{Effect, Event, State};
+use state::{Alarm, Effect, Event, State};
 
 use crate::{
     deliver::{call, deliver},
@@ -38,7 +38,7 @@ use crate::{
     link::{Detached, Incoming, Received, write_frames},
     messages::{FromMeter, MeterExit, ToConcentrator, ToMeter, Wish},
     metrics::Metrics,
-    ports::{PortError, SessionEvent},
+    ports::{PortError, Report, SessionEvent},
     seams::{Seams, Stopwatch},
     settings::FleetSettings,
     supervise::ExitGuard,
@@ -162,8 +162,17 @@ impl Concentrator {
             Effect::AskDue => self.ask_due(ctx),
             Effect::Session(event) => self.report_session(event, ctx),
             Effect::Report(report) => {
+                let looked = match &report {
+                    Report::ConcentratorClock { .. } => Some(Alarm::Clock),
+                    Report::Archive { .. } => Some(Alarm::Archive),
+                    _ => None,
+                };
                 let called = call("report", port.report(report), self.port_deadline(), &self.metrics);
-                ctx.spawn(called.into_actor(self).map(|_, _, _| ()));
+                ctx.spawn(called.into_actor(self).map(move |outcome, concentrator, ctx| {
+                    if let (Err(_), Some(looked)) = (outcome, looked) {
+                        concentrator.happened(Event::NotReported(looked), ctx);
+                    }
+                }));
             }
             Effect::Meters(plans, around) => self.set_meters(plans, &around, ctx),
             Effect::Tell(meter, event) => self.tell(meter, ToMeter::Event(Box::new(event)), ctx),

@@ -203,6 +203,17 @@ impl State {
         self.check_again(Duration::from_secs(self.settings.check_retry_s), now);
     }
 
+    /// The world goes by what it last heard: a look that was lost on the way to it is repeated soon, not tomorrow.
+    pub(super) fn look_again(&mut self, alarm: Alarm, now: Moment) {
+        let soon = Duration::from_secs(self.settings.check_retry_s);
+        match alarm {
+            // A login looks at both anyway.
+            _ if self.session.is_none() => {}
+            Alarm::Archive => self.check_again(soon, now),
+            alarm => self.wheel.set(alarm, now.mono.saturating_add(soon)),
+        }
+    }
+
     fn check_again(&mut self, after: Duration, now: Moment) {
         self.check_at = now.mono.saturating_add(after);
         self.wheel.set(Alarm::Archive, self.check_at);

@@ -58,6 +58,8 @@ pub(crate) enum Event {
     Due(Vec<Order>),
     /// An operator orders that foreign archive records be overwritten.
     SyncArchive,
+    /// What was found out by a look at the clock or the archive did not reach the world.
+    NotReported(Alarm),
     /// The plan changed.
     Reload,
     /// Finish what is under way and take on nothing new.
@@ -213,6 +215,7 @@ impl State {
                 self.overwrite = true;
                 self.begin_check(now, &mut effects);
             }
+            Event::NotReported(alarm) => self.look_again(alarm, now),
             Event::Reload => effects.push(Effect::Load),
             Event::Drain => self.drain(&mut effects),
         }

@@ -210,3 +210,28 @@ async fn a_clock_that_jumps_while_the_concentrators_is_read_counts_whole() {
     })
     .await;
 }
+
+/// A drift that the database did not take is looked at again in minutes: until then nobody would be cut, or all would.
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_clock_that_was_not_stored_is_repeated_soon() {
+    local(async {
+        let world = World::with_meters(0);
+        let mut site = Site::logged_in(world).await;
+        site.terminal.keeps_house = false;
+        site.world.memory().deaf = true;
+        for heard in [0, 1] {
+            let soon = Instant::now() + Duration::from_secs(settings().check_retry_s + 60);
+            let asked = timeout_at(soon, site.terminal.asked()).await.unwrap();
+            assert_eq!(asked.what, Downlink::QueryClock);
+            let theirs = site.terminal.local(site.world.true_time());
+            site.terminal.answer(&asked, Uplink::Clock(Ok(Some(theirs)))).await;
+            pass(1).await;
+            let clocks = |report: &&Report| matches!(report, Report::ConcentratorClock { .. });
+            assert_eq!(site.world.memory().reports.iter().filter(clocks).count(), heard);
+            site.world.memory().deaf = false;
+        }
+        let day = timeout_at(Instant::now() + Duration::from_secs(settings().clock_check_s / 2), site.terminal.asked());
+        assert!(day.await.is_err(), "once it is stored, a day is time enough");
+    })
+    .await;
+}

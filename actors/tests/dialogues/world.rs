@@ -58,6 +58,8 @@ pub struct Memory {
     pub identified: usize,
     /// Readings cannot be stored.
     pub full: bool,
+    /// Reports are lost.
+    pub deaf: bool,
     /// Commits are held back until released.
     pub slow: Option<Arc<tokio::sync::Notify>>,
 }
@@ -251,6 +253,9 @@ impl Port for World {
     fn report(&self, report: Report) -> Answer<()> {
         if let Report::Reachable { meter, .. } = report {
             self.reachable(|order| order.meter == meter);
+        }
+        if self.memory().deaf {
+            return async { Err(PortError::Unavailable("deaf".to_owned())) }.boxed();
         }
         self.memory().reports.push(report);
         async { Ok(()) }.boxed()
