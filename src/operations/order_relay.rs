@@ -5,7 +5,11 @@ use std::time::Duration;
 use domain::{
     bug::{Bug, is_planted},
     ids::{MeterId, OrderId},
-    relay::{Action, Cause, RelayControl, decide, order::Wish},
+    relay::{
+        Action, Cause, RelayControl,
+        decide::{self, AccountFacts, MeterFacts},
+        order::Wish,
+    },
 };
 use serde::{Deserialize, Serialize};
 use store::relay_order::RelayOrder;
@@ -62,9 +66,8 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
             if facts.blocked {
                 return Err(Error::refused("relay_blocked", "the meter refused a password; clear that first"));
             }
-            let guards_hold = !is_planted(Bug::CutGuardedByOperator);
             let causes = match new.action {
-                Action::Disconnect if guards_hold && (meter.guarded || account.is_some_and(|account| account.supply_guard)) => {
+                Action::Disconnect if is_guarded(&facts, account.as_ref()) => {
                     return Err(Error::refused("supply_guard", "the supply is guarded and must not be cut"));
                 }
                 Action::Disconnect => facts.causes.with(Cause::Operator),
@@ -105,6 +108,11 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
     app.announce(Changed::Order { order });
     app.wake(concentrator);
     Ok(row)
+}
+
+fn is_guarded(meter: &MeterFacts, account: Option<&AccountFacts>) -> bool {
+    let guarded = meter.supply_guard || account.is_some_and(|account| account.supply_guard);
+    guarded && !is_planted(Bug::CutGuardedByOperator)
 }
 
 /// Waits for an order's end, not longer than `most`, and returns it as it stands then.
