@@ -270,7 +270,7 @@ fn both_databases_have_the_same_migrations() {
     assert!(!names("sqlite").is_empty());
 }
 
-/// Together with the simulation's, the crates of a release would have deliberate bugs and fail points in them.
+/// Together with the simulation's, the crates of a release would have deliberate bugs, and what makes actors panic, in them.
 #[test]
 fn a_release_is_built_of_the_programs_own_package() {
     let script = std::fs::read_to_string(root().join("scripts/build-release")).unwrap();

@@ -79,7 +79,10 @@ pub fn expected() -> Counts {
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);
     list("fate", crate::fate::NAMES);
-    list("calendar", &["month end", "price change", "clocks go forward", "clocks go back", "midnight"]);
+    list(
+        "calendar",
+        &["month end", "price change", "clocks go forward", "clocks go back", "midnight", "midnight of a meter"],
+    );
     all
 }
 

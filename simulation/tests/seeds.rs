@@ -3,16 +3,21 @@
 
 use std::{
     env,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
 use domain::bug::Bug;
 use simulation::{
     mutation::hunt,
-    plan::Size,
+    plan::{Plan, Size},
     run::{Failure, run},
 };
+use store::Db;
+use wattgate::app::App;
 
 /// Actors panic on purpose; only what escapes supervision is of interest, and it shows in the outcome.
 fn without_noise() {
@@ -30,6 +35,22 @@ fn the_same_seed_twice_gives_the_same_log() {
         assert_eq!((first.lines, first.digest), (second.lines, second.digest));
     }
     assert_ne!(run(3, Size::default(), false).digest, run(4, Size::default(), false).digest);
+}
+
+/// Thousands of lives follow each other in one process. (The fleet once held the program that held it.)
+#[test]
+fn a_life_leaves_nothing_behind() {
+    let settings = Plan::draw(1, Size::default()).unwrap().settings;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let parts = local.block_on(&runtime, async {
+        let app = App::new(settings, Db::inline().unwrap(), Arc::new(actors::SystemClock)).unwrap();
+        app.start(1).await.unwrap();
+        app.downgrade()
+    });
+    assert!(parts.upgrade().is_some(), "while it lives");
+    drop((local, runtime));
+    assert!(parts.upgrade().is_none());
 }
 
 /// Seeds that are tried where `WATTGATE_SEEDS=A..B` names no others.

@@ -219,3 +219,25 @@ async fn a_short_break_does_not_put_off_the_next_check() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_the_archive_that_was_not_stored_is_repeated_soon() {
+    local(async {
+        let world = World::with_meters(1);
+        let (fleet, _) = world.fleet(settings());
+        world.memory().deaf = true;
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        let asked = terminal.asked_for_points(&[101]).await;
+        terminal.answer_points(&asked, &[101]).await;
+        pass(1).await;
+        assert_eq!((terminal.archive_reads, world.memory().reports.len()), (2, 0), "found absent, written, read back");
+        world.memory().deaf = false;
+        for _ in ["10:15", "10:30", "10:45"] {
+            let asked = terminal.asked_for_points(&[101]).await;
+            terminal.answer_points(&asked, &[101]).await;
+        }
+        assert_eq!(terminal.archive_reads, 3, "once more at 10:17, and not again");
+        assert_eq!(last_findings(&world), [(meter(1), ArchiveFinding::Matches)]);
+    })
+    .await;
+}
