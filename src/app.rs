@@ -277,6 +277,11 @@ impl App {
         Ok(tariff)
     }
 
+    /// A tariff has a further version: it is read anew.
+    pub fn forget_tariff(&self, id: TariffId) {
+        self.tariffs.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
     /// Stops the fleet: exchanges under way may end, nothing new begins.
     pub async fn stop(&self) {
         if let Some(fleet) = self.fleet() {

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use domain::{
     charge::{self, Usage},
     energy::Energy,
-    ids::{InstallationId, SiteId, TransactionId},
+    ids::{InstallationId, ReadingId, SiteId, TransactionId},
     ledger::{self, LedgerAccount, Posting, TransactionKind, balance_of},
     money::{Carry, Money},
     relay::order::State,
     tariff::Tariff,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use store::{
     Conn,
     account::Account,
@@ -170,6 +170,11 @@ impl<'a> Replay<'a> {
             }
             after = last;
         }
+        let energies = store::settled_energy::since(conn, self.account.id, None)?;
+        if energies != self.usage {
+            let differs = format!("settled energies are {energies:?}, replayed {:?}", self.usage);
+            audit.differences.push(format!("account {}: {differs}", self.account.id));
+        }
         let mut differ = |what: &str, is: String, replayed: String| {
             if is != replayed {
                 audit.differences.push(format!("account {}: {what} is {is}, replayed {replayed}", self.account.id));
@@ -226,31 +231,35 @@ impl<'a> Replay<'a> {
     /// Replays a settled day from its readings; returns what does not agree.
     fn settle(&mut self, conn: &mut Conn, day: SettledDay) -> Result<Vec<String>, Error> {
         let mut wrong = Vec::new();
-        let version = i32::try_from(day.tariff_version).map_err(|bad| books::corrupt(bad.to_string()))?;
-        let was = self.ends.get(&(day.installation_id, day.day)).map_or(Energy::ZERO, |old| old.energy);
-        self.usage.put((day.block_window, version), day.energy - was);
         let site = store::site::by_id(conn, self.account.id.site())?;
+        let zone = books::zone(&site)?;
         let installation = store::installation::by_id(conn, day.installation_id)?;
-        let Some(at) = installation.settlement().end_of(day.day, &books::zone(&site)?) else {
+        let before = self.usage.plus(&day.usage(installation.multiplier)?);
+        self.usage = match self.ends.get(&(day.installation_id, day.day)) {
+            Some(old) => before.minus(&old.usage(installation.multiplier)?),
+            None => before,
+        };
+        let Some(at) = installation.settlement().end_of(day.day, &zone) else {
             return Ok(vec![format!("day {} of a meter that had been removed before", day.day)]);
         };
-        let first = store::reading::by_id(conn, day.reading_id)?;
-        let later = day.later_reading_id.map(|id| store::reading::by_id(conn, id)).transpose()?;
-        let value = match &later {
-            None => first.unwrapped,
-            Some(later) => {
-                let span = i128::from(later.as_of.as_microsecond() - first.as_of.as_microsecond()).max(1);
-                let since = i128::from(at.as_microsecond() - first.as_of.as_microsecond());
-                let rise = i128::from((later.unwrapped - first.unwrapped).get());
-                let share = i64::try_from((rise * since).div_euclid(span)).unwrap_or(i64::MAX);
-                first.unwrapped + Energy::new(share)
+        let (window, version) = self.tariff.window(day.day, books::opened(self.account, &zone))?;
+        if (window, i64::from(version)) != (day.block_window, day.tariff_version) {
+            wrong.push(format!("day {} counts in {} by version {}", day.day, day.block_window, day.tariff_version));
+        }
+        let end = (at, day.end_value, vec![day.reading_id]);
+        let end = day.later_reading_id.into_iter().fold(end, |(at, value, mut readings), later| {
+            readings.push(later);
+            (at, value, readings)
+        });
+        let cuts = day.cuts.iter().map(|cut| (cut.at, cut.value, cut.readings.clone()));
+        for (at, is, readings) in cuts.chain([end]) {
+            // The running maximum may stand above what its readings say, never below, but for what a removed meter showed
+            // last.
+            let value = replayed(conn, &readings, at)?;
+            let value = installation.end_value.map_or(value, |last| value.min(last));
+            if is < value {
+                wrong.push(format!("day {} has {is} at {at}, its readings say {value}", day.day));
             }
-        };
-        // The running maximum may stand above what these two readings say, never below, but for what a removed meter showed
-        // last.
-        let value = installation.end_value.map_or(value, |last| value.min(last));
-        if day.end_value < value {
-            wrong.push(format!("day {} ends at {}, its readings say {value}", day.day, day.end_value));
         }
         if installation.account_id != self.account.id {
             wrong.push(format!("day {} of a meter that was never installed", day.day));
@@ -264,6 +273,18 @@ impl<'a> Replay<'a> {
         self.ends.insert((day.installation_id, day.day), day);
         Ok(wrong)
     }
+}
+
+/// A register's value as its readings tell it: of one at that instant, or of the two around it.
+fn replayed(conn: &mut Conn, readings: &[ReadingId], at: Timestamp) -> Result<Energy, Error> {
+    let Some(first) = readings.first() else { return Ok(Energy::ZERO) };
+    let first = store::reading::by_id(conn, *first)?;
+    let Some(later) = readings.get(1) else { return Ok(first.unwrapped) };
+    let later = store::reading::by_id(conn, *later)?;
+    let span = i128::from(later.as_of.as_microsecond() - first.as_of.as_microsecond()).max(1);
+    let since = i128::from(at.as_microsecond() - first.as_of.as_microsecond());
+    let rise = i128::from((later.unwrapped - first.unwrapped).get());
+    Ok(first.unwrapped + Energy::new(i64::try_from((rise * since).div_euclid(span)).unwrap_or(i64::MAX)))
 }
 
 /// A reversal's transaction gives back what its vend's one brought, the way it came; what does not agree.

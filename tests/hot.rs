@@ -12,6 +12,7 @@ use domain::{
     energy::Energy,
     ids::{AccountId, MeterId, SiteId, TariffId},
     money::{Carry, Money},
+    tariff::Period,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -51,7 +52,7 @@ fn ledger(version: i64) -> AccountPart {
 }
 
 fn part(position: i64, second: i64) -> MeterPart {
-    let key = (jiff::civil::date(2026, 11, 1), 1);
+    let key = (jiff::civil::date(2026, 11, 1), 1, Period::Peak);
     MeterPart {
         position,
         as_of: Timestamp::from_second(1_800_000_000 + second).unwrap(),

@@ -9,7 +9,7 @@ use crate::{
     bug::{Bug, is_planted},
     energy::Energy,
     money::{Carry, Exact, Money, Price},
-    tariff::{Block, Tariff, TariffVersion, window_start},
+    tariff::{Block, Period, Tariff, TariffVersion},
 };
 
 /// What a cost cannot be told for.
@@ -26,11 +26,11 @@ pub enum ChargeError {
     TooLarge,
 }
 
-/// Where energy counts: the first day of its window and the number of the tariff version.
-pub type UsageKey = (Date, i32);
+/// Where energy counts: the first day of its window of blocks, the number of the tariff version, and the period.
+pub type UsageKey = (Date, i32, Period);
 
-/// Energies by window and tariff version; of one account they are the sum over all its meters. JSON: a list of
-/// `[[window, version], energy]`.
+/// Energies by window, tariff version and period; of one account they are the sum over all its meters. JSON: a list of
+/// `[[window, version, period], energy]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(UsageKey, Energy)>", into = "Vec<(UsageKey, Energy)>")]
 pub struct Usage(BTreeMap<UsageKey, Energy>);
@@ -40,16 +40,6 @@ impl Usage {
     #[must_use]
     pub fn none() -> Self {
         Self::default()
-    }
-
-    /// Adds `energy` used on a local day.
-    ///
-    /// # Errors
-    /// [`ChargeError::NoVersion`] where the tariff does not hold on that day yet.
-    pub fn use_on(&mut self, day: Date, energy: Energy, tariff: &Tariff) -> Result<(), ChargeError> {
-        let version = tariff.at(day).ok_or(ChargeError::NoVersion(day))?;
-        self.put((window_start(day, version.window_start_day), version.version), energy);
-        Ok(())
     }
 
     /// Adds `energy` under a key.
@@ -68,7 +58,13 @@ impl Usage {
         self.0.get(&key).copied().unwrap_or_default()
     }
 
-    /// Every energy but 0, in the order of windows, then versions.
+    /// The energy of all periods of a window and version.
+    #[must_use]
+    pub fn of_window(&self, window: Date, version: i32) -> Energy {
+        Period::ALL.iter().map(|period| self.get((window, version, *period))).sum()
+    }
+
+    /// Every energy but 0, in the order of windows, then versions, then periods.
     pub fn iter(&self) -> impl Iterator<Item = (UsageKey, Energy)> + '_ {
         self.0.iter().map(|(key, energy)| (*key, *energy))
     }
@@ -112,61 +108,95 @@ impl From<Usage> for Vec<(UsageKey, Energy)> {
     }
 }
 
-/// The part of a cost that fell into one block.
+/// What prices a part of a cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priced {
+    /// The block, from 1, that the energy fell into.
+    Block(usize),
+    /// The period it was used in.
+    Period(Period),
+}
+
+/// A part of a cost. Energy priced by the time of day has one part for its period and, where a block adds to that, a
+/// second one for its block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Slice {
     /// First local day of the window.
     pub window: Date,
     /// The tariff version that priced it.
     pub version: i32,
-    /// The block, from 1.
-    pub block: usize,
-    /// The block's price.
+    /// What priced it.
+    #[serde(flatten)]
+    pub priced: Priced,
+    /// The price there.
     pub price: Price,
-    /// Energy that fell into it.
+    /// Its energy.
     pub energy: Energy,
     /// What it cost.
     pub cost: Exact,
 }
 
-/// The blocks that the energies of `usage` fall into: in each window the energies of the versions, in the order of
-/// their dates, follow each other up the blocks.
+/// The parts of the cost of `usage`. In each window the energies of the versions, in the order of their dates, follow each
+/// other up the blocks, as long as their windows are of one kind and began on the same day.
 ///
 /// # Errors
 /// [`ChargeError::UnknownVersion`] where `usage` names a version the tariff does not have.
 pub fn slices(usage: &Usage, tariff: &Tariff) -> Result<Vec<Slice>, ChargeError> {
-    let windows: BTreeSet<Date> = usage.iter().map(|((window, _), _)| window).collect();
-    if let Some(number) = usage.iter().map(|((_, number), _)| number).find(|number| tariff.version(*number).is_none()) {
-        return Err(ChargeError::UnknownVersion(number));
+    let mut windows: BTreeSet<(Date, bool, i32, Date)> = BTreeSet::new();
+    for ((first, number, _), _) in usage.iter() {
+        let version = tariff.version(number).ok_or(ChargeError::UnknownVersion(number))?;
+        windows.insert((version.window(first), version.window_start_month.is_some(), number, first));
     }
-    let mut all = Vec::new();
-    for window in windows {
-        let mut used = Energy::ZERO;
-        for version in &tariff.versions {
-            let upto = used + usage.get((window, version.version));
-            all.extend(window_slices(window, version, used, upto));
-            used = upto;
+    let (mut all, mut used, mut chain) = (Vec::new(), Energy::ZERO, None);
+    for (begins, yearly, number, first) in windows {
+        let version = tariff.version(number).ok_or(ChargeError::UnknownVersion(number))?;
+        if chain.replace((begins, yearly)) != Some((begins, yearly)) {
+            used = Energy::ZERO;
         }
+        let upto = used + usage.of_window(first, number);
+        all.extend(period_slices(usage, first, version));
+        all.extend(block_slices(first, version, used, upto));
+        used = upto;
     }
     Ok(all)
 }
 
+/// The periods of one version of a window.
+fn period_slices(usage: &Usage, window: Date, version: &TariffVersion) -> Vec<Slice> {
+    let Some(time_of_use) = &version.time_of_use else { return Vec::new() };
+    let priced = Period::ALL.iter().map(|period| {
+        let (energy, price) = (
+            usage.get((window, version.version, *period)),
+            time_of_use.prices.get(period).copied().unwrap_or_default(),
+        );
+        let cost = Exact::cost(energy, price);
+        Slice { window, version: version.version, priced: Priced::Period(*period), price, energy, cost }
+    });
+    priced.filter(|slice| slice.energy != Energy::ZERO).collect()
+}
+
 /// The blocks of one version between two energies of a window.
-fn window_slices(window: Date, version: &TariffVersion, from: Energy, to: Energy) -> impl Iterator<Item = Slice> {
-    let bounds = version.blocks.iter().map(|block| block.upto);
-    let lower = std::iter::once(None).chain(bounds);
+fn block_slices(window: Date, version: &TariffVersion, from: Energy, to: Energy) -> impl Iterator<Item = Slice> {
+    let bound = move |block: &Block| block.upto.map(|upto| version.bound(upto, window));
+    let lower = std::iter::once(None).chain(version.blocks.iter().map(bound));
     version.blocks.iter().zip(lower).enumerate().filter_map(move |(index, (block, lower))| {
-        let energy = inside(block, lower, to) - inside(block, lower, from);
+        let upper = bound(block);
+        let energy = inside(upper, lower, to) - inside(upper, lower, from);
         let first = version.blocks.first().filter(|_| is_planted(Bug::IgnoreBlocks));
-        let cost = Exact::cost(energy, first.unwrap_or(block).price);
-        let slice = Slice { window, version: version.version, block: index + 1, price: block.price, energy, cost };
-        (energy != Energy::ZERO).then_some(slice)
+        let price = first.unwrap_or(block).price;
+        let cost = Exact::cost(energy, price);
+        let slice = Slice { window, version: version.version, priced: Priced::Block(index + 1), price, energy, cost };
+        // What adds nothing to the prices of periods is no part of the cost.
+        let adds = version.time_of_use.is_none() || price != Price::default();
+        (energy != Energy::ZERO && adds).then_some(slice)
     })
 }
 
-/// How much of the first `used` of a window lies in a block above `lower`; below zero everything lies in the first.
-fn inside(block: &Block, lower: Option<Energy>, used: Energy) -> Energy {
-    let below = block.upto.map_or(used, |upto| used.min(upto));
+/// How much of the first `used` of a window lies in a block up to `upper` and above `lower`; below zero everything lies in
+/// the first.
+fn inside(upper: Option<Energy>, lower: Option<Energy>, used: Energy) -> Energy {
+    let below = upper.map_or(used, |upto| used.min(upto));
     lower.map_or(below, |lower| (below - lower).max(Energy::ZERO))
 }
 

@@ -12,7 +12,7 @@ use crate::{
         AutomaticDisconnection, CreditPolicy, DisconnectionPolicy, FriendlyHours, NoticePolicy, Policy, PollingPolicy,
         ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
     },
-    tariff::{Block, Tariff, TariffVersion},
+    tariff::{Block, Period, Season, Switch, Tariff, TariffVersion, TimeOfUse},
 };
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -73,7 +73,10 @@ pub(crate) fn version(number: i32, valid_from: &str, blocks: &[(Option<&str>, &s
         version: number,
         valid_from: day(valid_from),
         blocks: blocks.iter().map(|(upto, each)| Block { upto: upto.map(kwh), price: price(each) }).collect(),
+        time_of_use: None,
         window_start_day: 1,
+        window_start_month: None,
+        prorate_opening: false,
         tax_rate_ppm: 130_000,
         minimum_vend: Money::new(100),
     }
@@ -147,5 +150,31 @@ pub(crate) fn policy() -> Policy {
             round_limit_percent: 80,
         },
         notices: NoticePolicy { retry_first: minutes(1), retry_cap: hours(1), attempts: 5 },
+    }
+}
+
+/// A day type from its local times of day and periods in turn.
+pub(crate) fn switches(all: &[(&str, Period)]) -> Vec<Switch> {
+    all.iter().map(|(at, period)| Switch { at: at.parse().unwrap(), period: *period }).collect()
+}
+
+/// Peak at 1.00 from 08:00 to 22:00, valley at 0.25 at night and on holidays; valley all day on weekends of summer, which
+/// begins on 1 June and ends on 30 September.
+pub(crate) fn peak_and_valley() -> TimeOfUse {
+    let day_types = [
+        ("usual", switches(&[("00:00", Period::Valley), ("08:00", Period::Peak), ("22:00", Period::Valley)])),
+        ("quiet", switches(&[("00:00", Period::Valley)])),
+    ];
+    let season = |from_month, weekends: &str| Season {
+        from_month,
+        from_day: 1,
+        weekdays: "usual".to_owned(),
+        weekends: weekends.to_owned(),
+    };
+    TimeOfUse {
+        prices: [(Period::Peak, price("1")), (Period::Valley, price("0.25"))].into(),
+        day_types: day_types.into_iter().map(|(name, switches)| (name.to_owned(), switches)).collect(),
+        seasons: vec![season(6, "quiet"), season(10, "usual")],
+        holidays: [(day("2026-05-01"), "quiet".to_owned())].into(),
     }
 }

@@ -1,4 +1,5 @@
-//! Settlement: from readings to the register's values at local midnights, to the energy of each day.
+//! Settlement: from readings to the register's values at local midnights and at changes of the period, to the energy of
+//! each day.
 //!
 //! A boundary's value is the reading there, or an interpolation between the good readings around it; it comes from
 //! readings only, and never falls below the boundary before it. Values are the register's, before the multiplier.
@@ -6,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     calendar::{at, day_before, day_of, midnight, next_day, shift},
@@ -14,7 +16,7 @@ use crate::{
     ids::ReadingId,
     reading::Known,
     site::Site,
-    tariff::Tariff,
+    tariff::{Period, Span, Tariff},
 };
 
 /// Most that a multiplier may be.
@@ -55,6 +57,43 @@ pub struct SettledDay {
     pub end_value: Energy,
     /// The readings the value comes from: one at the midnight, or the two around it.
     pub readings: Vec<ReadingId>,
+    /// The period in which the day ends.
+    pub period: Period,
+    /// The changes of the period before that, in order.
+    pub cuts: Vec<Cut>,
+}
+
+/// A change of the period inside a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// When it is.
+    pub at: Timestamp,
+    /// The period that ends.
+    pub period: Period,
+    /// The register's value then, unwrapped, before the multiplier.
+    pub value: Energy,
+    /// The readings the value comes from: one at that instant, or the two around it.
+    pub readings: Vec<ReadingId>,
+}
+
+impl SettledDay {
+    /// The day's energies by period, after the multiplier, where the register stood at `start` when it began.
+    pub fn energies(&self, start: Energy, multiplier: u32) -> impl Iterator<Item = (Period, Energy)> {
+        let cuts = self.cuts.iter().map(|cut| (cut.period, cut.value));
+        let mut from = start;
+        cuts.chain([(self.period, self.end_value)]).map(move |(period, value)| {
+            let rise = value - std::mem::replace(&mut from, value);
+            (period, Energy::new(rise.get() * i64::from(multiplier)))
+        })
+    }
+
+    /// Whether another has the same values at the same instants.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        let values = |day: &Self| day.cuts.iter().map(|cut| (cut.at, cut.period, cut.value)).collect::<Vec<_>>();
+        (self.end_value, self.period) == (other.end_value, other.period) && values(self) == values(other)
+    }
 }
 
 /// The first of the settled days that [`plan`] needs to see everything that can have changed; of the readings it then
@@ -193,113 +232,102 @@ impl Anchor {
     }
 }
 
-/// The days to settle now, and those settled whose value changed: in day order, to be stored in place of what was.
+/// The days to settle now, and those settled of which a value changed: in day order, to be stored in place of what was.
 ///
 /// `settled` is without gaps, in day order; cut at the front (see [`load_from`]) its first day stays as it is.
 /// `readings` may come in any order; those before the first day that may change are not looked at.
-#[must_use]
+///
+/// # Errors
+/// [`ChargeError::NoVersion`] where the tariff does not hold on one of the days.
 pub fn plan(
     installation: &Installation,
     settled: &[SettledDay],
     readings: &[Known],
+    tariff: &Tariff,
     now: Timestamp,
     site: Site<'_>,
-) -> Vec<SettledDay> {
+) -> Result<Vec<SettledDay>, ChargeError> {
     let anchor = Anchor::of(installation, settled, site.zone);
     let mut curve = Curve::new(&anchor, readings, installation.end);
     let stored: BTreeMap<Date, &SettledDay> = settled.iter().map(|day| (day.day, day)).collect();
     let mut changed = Vec::new();
     let mut day = anchor.first_day;
-    while let Some(end) = installation.end_of(day, site.zone) {
-        curve.sweep(end);
-        if let Some((_, value)) = installation.end.filter(|(at, _)| *at == end) {
-            curve.conclude(end, value);
+    while let Some(end) = installation.end_of(day, site.zone).filter(|end| stored.contains_key(&day) || now >= *end) {
+        let stored = stored.get(&day).copied();
+        if let Some(stored) = stored.filter(|_| now > shift(end, site.policy.settlement.correction_horizon)) {
+            curve.sweep(end);
+            curve.fix(end, stored.end_value);
+        } else {
+            let spans = spans_of(installation, day, end, tariff, site.zone)?;
+            let cuts = curve.cuts(&spans, stored);
+            curve.sweep(end);
+            if let Some((_, value)) = installation.end.filter(|(at, _)| *at == end) {
+                curve.conclude(end, value);
+            }
+            let known = match stored {
+                Some(stored) => curve.value_at(end).or_else(|| Some((stored.end_value, stored.readings.clone()))),
+                None if waits(installation, day, now, site) => curve.reading_at(end),
+                None => curve.value_at(end),
+            };
+            let Some((value, readings)) = known else { break };
+            let end_value = value.max(curve.boundary);
+            curve.fix(end, end_value);
+            let period = spans.last().map_or(Period::Flat, |last| last.period);
+            let news = SettledDay { day, end_value, readings, period, cuts };
+            changed.extend(Some(news).filter(|news| stored.is_none_or(|stored| !stored.agrees(news))));
         }
-        let news = match stored.get(&day) {
-            Some(stored) => corrected(stored, &curve, end, now, site),
-            None => match settling(installation, &curve, day, end, now, site) {
-                Some(boundary) => Some(boundary),
-                None => break,
-            },
-        };
-        let end_value = news.as_ref().map(|(value, _)| *value).or(stored.get(&day).map(|stored| stored.end_value));
-        curve.fix(end, end_value.unwrap_or(curve.boundary));
-        changed.extend(news.map(|(end_value, readings)| SettledDay { day, end_value, readings }));
         day = next_day(day);
     }
-    changed
+    Ok(changed)
 }
 
-/// A settled boundary as it must be now, where that is news.
-fn corrected(stored: &SettledDay, curve: &Curve, end: Timestamp, now: Timestamp, site: Site<'_>) -> Option<Boundary> {
-    if now > shift(end, site.policy.settlement.correction_horizon) {
-        return None;
-    }
-    let (value, readings) = curve.value_at(end).unwrap_or_else(|| (stored.end_value, stored.readings.clone()));
-    let value = value.max(curve.boundary);
-    (value != stored.end_value).then_some((value, readings))
+/// Whether an open day still waits for a reading at its midnight. A meter that was removed settles at once, with what is
+/// known.
+fn waits(installation: &Installation, day: Date, now: Timestamp, site: Site<'_>) -> bool {
+    let noon = at(next_day(day), site.policy.settlement.interpolate_from, site.zone);
+    now < noon && installation.end.is_none()
 }
 
-/// An open day's boundary where it may settle now. A meter that was removed settles at once, with what is known.
-fn settling(
+/// The spans of a day in one period each while the installation counts, the last until `end`.
+fn spans_of(
     installation: &Installation,
-    curve: &Curve,
     day: Date,
     end: Timestamp,
-    now: Timestamp,
-    site: Site<'_>,
-) -> Option<Boundary> {
-    if now < end {
-        return None;
-    }
-    let noon = at(next_day(day), site.policy.settlement.interpolate_from, site.zone);
-    let by_interpolation = now >= noon || installation.end.is_some();
-    let (value, readings) = if by_interpolation { curve.value_at(end) } else { curve.reading_at(end) }?;
-    Some((value.max(curve.boundary), readings))
-}
-
-/// What `changed` (from [`plan`] with the same `settled`) adds to the account's settled energies; parts of it may be
-/// negative.
-///
-/// # Errors
-/// [`ChargeError::NoVersion`] where the tariff does not hold on one of the days.
-pub fn usage_change(
-    installation: &Installation,
-    settled: &[SettledDay],
-    changed: &[SettledDay],
     tariff: &Tariff,
     zone: &TimeZone,
-) -> Result<Usage, ChargeError> {
-    let before: BTreeMap<Date, Energy> = settled.iter().map(|day| (day.day, day.end_value)).collect();
-    let mut after = before.clone();
-    after.extend(changed.iter().map(|day| (day.day, day.end_value)));
-    let anchor = Anchor::of(installation, settled, zone);
-    Ok(usage_of(installation, &anchor, &after, tariff)?.minus(&usage_of(installation, &anchor, &before, tariff)?))
-}
-
-/// The energies of all days after the anchor.
-fn usage_of(
-    installation: &Installation,
-    anchor: &Anchor,
-    ends: &BTreeMap<Date, Energy>,
-    tariff: &Tariff,
-) -> Result<Usage, ChargeError> {
-    let mut usage = Usage::none();
-    let mut before = anchor.total;
-    for (day, end) in ends.range(anchor.first_day..) {
-        usage.use_on(*day, energy(installation, before, *end), tariff)?;
-        before = *end;
+) -> Result<Vec<Span>, ChargeError> {
+    let mut spans = tariff.spans(day, zone)?;
+    spans.retain(|span| span.until > installation.start_at);
+    let ends = spans.iter().position(|span| span.until >= end).unwrap_or(spans.len());
+    spans.truncate(ends + 1);
+    if let Some(last) = spans.last_mut() {
+        last.until = end;
     }
-    Ok(usage)
+    Ok(spans)
 }
 
-/// The multiplier counts for differences only.
-fn energy(installation: &Installation, from: Energy, to: Energy) -> Energy {
-    Energy::new((to - from).get() * i64::from(installation.multiplier))
+impl Curve {
+    /// Sweeps over the changes of the period inside a day and fixes their values. What the readings at hand do not tell
+    /// any more stays as stored.
+    fn cuts(&mut self, spans: &[Span], stored: Option<&SettledDay>) -> Vec<Cut> {
+        let Some((_, inside)) = spans.split_last() else { return Vec::new() };
+        let mut cuts = Vec::with_capacity(inside.len());
+        for span in inside {
+            let at = span.until;
+            self.sweep(at);
+            let stored = || stored?.cuts.iter().find(|cut| cut.at == at).map(|cut| (cut.value, cut.readings.clone()));
+            let (value, readings) = self.value_at(at).or_else(stored).unwrap_or((self.boundary, Vec::new()));
+            let value = value.max(self.boundary);
+            self.fix(at, value);
+            cuts.push(Cut { at, period: span.period, value, readings });
+        }
+        cuts
+    }
 }
 
-/// What was used from the last settled boundary up to the latest good reading, and up to when: split at local midnights
-/// as settlement would. `settled` and `readings` as in [`plan`].
+/// What was used from the last settled boundary up to the latest good reading, and up to when: split at local midnights and
+/// changes of the period as settlement would. `opened` is the day the account was opened; `settled` and `readings` as in
+/// [`plan`].
 ///
 /// # Errors
 /// [`ChargeError::NoVersion`] where the tariff does not hold on one of the days.
@@ -307,7 +335,7 @@ pub fn unsettled(
     installation: &Installation,
     settled: &[SettledDay],
     readings: &[Known],
-    tariff: &Tariff,
+    (tariff, opened): (&Tariff, Date),
     zone: &TimeZone,
 ) -> Result<(Usage, Timestamp), ChargeError> {
     let anchor = Anchor::of(installation, settled, zone);
@@ -317,7 +345,6 @@ pub fn unsettled(
     let (mut usage, mut day, mut reached) = (Usage::none(), anchor.first_day, anchor.at);
     while reached < known_to || stored.contains_key(&day) {
         let Some(end) = installation.end_of(day, zone) else { break };
-        let from = curve.boundary;
         match stored.get(&day) {
             Some(end_value) => {
                 curve.sweep(end);
@@ -325,11 +352,16 @@ pub fn unsettled(
                 reached = end;
             }
             None => {
+                let (window, version) = tariff.window(day, opened)?;
                 reached = end.min(known_to);
-                curve.sweep(reached);
-                let value = curve.value_at(reached).map_or(from, |(value, _)| value.max(from));
-                curve.fix(reached, value);
-                usage.use_on(day, energy(installation, from, value), tariff)?;
+                for span in spans_of(installation, day, reached, tariff, zone)? {
+                    let from = curve.boundary;
+                    curve.sweep(span.until);
+                    let value = curve.value_at(span.until).map_or(from, |(value, _)| value.max(from));
+                    curve.fix(span.until, value);
+                    let used = Energy::new((value - from).get() * i64::from(installation.multiplier));
+                    usage.put((window, version, span.period), used);
+                }
             }
         }
         day = next_day(day);

@@ -1,12 +1,19 @@
-//! Tariffs: versions valid from a local midnight, each with blocks (阶梯) over a monthly window.
+//! Tariffs: versions valid from a local midnight, each with blocks (阶梯) over a monthly or yearly window, and prices that may
+//! depend on the time of day.
 
-use jiff::civil::Date;
+mod time_of_use;
+
+use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    calendar::{midnight, next_day},
+    charge::ChargeError,
     energy::Energy,
     money::{Currency, Money, Price},
 };
+
+pub use time_of_use::{Period, Season, Span, Switch, TimeOfUse};
 
 /// Most that a version's `tax_rate_ppm` may be: 100 %.
 pub const TAX_RATE_MAX_PPM: u32 = 1_000_000;
@@ -30,9 +37,19 @@ pub struct TariffVersion {
     /// First local day it holds for.
     pub valid_from: Date,
     /// Prices by the energy used so far in the window, in rising order; the last has no bound. One block: a flat price.
+    /// Where `time_of_use` has the prices, these are added to them, and the first is 0.
     pub blocks: Vec<Block>,
+    /// Prices by the time of day; none: the time does not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_of_use: Option<TimeOfUse>,
     /// Day of the month, 1 to 28, on which a window of blocks begins.
     pub window_start_day: i8,
+    /// The month, 1 to 12, in which a window begins that lasts a year; none: one begins every month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_start_month: Option<i8>,
+    /// Whether an account that is opened inside a window has bounds that are lower by the days gone.
+    #[serde(default)]
+    pub prorate_opening: bool,
     /// Tax contained in the price, in millionths of the price before tax.
     pub tax_rate_ppm: u32,
     /// Least that may be sold at once, in minor units.
@@ -88,6 +105,36 @@ impl Tariff {
         self.versions.iter().rev().find(|version| version.valid_from <= day)
     }
 
+    /// Where energy used on a local day counts, but for its period: the first day of the window of blocks, for an account
+    /// that was opened on `opened`, and the version's number.
+    ///
+    /// # Errors
+    /// [`ChargeError::NoVersion`] where the tariff does not hold on that day.
+    pub fn window(&self, day: Date, opened: Date) -> Result<(Date, i32), ChargeError> {
+        let version = self.at(day).ok_or(ChargeError::NoVersion(day))?;
+        let begins = version.window(day);
+        let first = if version.prorate_opening { begins.max(opened.min(day)) } else { begins };
+        Ok((first, version.version))
+    }
+
+    /// The earliest first day of a window that may hold a local day or a later one.
+    #[must_use]
+    pub fn earliest_window(&self, day: Date) -> Date {
+        self.versions.iter().map(|version| version.window(day)).min().unwrap_or(day)
+    }
+
+    /// The spans of a local day in one period each, the last until the midnight that ends it.
+    ///
+    /// # Errors
+    /// [`ChargeError::NoVersion`] where the tariff does not hold on that day.
+    pub fn spans(&self, day: Date, zone: &TimeZone) -> Result<Vec<Span>, ChargeError> {
+        let version = self.at(day).ok_or(ChargeError::NoVersion(day))?;
+        Ok(match &version.time_of_use {
+            Some(time_of_use) => time_of_use.spans(day, zone),
+            None => vec![Span { until: midnight(next_day(day), zone), period: Period::Flat }],
+        })
+    }
+
     /// The version with this number.
     #[must_use]
     pub fn version(&self, number: i32) -> Option<&TariffVersion> {
@@ -108,12 +155,25 @@ impl TariffVersion {
         if !(1..=28).contains(&self.window_start_day) {
             return bad("window_start_day", "must be 1 to 28");
         }
+        if self.window_start_month.is_some_and(|month| !(1..=12).contains(&month)) {
+            return bad("window_start_month", "must be 1 to 12");
+        }
         if self.tax_rate_ppm > TAX_RATE_MAX_PPM {
             return bad("tax_rate_ppm", "must be at most 1000000");
         }
         if self.minimum_vend < Money::new(1) {
             return bad("minimum_vend", "must be at least 1 minor unit");
         }
+        self.check_blocks()?;
+        let Some(time_of_use) = &self.time_of_use else { return Ok(()) };
+        if self.blocks.first().is_some_and(|first| first.price != Price::default()) {
+            return bad("blocks[0].price", "must be 0 where time_of_use has the prices");
+        }
+        time_of_use.validate().map_err(|bad| BadTariff { field: format!("time_of_use.{}", bad.field), ..bad })
+    }
+
+    fn check_blocks(&self) -> Result<(), BadTariff> {
+        let bad = |field: &str, problem| Err(BadTariff { field: field.to_owned(), problem });
         if self.blocks.is_empty() {
             return bad("blocks", "at least one is needed");
         }
@@ -134,24 +194,39 @@ impl TariffVersion {
         }
         Ok(())
     }
-}
 
-/// The first day of the monthly window that holds `day`, where windows begin on `start_day` (1 to 28) of each month.
-#[must_use]
-pub fn window_start(day: Date, start_day: i8) -> Date {
-    let month = if day.day() >= start_day { day.first_of_month() } else { last_month(day) };
-    month.with().day(start_day).build().unwrap_or(month)
-}
+    /// The first day of the window that holds `day`.
+    #[must_use]
+    pub fn window(&self, day: Date) -> Date {
+        let month = self.window_start_month.unwrap_or(day.month());
+        let begins = day.first_of_month().with().month(month).day(self.window_start_day).build().unwrap_or(day);
+        if begins <= day { begins } else { begins.saturating_sub(self.window_length()) }
+    }
 
-/// Some day of the month before.
-fn last_month(day: Date) -> Date {
-    day.first_of_month().yesterday().unwrap_or(Date::MIN)
+    /// The bound of a block in the window whose first day for an account is `first`: where that is inside the window and
+    /// bounds are prorated, the share of the window's days that are left, rounded down.
+    #[must_use]
+    pub fn bound(&self, upto: Energy, first: Date) -> Energy {
+        let begins = self.window(first);
+        if begins == first || !self.prorate_opening {
+            return upto;
+        }
+        let next = begins.saturating_add(self.window_length());
+        let days_from = |day: Date| i128::from(next.duration_since(day).as_hours() / 24);
+        let share = i128::from(upto.get()) * days_from(first) / days_from(begins).max(1);
+        Energy::new(i64::try_from(share).unwrap_or(i64::MAX))
+    }
+
+    fn window_length(&self) -> jiff::Span {
+        let length = jiff::Span::new();
+        if self.window_start_month.is_some() { length.years(1) } else { length.months(1) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{cny, day, kwh, price, tiered, version};
+    use crate::fixtures::{cny, day, kwh, peak_and_valley, price, tiered, version};
 
     #[test]
     fn a_window_begins_on_its_day_of_this_month_or_the_last() {
@@ -163,8 +238,50 @@ mod tests {
             ("2026-01-27", 28, "2025-12-28"),
             ("2024-03-01", 28, "2024-02-28"),
         ] {
-            assert_eq!(window_start(day(date), start_day), day(begins), "{date} {start_day}");
+            let monthly = TariffVersion { window_start_day: start_day, ..version(1, "2020-01-01", &[(None, "1")]) };
+            assert_eq!(monthly.window(day(date)), day(begins), "{date} {start_day}");
         }
+    }
+
+    #[test]
+    fn a_window_of_a_year_begins_on_its_day_of_this_year_or_the_last() {
+        for (date, month, start_day, begins) in [
+            ("2026-01-01", 1, 1, "2026-01-01"),
+            ("2026-12-31", 1, 1, "2026-01-01"),
+            ("2026-06-30", 7, 1, "2025-07-01"),
+            ("2026-07-01", 7, 1, "2026-07-01"),
+            ("2024-02-29", 2, 28, "2024-02-28"),
+            ("2024-02-27", 2, 28, "2023-02-28"),
+        ] {
+            let plain = version(1, "2020-01-01", &[(None, "1")]);
+            let yearly = TariffVersion { window_start_day: start_day, window_start_month: Some(month), ..plain };
+            assert_eq!(yearly.window(day(date)), day(begins), "{date} {month} {start_day}");
+        }
+    }
+
+    #[test]
+    fn who_opens_inside_a_window_has_the_share_of_its_days_that_are_left() {
+        let plain = TariffVersion { prorate_opening: true, ..version(1, "2020-01-01", &[(None, "1")]) };
+        let yearly = TariffVersion { window_start_month: Some(1), ..plain.clone() };
+        for (version, opened, bound) in [
+            (&plain, "2026-05-01", "310"),
+            // 31 - 9 = 22 of 31 days.
+            (&plain, "2026-05-10", "220"),
+            (&plain, "2026-05-31", "10"),
+            // 7 of 28 days: 77.5 kWh.
+            (&plain, "2026-02-22", "77.5"),
+            // 365 - 181 = 184 days of 365: 156.27397.., rounded down.
+            (&yearly, "2026-07-01", "156.2739"),
+        ] {
+            assert_eq!(version.bound(kwh("310"), day(opened)), kwh(bound), "{opened}");
+        }
+        let tariff = |version| Tariff { currency: cny(), versions: vec![version] };
+        let window = |tariff: &Tariff, date: &str| tariff.window(day(date), day("2026-05-10"));
+        let prorated = tariff(plain.clone());
+        assert_eq!(window(&prorated, "2026-05-20"), Ok((day("2026-05-10"), 1)));
+        assert_eq!(window(&prorated, "2026-06-20"), Ok((day("2026-06-01"), 1)));
+        let whole = tariff(TariffVersion { prorate_opening: false, ..plain });
+        assert_eq!(window(&whole, "2026-05-20"), Ok((day("2026-05-01"), 1)));
     }
 
     #[test]
@@ -186,10 +303,18 @@ mod tests {
         fn first(tariff: &mut Tariff) -> &mut TariffVersion {
             tariff.versions.first_mut().unwrap_or_else(|| unreachable!())
         }
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 15] = [
             ("versions", |tariff| tariff.versions.clear()),
             ("versions[0].version", |tariff| first(tariff).version = 0),
             ("versions[0].window_start_day", |tariff| first(tariff).window_start_day = 29),
+            ("versions[0].window_start_month", |tariff| first(tariff).window_start_month = Some(13)),
+            ("versions[0].blocks[0].price", |tariff| first(tariff).time_of_use = Some(peak_and_valley())),
+            ("versions[0].time_of_use.prices.peak", |tariff| {
+                let mut prices = peak_and_valley();
+                prices.prices.remove(&Period::Peak);
+                first(tariff).time_of_use = Some(prices);
+                first(tariff).blocks = version(1, "2020-01-01", &[(None, "0")]).blocks;
+            }),
             ("versions[0].tax_rate_ppm", |tariff| first(tariff).tax_rate_ppm = 1_000_001),
             ("versions[0].minimum_vend", |tariff| first(tariff).minimum_vend = Money::ZERO),
             ("versions[0].blocks", |tariff| first(tariff).blocks.clear()),

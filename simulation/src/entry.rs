@@ -5,17 +5,20 @@ use std::cell::Cell;
 use domain::{
     energy::Energy,
     ids::{ConcentratorId, TariffId},
-    tariff::TariffVersion,
+    tariff::{Period, TariffVersion, TimeOfUse},
 };
 use jiff::SignedDuration;
 use simulator::site::{ConcentratorListing, MeterHandle, MeterListing};
 use wattgate::{
     app::App,
-    operations::register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
+    operations::{
+        register::{self, NewAccount, NewConcentrator, NewCustomer, NewMeter, NewSite},
+        tariffs::{self, NewBlock, NewTariff},
+    },
 };
 
 use crate::{
-    auditor::{Answer, Auditor, Automatic, Fact, Request, Rules, Version},
+    auditor::{Answer, Auditor, Automatic, Fact, Peak, Request, Rules, Version},
     eyes::Eyes,
     plan::{PERMIT_EVERY, READ_ONLY_EVERY},
     run::Failure,
@@ -85,11 +88,14 @@ async fn tariff(
         name: "simulated".to_owned(),
         valid_from: Some(first.valid_from),
         blocks,
+        time_of_use: first.time_of_use.clone(),
         window_start_day: Some(first.window_start_day),
+        window_start_month: first.window_start_month,
+        prorate_opening: Some(first.prorate_opening),
         tax_rate_ppm: Some(first.tax_rate_ppm),
         minimum_vend: Some(first.minimum_vend),
     };
-    let id = register::tariff(app, new).await.map_err(Failure::other)?.0.id;
+    let id = tariffs::enter(app, new).await.map_err(Failure::other)?.0.id;
     let (later, now) = (versions.get(1..).unwrap_or_default().to_vec(), world.time.now());
     let insert = move |conn: &mut store::Conn| {
         later.iter().try_for_each(|version| store::tariff::insert_version(conn, id, version, now))
@@ -180,6 +186,18 @@ fn machine(world: &World, listed: &MeterListing) -> Result<MeterHandle, Failure>
     world.field.meter(listed.address).ok_or_else(|| Failure::Other("a meter without a machine".to_owned()))
 }
 
+/// The plan's prices by the time of day, as the auditor knows them.
+fn peak(prices: &TimeOfUse) -> Option<Peak> {
+    let working = prices.day_types.get("working")?;
+    let price = |period| prices.prices.get(&period).copied();
+    Some(Peak {
+        from: working.get(1)?.at.hour(),
+        to: working.get(2)?.at.hour(),
+        peak: price(Period::Peak)?,
+        valley: price(Period::Valley)?,
+    })
+}
+
 fn rules(world: &World, entered: &Entered) -> Rules {
     let policy = &world.plan.settings.policy;
     let (limits, cut) = (&policy.credit.limits, &policy.disconnection);
@@ -187,6 +205,9 @@ fn rules(world: &World, entered: &Entered) -> Rules {
         let version = |one: &TariffVersion| Version {
             valid_from: one.valid_from,
             window_start_day: one.window_start_day,
+            window_start_month: one.window_start_month,
+            prorated: one.prorate_opening,
+            peak: one.time_of_use.as_ref().and_then(peak),
             blocks: one.blocks.iter().map(|block| (block.upto, block.price)).collect(),
         };
         world.plan.tariffs.get(*nth).into_iter().flatten().map(version).collect()

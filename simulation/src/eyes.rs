@@ -10,6 +10,8 @@ use domain::{
     notice,
     reading::Quality,
     relay::{self, Action, order},
+    settlement::Cut,
+    tariff::Period,
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use store::{Conn, account::Account, reading::Reading, relay_order::RelayOrder, transaction::Transaction};
@@ -17,8 +19,8 @@ use wattgate::operations::{Error, books::Books};
 
 use crate::{
     auditor::{
-        AccountSeen, Cause, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, ReversalSeen, Seen, State,
-        Supply, TransactionSeen, VendSeen,
+        AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, ReversalSeen,
+        Seen, State, Supply, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -177,6 +179,8 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
                     day: day.day,
                     revision: day.revision,
                     end_value: day.end_value,
+                    ends_at_peak: day.period == Period::Peak,
+                    cuts: day.cuts.iter().map(cut_seen).collect(),
                 });
             }
         }
@@ -205,6 +209,10 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
     Ok(())
 }
 
+fn cut_seen(cut: &Cut) -> CutSeen {
+    CutSeen { at: cut.at, ends_peak: cut.period == Period::Peak, value: cut.value }
+}
+
 fn is_charge(transaction: &Transaction) -> bool {
     matches!(transaction.kind, TransactionKind::Charge | TransactionKind::Correction)
 }
@@ -212,6 +220,7 @@ fn is_charge(transaction: &Transaction) -> bool {
 fn account_seen(row: &Account) -> AccountSeen {
     AccountSeen {
         version: row.version,
+        opened_at: row.opened_at,
         active: row.state == domain::account::State::Active,
         posted: row.posted,
         carry: row.carry.get(),

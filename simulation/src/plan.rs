@@ -8,7 +8,7 @@ use domain::{
     money::{Money, Price},
     reading::Registers,
     site::{AutomaticDisconnection, FriendlyHours},
-    tariff::{Block, TariffVersion},
+    tariff::{Block, Period, Season, Switch, TariffVersion, TimeOfUse},
 };
 use jiff::{
     SignedDuration, Timestamp,
@@ -130,7 +130,8 @@ impl Plan {
         let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
         let settings = settings(&mut random, last)?;
         let mut field = field(&mut random, size, &settings, &zone)?;
-        let tariffs = tariffs(&mut random, day, size.days);
+        let mut tariffs = tariffs(&mut random, day, size.days);
+        vary(&mut tariffs, seed);
         let gate = gate(&mut random);
         let mut events = fate::draw(&mut random, size, start, quiet_from);
         // Drawn apart from the rest, so that known seeds keep their meaning.
@@ -284,7 +285,10 @@ fn tariffs(random: &mut Random, day: Date, days: u16) -> Vec<Vec<TariffVersion>>
         version: number,
         valid_from,
         blocks,
+        time_of_use: None,
         window_start_day,
+        window_start_month: None,
+        prorate_opening: false,
         tax_rate_ppm: 130_000,
         minimum_vend: Money::new(1),
     };
@@ -305,6 +309,45 @@ fn tariffs(random: &mut Random, day: Date, days: u16) -> Vec<Vec<TariffVersion>>
         vec![version(1, long_ago, 1, tiers(random)), version(2, later, 1, tiers(random))],
     ]
 }
+
+/// In one run of four, prices that depend on the time of day, and blocks over a year that begins during the run, with bounds
+/// prorated for whoever is opened in it. Drawn of its own, so that other runs are as they were.
+fn vary(tariffs: &mut [Vec<TariffVersion>], seed: u64) {
+    if !matches!(seed % 8, 1 | 6) {
+        return;
+    }
+    let mut random = Random::seed_from_u64(seed ^ TARIFFS);
+    let (flat, tiered) = tariffs.split_at_mut(1);
+    for version in flat.iter_mut().flatten() {
+        let (from, to) = (random.random_range(6..11), random.random_range(16..23));
+        let switch = |hour, period| Switch { at: time(hour, 0, 0, 0), period };
+        let working = [switch(0, Period::Valley), switch(from, Period::Peak), switch(to, Period::Valley)];
+        let weekend = [switch(0, Period::Valley)];
+        let day_types = [("working", &working[..]), ("weekend", &weekend)];
+        let price = |random: &mut Random, most| Price::new(random.random_range(100_000..most));
+        version.time_of_use = Some(TimeOfUse {
+            prices: [(Period::Peak, price(&mut random, 2_000_000)), (Period::Valley, price(&mut random, 800_000))]
+                .into(),
+            day_types: day_types.into_iter().map(|(name, all)| (name.to_owned(), all.to_vec())).collect(),
+            seasons: vec![Season {
+                from_month: 1,
+                from_day: 1,
+                weekdays: "working".to_owned(),
+                weekends: "weekend".to_owned(),
+            }],
+            holidays: std::collections::BTreeMap::new(),
+        });
+        version.blocks.iter_mut().for_each(|block| block.price = Price::new(0));
+    }
+    for versions in tiered {
+        let month = versions.last().map(|version| version.valid_from.month());
+        let month = if random.random_bool(0.5) { month } else { Some(random.random_range(1..=12)) };
+        versions.iter_mut().for_each(|version| (version.window_start_month, version.prorate_opening) = (month, true));
+    }
+}
+
+/// Tells the generator of [`vary`] from others of the same seed.
+const TARIFFS: u64 = 0x7461_7269_6666_7321;
 
 /// What an operator reads off a meter's display: two decimal places of kWh.
 #[must_use]

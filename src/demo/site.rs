@@ -10,7 +10,8 @@ use crate::{
     app::{App, Problem},
     operations::{
         open_account::{self, OpenAccount},
-        register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
+        register::{self, NewAccount, NewConcentrator, NewCustomer, NewMeter, NewSite},
+        tariffs::{self, NewBlock, NewTariff},
     },
 };
 
@@ -53,11 +54,14 @@ pub async fn enter(app: &App, simulated: &simulator::site::Site) -> Result<Enter
         name: "1.20/kWh".to_owned(),
         valid_from: None,
         blocks: vec![block],
+        time_of_use: None,
         window_start_day: None,
+        window_start_month: None,
+        prorate_opening: None,
         tax_rate_ppm: Some(130_000),
         minimum_vend: None,
     };
-    let tariff_id = register::tariff(app, tariff).await?.0.id;
+    let tariff_id = tariffs::enter(app, tariff).await?.0.id;
     let mut accounts = Vec::new();
     for listing in simulated.concentrators() {
         let new = NewConcentrator {

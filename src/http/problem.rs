@@ -127,7 +127,7 @@ impl From<operations::Error> for Problem {
             operations::Error::NotFound(what) => Self::not_found(what),
             operations::Error::Conflict { code, detail } => Self::new(StatusCode::CONFLICT, code, detail),
             operations::Error::Refused { code, detail, field } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at(field)
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at(field.as_deref())
             }
             operations::Error::Busy => Self::unavailable("busy", "too much is waiting, ask again"),
             operations::Error::Store(store::Error::Database(error)) => {

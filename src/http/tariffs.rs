@@ -22,11 +22,11 @@ use super::{
 };
 use crate::{
     app::App,
-    operations::register::{self, NewTariff},
+    operations::tariffs::{self, NewTariff, NewVersion},
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(list_tariffs).service(enter_tariff).service(show_tariff);
+    config.service(list_tariffs).service(enter_tariff).service(show_tariff).service(enter_version);
 }
 
 /// A tariff.
@@ -64,10 +64,17 @@ struct TariffVersion {
     /// First local day it is valid.
     #[schema(value_type = String, format = Date)]
     valid_from: Date,
-    /// Prices by the energy used so far in the month; one for a flat price.
+    /// Prices by the energy used so far in the window; one for a flat price.
     blocks: Vec<Block>,
+    /// Prices by the time of day, to which the blocks' are added; null: the time does not matter.
+    #[schema(value_type = Option<Object>)]
+    time_of_use: Option<tariff::TimeOfUse>,
     /// Day of the month on which the blocks begin anew.
     window_start_day: i8,
+    /// The month in which they do where a window lasts a year; null: every month.
+    window_start_month: Option<i8>,
+    /// Whether an account that is opened inside a window has bounds lower by the days gone.
+    prorate_opening: bool,
     /// Tax contained in the price, in millionths of the price before tax.
     tax_rate_ppm: u32,
     /// Least amount of a vend, in minor units.
@@ -78,7 +85,7 @@ struct TariffVersion {
 /// A price up to a bound.
 #[derive(Serialize, ToSchema)]
 struct Block {
-    /// Upper bound in kWh per month; null for the last block.
+    /// Upper bound in kWh per window; null for the last block.
     #[schema(value_type = Option<String>)]
     upto_kwh: Option<Energy>,
     /// Price per kWh.
@@ -93,7 +100,10 @@ impl From<tariff::TariffVersion> for TariffVersion {
             version: terms.version,
             valid_from: terms.valid_from,
             blocks: terms.blocks.into_iter().map(block).collect(),
+            time_of_use: terms.time_of_use,
             window_start_day: terms.window_start_day,
+            window_start_month: terms.window_start_month,
+            prorate_opening: terms.prorate_opening,
             tax_rate_ppm: terms.tax_rate_ppm,
             minimum_vend: terms.minimum_vend,
         }
@@ -126,7 +136,7 @@ async fn enter_tariff(
     body: Body<NewTariff>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.site_id)?;
-    let (entered, _) = register::tariff(&app, body.0).await?;
+    let (entered, _) = tariffs::enter(&app, body.0).await?;
     let shown = app.db.read(move |conn| show(conn, entered.id)).await?;
     Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", shown.tariff.id), &shown))
 }
@@ -140,6 +150,22 @@ async fn show_tariff(
     id: At<TariffId>,
 ) -> Result<web::Json<TariffAndVersions>, Problem> {
     Ok(web::Json(app.db.read(move |conn| show(conn, id.0)).await?))
+}
+
+/// Enters a further version of a tariff
+#[utoipa::path(tag = "tariffs", request_body = NewVersion, responses(
+    (status = 201, description = "Entered: the tariff with all its versions", body = TariffAndVersions),
+))]
+#[post("/tariffs/{id}/versions")]
+async fn enter_version(
+    _caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<TariffId>,
+    body: Body<NewVersion>,
+) -> Result<HttpResponse, Problem> {
+    tariffs::enter_version(&app, id.0, body.0).await?;
+    let shown = app.db.read(move |conn| show(conn, id.0)).await?;
+    Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", id.0), &shown))
 }
 
 fn show(conn: &mut Conn, id: TariffId) -> store::Result<TariffAndVersions> {

@@ -1,6 +1,6 @@
 //! What an account owes and owns at one moment, read from its rows: the base of every verb that touches money or supply.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     calendar::{day_of, midnight},
@@ -11,15 +11,12 @@ use domain::{
     settlement::{self, SettledDay},
     tariff::Tariff,
 };
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
-use store::{Conn, account::Account, reading::Reading, site::Site};
+use store::{Conn, account::Account, site::Site};
 
 use super::Error;
 use crate::hot::{AccountPart, MeterPart, Update};
-
-/// Days before the last settled one whose energies are loaded: a window of blocks is never longer.
-const WINDOW_DAYS: i64 = 31;
 
 /// An account with everything its balance is made of.
 pub struct Books {
@@ -31,6 +28,8 @@ pub struct Books {
     pub zone: TimeZone,
     /// What prices it.
     pub tariff: Tariff,
+    /// The day it was opened.
+    pub opened: Date,
     /// Its meters.
     pub meters: Vec<MeterBooks>,
     /// Meters that counted for it once and do not any more.
@@ -60,6 +59,7 @@ impl Books {
         let site = store::site::by_id(conn, account.id.site())?;
         let zone = zone(&site)?;
         let tariff = tariff(conn, account.tariff_id, &site)?;
+        let opened = opened(&account, &zone);
         let (mut meters, mut removed) = (Vec::new(), BTreeSet::new());
         let mut oldest: Option<Date> = None;
         for installation in store::installation::of_account(conn, account.id)? {
@@ -67,7 +67,7 @@ impl Books {
                 removed.insert(installation.meter_id);
                 continue;
             }
-            let meter = MeterBooks::load(conn, installation, &tariff, &zone)?;
+            let meter = MeterBooks::load(conn, installation, (&tariff, opened), &zone)?;
             // A meter that replaced another goes on in the windows that the other began.
             let began = day_of(meter.installation.start_at, &zone);
             oldest = oldest.into_iter().chain([meter.last.as_ref().map_or(began, |last| last.day)]).min();
@@ -78,12 +78,9 @@ impl Books {
         }
         let settled = match oldest {
             None => Usage::none(),
-            Some(day) => {
-                let from = day.saturating_sub(SignedDuration::from_hours(24 * WINDOW_DAYS));
-                usage(&store::settled_day::current(conn, account.id, Some(from))?)?
-            }
+            Some(day) => store::settled_energy::since(conn, account.id, Some(tariff.earliest_window(day)))?,
         };
-        Ok(Self { account, site, zone, tariff, meters, removed, settled })
+        Ok(Self { account, site, zone, tariff, opened, meters, removed, settled })
     }
 
     /// Locks an account's row until the transaction ends, then reads its books.
@@ -133,7 +130,7 @@ impl Books {
         Ok(self.account.posted - self.accrued()?)
     }
 
-    /// The mean cost per hour of late, at today's prices; none without enough readings.
+    /// The mean cost per hour of late; none without enough readings.
     ///
     /// # Errors
     /// A row does not parse, or the tariff does not price what was used.
@@ -143,25 +140,20 @@ impl Books {
         policy: &domain::site::CreditPolicy,
         now: Timestamp,
     ) -> Result<Option<Exact>, Error> {
-        let since = domain::calendar::shift(now, -policy.forecast_window);
-        let now_used = self.settled.plus(&self.unsettled());
-        let (mut before, mut longest) = (now_used.clone(), SignedDuration::ZERO);
-        for meter in &self.meters {
-            let installation = &meter.installation;
-            let (earlier, later) = store::reading::neighbours(conn, installation.meter_id, since)?;
-            let of_this = |reading: &Reading| reading.as_of >= installation.start_at;
-            let first = earlier.filter(of_this).or(later);
-            let latest = store::reading::latest_good(conn, installation.meter_id)?;
-            let (Some(first), Some(latest)) = (first, latest) else { continue };
-            let energy = (latest.unwrapped - first.unwrapped).get() * i64::from(installation.multiplier);
-            let today = domain::calendar::day_of(latest.as_of, &self.zone);
-            let mut used = Usage::none();
-            used.use_on(today, domain::energy::Energy::new(energy), &self.tariff)?;
-            before = before.minus(&used);
-            longest = longest.max(latest.as_of.duration_since(first.as_of));
+        let first = day_of(domain::calendar::shift(now, -policy.forecast_window), &self.zone);
+        let mut late = self.unsettled();
+        let multipliers = self.meters.iter().map(|meter| (meter.installation.id, meter.installation.multiplier));
+        let multipliers: BTreeMap<InstallationId, u32> = multipliers.collect();
+        for day in store::settled_day::current(conn, self.account.id, Some(first))? {
+            if let Some(multiplier) = multipliers.get(&day.installation_id) {
+                late = late.plus(&day.usage(*multiplier)?);
+            }
         }
-        let cost = charge::exact_cost(&now_used, &self.tariff)? - charge::exact_cost(&before, &self.tariff)?;
-        Ok(domain::account::mean_cost_per_hour(cost, longest, policy))
+        let begin = midnight(first, &self.zone);
+        let spans = self.meters.iter().map(|meter| meter.as_of.duration_since(begin.max(meter.installation.start_at)));
+        let all = self.settled.plus(&self.unsettled());
+        let cost = charge::exact_cost(&all, &self.tariff)? - charge::exact_cost(&all.minus(&late), &self.tariff)?;
+        Ok(domain::account::mean_cost_per_hour(cost, spans.max().unwrap_or_default(), policy))
     }
 
     /// The account's part of the hot balances, meters included. One that was removed holds nothing any more, whatever comes
@@ -202,7 +194,7 @@ impl MeterBooks {
     fn load(
         conn: &mut Conn,
         installation: store::installation::Installation,
-        tariff: &Tariff,
+        priced: (&Tariff, Date),
         zone: &TimeZone,
     ) -> Result<Self, Error> {
         let last = store::settled_day::last(conn, installation.account_id, installation.id)?.map(|row| row.settled());
@@ -210,7 +202,7 @@ impl MeterBooks {
         let readings = store::reading::known_between(conn, installation.meter_id, from, Timestamp::MAX)?;
         let settled: Vec<SettledDay> = last.clone().into_iter().collect();
         let terms = installation.settlement();
-        let (unsettled, as_of) = settlement::unsettled(&terms, &settled, &readings, tariff, zone)?;
+        let (unsettled, as_of) = settlement::unsettled(&terms, &settled, &readings, priced, zone)?;
         Ok(Self { installation, last, unsettled, as_of })
     }
 }
@@ -221,17 +213,10 @@ pub fn boundary(day: Date, zone: &TimeZone) -> Timestamp {
     midnight(domain::calendar::next_day(day), zone)
 }
 
-/// Settled energies by window and tariff version.
-///
-/// # Errors
-/// A row names a version beyond every tariff.
-pub fn usage(days: &[store::settled_day::SettledDay]) -> Result<Usage, Error> {
-    let mut usage = Usage::none();
-    for day in days {
-        let version = i32::try_from(day.tariff_version).map_err(|bad| corrupt(bad.to_string()))?;
-        usage.put((day.block_window, version), day.energy);
-    }
-    Ok(usage)
+/// The local day an account was opened, from which windows of blocks may be prorated.
+#[must_use]
+pub fn opened(account: &Account, zone: &TimeZone) -> Date {
+    account.opened_at.map_or(Date::MIN, |at| day_of(at, zone))
 }
 
 /// A site's time zone.

@@ -20,7 +20,10 @@ pub mod replace_meter;
 pub mod reverse_vend;
 pub mod settle;
 pub mod site;
+pub mod tariffs;
 pub mod vend;
+
+use std::borrow::Cow;
 
 use crate::hot::HotError;
 
@@ -46,8 +49,8 @@ pub enum Error {
         code: &'static str,
         /// For people.
         detail: String,
-        /// The field at fault, where there is one.
-        field: Option<&'static str>,
+        /// The field at fault, where there is one; a path such as `blocks[1].upto`.
+        field: Option<Cow<'static, str>>,
     },
     /// Too much waits already; ask again.
     #[error("busy: too much is waiting, ask again")]
@@ -67,8 +70,8 @@ impl Error {
     }
 
     /// A refusal by the rule `code` that names the field at fault.
-    pub fn field(code: &'static str, field: &'static str, detail: impl Into<String>) -> Self {
-        Self::Refused { code, detail: detail.into(), field: Some(field) }
+    pub fn field(code: &'static str, field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::Refused { code, detail: detail.into(), field: Some(field.into()) }
     }
 
     /// Whether the database failed as a whole: then a batch cannot go on. Everything else is about one item of it.

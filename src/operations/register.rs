@@ -1,17 +1,14 @@
-//! Entering the archive (档案): sites, concentrators, meters, customers, tariffs and accounts that are not open yet.
+//! Entering the archive (档案): sites, concentrators, meters, customers and accounts that are not open yet.
 
 use std::collections::BTreeSet;
 
 use domain::{
     account::State,
-    calendar::day_of,
-    energy::Energy,
     ids::{AccountId, ConcentratorId, CustomerId, SiteId, TariffId},
-    money::{Carry, Currency, Money, Price},
+    money::{Carry, Currency, Money},
     notice::Language,
-    tariff::{Block, TariffVersion},
 };
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use store::{
     account::Account,
@@ -20,11 +17,10 @@ use store::{
     ids,
     meter::{Identity, Meter},
     site::Site,
-    tariff::Tariff,
 };
 use utoipa::ToSchema;
 
-use super::{Error, books, label};
+use super::{Error, label};
 use crate::app::App;
 
 /// A site to be entered.
@@ -91,41 +87,6 @@ pub struct NewCustomer {
     /// Language of notices, `zh` or `en`; `zh` if absent.
     #[schema(value_type = Option<String>)]
     pub language: Option<Language>,
-}
-
-/// A block of a tariff to be entered.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewBlock {
-    /// Upper bound of the block in kWh per month; absent for the last block.
-    #[schema(value_type = Option<String>, example = "240")]
-    pub upto_kwh: Option<Energy>,
-    /// Price per kWh, at most 6 decimal places.
-    #[schema(value_type = String, example = "0.5889")]
-    pub price: Price,
-}
-
-/// A tariff to be entered, with its first version.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewTariff {
-    /// The site it applies on.
-    #[schema(value_type = String)]
-    pub site_id: SiteId,
-    /// Its name.
-    pub name: String,
-    /// First local day it is valid; today if absent.
-    #[schema(value_type = Option<String>, format = Date)]
-    pub valid_from: Option<Date>,
-    /// One block for a flat price, several for a monthly tiered one.
-    pub blocks: Vec<NewBlock>,
-    /// Day of the month, 1 to 28, on which the blocks begin anew; 1 if absent.
-    pub window_start_day: Option<i8>,
-    /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
-    pub tax_rate_ppm: Option<u32>,
-    /// Least amount of a vend in minor units; 1 if absent.
-    #[schema(value_type = Option<i64>)]
-    pub minimum_vend: Option<Money>,
 }
 
 /// An account to be entered; it is opened by a verb of its own.
@@ -301,34 +262,6 @@ pub async fn customer(app: &App, new: NewCustomer) -> Result<Customer, Error> {
             };
             store::customer::insert(conn, &customer)?;
             Ok(customer)
-        })
-        .await
-}
-
-/// Enters a tariff with its first version.
-///
-/// # Errors
-/// Names the field that does not hold.
-pub async fn tariff(app: &App, new: NewTariff) -> Result<(Tariff, TariffVersion), Error> {
-    let name = label("name", &new.name)?;
-    let now = app.clock.now();
-    app.db
-        .write(move |conn| {
-            let site = store::site::by_id(conn, new.site_id)?;
-            let today = day_of(now, &books::zone(&site)?);
-            let terms = TariffVersion {
-                version: 1,
-                valid_from: new.valid_from.unwrap_or(today),
-                blocks: new.blocks.iter().map(|block| Block { upto: block.upto_kwh, price: block.price }).collect(),
-                window_start_day: new.window_start_day.unwrap_or(1),
-                tax_rate_ppm: new.tax_rate_ppm.unwrap_or(0),
-                minimum_vend: new.minimum_vend.unwrap_or(Money::new(1)),
-            };
-            terms.validate().map_err(|bad| Error::field("tariff", "blocks", bad.to_string()))?;
-            let tariff = Tariff { id: ids::next(conn, new.site_id)?, name: name.clone() };
-            store::tariff::insert(conn, &tariff)?;
-            store::tariff::insert_version(conn, tariff.id, &terms, now)?;
-            Ok((tariff, terms))
         })
         .await
 }

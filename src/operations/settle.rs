@@ -11,9 +11,9 @@ use domain::{
     ledger::{self, TransactionKind},
     settlement::{self, SettledDay},
     site::{Policy, Site},
-    tariff::{Tariff, window_start},
+    tariff::Tariff,
 };
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use store::{Conn, account::Account, installation::Installation, transaction::Transaction};
 
 use super::{Error, balance, books, decide_relay};
@@ -86,12 +86,13 @@ pub fn one(
     let until = installation.end_at.unwrap_or(Timestamp::MAX);
     let readings = store::reading::known_between(conn, installation.meter_id, first_boundary, until)?;
     let terms = installation.settlement();
-    let planned = settlement::plan(&terms, &settled, &readings, now, Site { zone: &zone, policy });
+    let planned = settlement::plan(&terms, &settled, &readings, &tariff, now, Site { zone: &zone, policy })?;
     let (corrected, opened): (Vec<_>, Vec<_>) = planned.into_iter().partition(|day| stored.contains_key(&day.day));
     let mut written = 0;
     for (kind, days) in [(TransactionKind::Correction, corrected), (TransactionKind::Charge, opened)] {
         if !days.is_empty() {
-            let change = Change { installation, first_day, tariff: &tariff, kind, now };
+            let opened = books::opened(account, &zone);
+            let change = Change { installation, first_day, tariff: &tariff, opened, kind, now };
             written += change.post(conn, account, &mut stored, days)?;
         }
     }
@@ -118,6 +119,7 @@ struct Change<'a> {
     installation: &'a Installation,
     first_day: Date,
     tariff: &'a Tariff,
+    opened: Date,
     kind: TransactionKind,
     now: Timestamp,
 }
@@ -136,13 +138,12 @@ impl Change<'_> {
         let Some(first) = rows.first().map(|row| row.day) else { return Ok(0) };
         let mut change = Usage::none();
         for row in &rows {
-            let old = stored.get(&row.day).filter(|_| !is_planted(Bug::ChargeCorrectionsWhole));
-            let was = old.map_or(Energy::ZERO, |old| old.energy);
-            let version = i32::try_from(row.tariff_version).map_err(|bad| books::corrupt(bad.to_string()))?;
-            change.put((row.block_window, version), row.energy - was);
+            change = change.plus(&row.usage(self.installation.multiplier)?);
+            if let Some(old) = stored.get(&row.day).filter(|_| !is_planted(Bug::ChargeCorrectionsWhole)) {
+                change = change.minus(&old.usage(self.installation.multiplier)?);
+            }
         }
-        let window = window_start(first, 1).min(first.saturating_sub(SignedDuration::from_hours(24 * 31)));
-        let before = books::usage(&store::settled_day::current(conn, account.id, Some(window))?)?;
+        let before = store::settled_energy::since(conn, account.id, Some(self.tariff.earliest_window(first)))?;
         let after = before.plus(&change);
         let (amount, carry) = charge::settle(&before, &after, account.carry, self.tariff)?;
         let transaction = Transaction {
@@ -162,6 +163,7 @@ impl Change<'_> {
         store::transaction::insert(conn, &transaction, ledger::charge(account.id, amount).as_slice())?;
         store::fault::point("settle.posted");
         store::settled_day::insert_batch(conn, &rows)?;
+        store::settled_energy::keep(conn, account.id, change.iter().map(|(key, _)| (key, after.get(key))))?;
         store::fault::point("settle.written");
         (account.posted, account.carry) = (account.posted - amount, carry);
         let written = rows.len();
@@ -188,11 +190,11 @@ impl Change<'_> {
             let multiplier = if is_planted(Bug::IgnoreMultiplier) { 1 } else { self.installation.multiplier };
             let energy = Energy::new((settled.end_value - start).get() * i64::from(multiplier));
             let unchanged =
-                |old: &&store::settled_day::SettledDay| old.end_value == settled.end_value && old.energy == energy;
+                |old: &&store::settled_day::SettledDay| old.energy == energy && old.settled().agrees(&settled);
             if old.filter(unchanged).is_some() {
                 continue;
             }
-            let version = self.tariff.at(day).ok_or(charge::ChargeError::NoVersion(day))?;
+            let (block_window, version) = self.tariff.window(day, self.opened)?;
             let mut readings = settled.readings.iter().copied();
             rows.push(store::settled_day::SettledDay {
                 account_id: self.installation.account_id,
@@ -202,10 +204,12 @@ impl Change<'_> {
                 reading_id: readings.next().unwrap_or(self.installation.start_reading_id),
                 later_reading_id: readings.next(),
                 energy,
-                block_window: window_start(day, version.window_start_day),
-                tariff_version: i64::from(version.version),
+                block_window,
+                tariff_version: i64::from(version),
                 transaction_id,
                 installation_id: self.installation.id,
+                period: settled.period,
+                cuts: settled.cuts,
             });
         }
         Ok(rows)

@@ -285,6 +285,7 @@ words! {
     domain::relay::order::State,
     domain::account::State, domain::ledger::Tender, domain::ledger::TransactionKind,
     domain::notice::Kind, domain::notice::State, domain::notice::Language,
+    domain::tariff::Period,
 }
 
 own_words! { crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role }
@@ -292,6 +293,18 @@ own_words! { crate::meter::Identity, crate::read_request::ReadState, crate::api_
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 
 documents! { domain::tariff::TariffVersion }
+
+/// The changes of the period inside a day; diesel reads rows of a list by itself.
+impl Column for Vec<domain::settlement::Cut> {
+    type Raw = String;
+    fn to_raw(&self) -> Kept<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+    fn from_raw(raw: String) -> Parsed<Self> {
+        Ok(serde_json::from_str(&raw)?)
+    }
+}
+columns!(@stored Word, diesel::sql_types::Text, Vec<domain::settlement::Cut>);
 
 impl Column for domain::ids::SiteId {
     type Raw = i64;

@@ -29,6 +29,7 @@ pub mod reading;
 pub mod relay_order;
 pub mod reversal;
 pub mod settled_day;
+pub mod settled_energy;
 pub mod site;
 pub mod story;
 pub mod tariff;

@@ -247,6 +247,17 @@ tables! {
         tariff_version -> BigInt,
         transaction_id -> Number,
         installation_id -> Number,
+        period -> Word,
+        cuts -> Word,
+    }
+
+    settled_energies (site_id, account_id, block_window, tariff_version, period) {
+        site_id -> Number,
+        account_id -> Number,
+        block_window -> Word,
+        tariff_version -> BigInt,
+        period -> Word,
+        energy -> Number,
     }
 
     vends (site_id, id) {

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use domain::{
+    charge::Usage,
     energy::Energy,
     ids::{AccountId, InstallationId, ReadingId, TransactionId},
     settlement,
+    tariff::Period,
 };
 use jiff::civil::Date;
 
 use crate::{
     column::{row, val},
     conn::{Conn, on},
-    error::Result,
+    error::{Error, Result},
     schema::settled_days,
 };
 
@@ -46,6 +48,10 @@ row! {
         pub transaction_id: TransactionId,
         /// The meter, as it was installed then.
         pub installation_id: InstallationId,
+        /// The period in which the day ends.
+        pub period: Period,
+        /// The changes of the period before that.
+        pub cuts: Vec<settlement::Cut>,
     }
 }
 
@@ -57,7 +63,24 @@ impl SettledDay {
             day: self.day,
             end_value: self.end_value,
             readings: std::iter::once(self.reading_id).chain(self.later_reading_id).collect(),
+            period: self.period,
+            cuts: self.cuts.clone(),
         }
+    }
+
+    /// Its energies and where they count. `multiplier`: its installation's.
+    ///
+    /// # Errors
+    /// It names a version beyond every tariff.
+    pub fn usage(&self, multiplier: u32) -> Result<Usage> {
+        let version = i32::try_from(self.tariff_version).map_err(|bad| Error::Corrupt { what: bad.to_string() })?;
+        let start = Energy::new(self.end_value.get() - self.energy.get() / i64::from(multiplier.max(1)));
+        let energies = self
+            .settled()
+            .energies(start, multiplier)
+            .map(|(period, energy)| ((self.block_window, version, period), energy))
+            .collect::<Vec<_>>();
+        Ok(energies.into_iter().collect())
     }
 }
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod health;
 mod reversal;
 mod rights;
+mod tariffs;
 mod vending;
 
 use std::{net::TcpListener, sync::Arc};

@@ -31,7 +31,7 @@ use wattgate::{
     settings,
 };
 
-use crate::support::{Database, Home, SetByHand, Terms, flat, play};
+use crate::support::{Database, Home, SetByHand, Terms, by_blocks, flat, play};
 
 /// A cut needs a warning served a second before and nothing else; what was held is looked at again a second later.
 const UNGUARDED: &str = r#"
@@ -77,7 +77,14 @@ impl Scene {
         let db = open(&settings);
         let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
         let register = Energy::new(REGISTER);
-        let terms = Terms { nth: 1, blocks: flat("1"), multiplier: 1, register, credit: CREDIT };
+        let terms = Terms {
+            nth: 1,
+            time_zone: "Asia/Shanghai",
+            tariff: by_blocks(flat("1")),
+            multiplier: 1,
+            register,
+            credit: CREDIT,
+        };
         let home = Home::enter(&app, &clock, terms).await;
         record_order::relay_seen(&app, home.meter, CONNECTED, clock.now()).await.unwrap();
         assert!(notices::send_due(&app, 100).await.unwrap() > 0, "the customer is warned");

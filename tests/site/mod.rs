@@ -14,3 +14,4 @@ mod shuffled;
 mod story;
 mod supervision;
 mod vending;
+mod worked_year;

@@ -9,8 +9,9 @@ use domain::{
 use wattgate::operations::{
     Error, guard, ingest,
     order_relay::{self, OrderRelay},
-    register::{self, NewBlock, NewMeter},
+    register::{self, NewMeter},
     replace_meter::{self, ReplaceMeter, Replacement},
+    tariffs::NewBlock,
 };
 
 use super::settlement::kwh;

@@ -13,11 +13,11 @@ use store::Db;
 use wattgate::{
     app::App,
     audit, jobs,
-    operations::{balance, ingest, register::NewBlock},
+    operations::{balance, ingest, tariffs::NewBlock},
     settings,
 };
 
-use crate::support::{Database, Home, SetByHand, Terms, flat, on_both};
+use crate::support::{Database, Home, SetByHand, Terms, by_blocks, flat, on_both};
 
 on_both!(
     a_freeze_at_midnight_settles_its_day,
@@ -29,7 +29,7 @@ on_both!(
 );
 
 /// What the account brings along, in fen.
-const CREDIT: i64 = 100_000;
+pub(super) const CREDIT: i64 = 100_000;
 
 /// An instant in May 2026 in Shanghai: `04 08:00`.
 fn may(day_and_time: &str) -> Timestamp {
@@ -49,12 +49,18 @@ impl Home {
 
     /// The same with other prices.
     pub(super) async fn priced(database: &Database, blocks: Vec<NewBlock>) -> Self {
+        let (time_zone, tariff) = ("Asia/Shanghai", by_blocks(blocks));
+        let terms = Terms { nth: 1, time_zone, tariff, multiplier: 1, register: kwh("1000"), credit: CREDIT };
+        Self::start(database, may("04 08:00"), terms).await
+    }
+
+    /// The only home of a program that starts now.
+    pub(super) async fn start(database: &Database, now: Timestamp, terms: Terms) -> Self {
         let settings = settings::read(Some(&database.toml()), None).unwrap();
-        let clock = SetByHand::new(may("04 08:00"));
+        let clock = SetByHand::new(now);
         let db = Db::open(&settings.database).unwrap();
         let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
         app.start(1).await.unwrap();
-        let terms = Terms { nth: 1, blocks, multiplier: 1, register: kwh("1000"), credit: CREDIT };
         Self::enter(&app, &clock, terms).await
     }
 

@@ -18,11 +18,11 @@ use store::Db;
 use wattgate::{
     app::App,
     jobs,
-    operations::{balance, ingest, register::NewBlock},
+    operations::{balance, ingest, tariffs::NewBlock},
     settings,
 };
 
-use crate::support::{Database, Home, SetByHand, Terms, on_both};
+use crate::support::{Database, Home, SetByHand, Terms, by_blocks, on_both};
 
 on_both!(shuffled_duplicated_and_late_readings_leave_the_same_rows);
 
@@ -193,13 +193,23 @@ async fn moved_in(app: &App, clock: &SetByHand, nth: u16) -> Home {
     clock.set(opened());
     let blocks = priced("0.5889", "90", "0.6389").map(|(upto_kwh, price)| NewBlock { upto_kwh, price });
     let register = REGISTER.parse().unwrap();
-    let terms = Terms { nth, blocks: blocks.into(), multiplier: 3, register, credit: 100_000 };
+    let terms = Terms {
+        nth,
+        time_zone: "Asia/Shanghai",
+        tariff: by_blocks(blocks.into()),
+        multiplier: 3,
+        register,
+        credit: 100_000,
+    };
     let home = Home::enter(app, clock, terms).await;
     let dearer = TariffVersion {
         version: 2,
         valid_from: date(2026, 4, 30),
         blocks: priced("0.6113", "90", "0.7007").map(|(upto, price)| Block { upto, price }).into(),
+        time_of_use: None,
         window_start_day: 1,
+        window_start_month: None,
+        prorate_opening: false,
         tax_rate_ppm: 0,
         minimum_vend: Money::new(1),
     };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use actors::Clock;
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId},
+    ids::{AccountId, MeterId, SiteId},
     money::Money,
     reading::{Kind, Observation, Registers, TimeSource},
 };
@@ -16,7 +16,8 @@ use wattgate::{
     audit,
     operations::{
         open_account::{self, OpenAccount},
-        register::{self, NewAccount, NewBlock, NewConcentrator, NewCustomer, NewMeter, NewSite, NewTariff},
+        register::{self, NewAccount, NewConcentrator, NewCustomer, NewMeter, NewSite},
+        tariffs::{self, NewBlock, NewTariff, NewVersion},
     },
 };
 
@@ -54,8 +55,10 @@ impl Clock for SetByHand {
 pub struct Terms {
     /// Which home of its database it is, from 1.
     pub nth: u16,
-    /// What energy costs, by blocks.
-    pub blocks: Vec<NewBlock>,
+    /// Where its days begin.
+    pub time_zone: &'static str,
+    /// What energy costs.
+    pub tariff: NewTariff,
     /// CT x PT.
     pub multiplier: u32,
     /// What the register shows at the opening.
@@ -64,7 +67,7 @@ pub struct Terms {
     pub credit: i64,
 }
 
-/// One meter and its account, alone on a site of its own in Shanghai.
+/// One meter and its account, alone on a site of its own.
 pub struct Home {
     /// The program.
     pub app: App,
@@ -81,7 +84,7 @@ impl Home {
     pub async fn enter(app: &App, clock: &SetByHand, terms: Terms) -> Self {
         let site = NewSite {
             name: format!("Garden {}", terms.nth),
-            time_zone: "Asia/Shanghai".to_owned(),
+            time_zone: terms.time_zone.to_owned(),
             currency: None,
             currency_exponent: None,
         };
@@ -103,16 +106,8 @@ impl Home {
             profile: "dlt645_direct".to_owned(),
         };
         let meter = register::meter(app, meter).await.unwrap().id;
-        let tariff = NewTariff {
-            site_id,
-            name: "Homes".to_owned(),
-            valid_from: None,
-            blocks: terms.blocks,
-            window_start_day: None,
-            tax_rate_ppm: None,
-            minimum_vend: None,
-        };
-        let tariff_id = register::tariff(app, tariff).await.unwrap().0.id;
+        let tariff = NewTariff { site_id, ..terms.tariff };
+        let tariff_id = tariffs::enter(app, tariff).await.unwrap().0.id;
         let customer = NewCustomer { site_id, name: "Li Hua".to_owned(), phone: None, language: None };
         let customer_id = register::customer(app, customer).await.unwrap().id;
         let account = register::account(app, NewAccount { customer_id, tariff_id, number: None }).await.unwrap().id;
@@ -125,6 +120,13 @@ impl Home {
         };
         open_account::open(app, account, opening, "open-1", "tests").await.unwrap();
         Self { app: app.clone(), clock: clock.clone(), meter, account }
+    }
+
+    /// Enters the version that follows the one the home was entered with.
+    pub async fn price_change(&self, version: NewVersion) {
+        let account = self.account;
+        let tariff = self.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().tariff_id;
+        tariffs::enter_version(&self.app, tariff, version).await.unwrap();
     }
 
     /// An answer that arrives now: the register stood so then.
@@ -147,6 +149,22 @@ impl Home {
         let audit = self.app.db.read(|conn| audit::all(conn, AUDIT_ROWS)).await.unwrap();
         assert!(audit.differences.is_empty(), "{:#?}", audit.differences);
         audit
+    }
+}
+
+/// Prices by blocks alone, over months, from the day of the entry on.
+pub fn by_blocks(blocks: Vec<NewBlock>) -> NewTariff {
+    NewTariff {
+        site_id: SiteId::new(1).unwrap(),
+        name: "Homes".to_owned(),
+        valid_from: None,
+        blocks,
+        time_of_use: None,
+        window_start_day: None,
+        window_start_month: None,
+        prorate_opening: None,
+        tax_rate_ppm: None,
+        minimum_vend: None,
     }
 }
 

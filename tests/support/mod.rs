@@ -13,7 +13,7 @@ pub use self::{
     court::{Court, FEN_PER_KWH, Supply, time},
     database::Database,
     head_end::HeadEnd,
-    home::{Home, SetByHand, Terms, flat},
+    home::{Home, SetByHand, Terms, by_blocks, flat},
     rest::Rest,
     scenario::{SOON, eventually, play},
 };

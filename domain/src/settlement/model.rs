@@ -249,7 +249,7 @@ impl HeadEnd {
         let known = Known { id: reading_id(1), as_of: start_at, kind: Kind::Initial, total };
         let neighbour = Neighbour { as_of: start_at, time_source: TimeSource::HeadEnd, total, resolution };
         let installation = Installation { start_at, start_value: total, multiplier: make.multiplier, end: None };
-        Self { make, good: vec![(known, neighbour)], ledger: Ledger::new(installation) }
+        Self { make, good: vec![(known, neighbour)], ledger: Ledger::new(installation, &by_time_of_day()) }
     }
 
     fn take(&mut self, new: &Observation, site: Site<'_>) -> Quality {
@@ -277,24 +277,26 @@ impl HeadEnd {
 
     /// What must hold at any time, whatever was heard.
     fn check(&self, zone: &TimeZone) {
-        let Ledger { installation, settled, usage, carry, charged } = &self.ledger;
+        let Ledger { installation, tariff, settled, usage, carry, charged } = &self.ledger;
         let (mut reached, mut by_day) = (installation.start_value, Usage::none());
         for day in settled.values() {
-            let energy = (day.end_value - reached).get() * i64::from(installation.multiplier);
-            assert!(energy >= 0, "{} is charged {energy}", day.day);
-            by_day.use_on(day.day, Energy::new(energy), &tiered()).unwrap();
+            let (window, version) = tariff.window(day.day, opened()).unwrap();
+            for (period, energy) in day.energies(reached, installation.multiplier) {
+                assert!(energy >= Energy::ZERO, "{} is charged {energy}", day.day);
+                by_day.put((window, version, period), energy);
+            }
             reached = day.end_value;
         }
         assert_eq!(usage, &by_day);
         let posted = Exact::of(*charged, &cny()) + Exact::new(i128::from(carry.get()));
-        assert_eq!(posted, exact_cost(usage, &tiered()).unwrap());
+        assert_eq!(posted, exact_cost(usage, tariff).unwrap());
         let most = |until| Energy::new(self.can_flow_until(until) * i64::from(installation.multiplier));
         if let Some((last, _)) = settled.last_key_value() {
             let most = most(midnight(next_day(*last), zone));
             assert!(usage.total() <= most, "{} of {most} until the end of {last}", usage.total());
         }
         let days: Vec<SettledDay> = settled.values().cloned().collect();
-        let (open, known_to) = unsettled(installation, &days, &self.known(), &tiered(), zone).unwrap();
+        let (open, known_to) = unsettled(installation, &days, &self.known(), (tariff, opened()), zone).unwrap();
         assert!(open.iter().all(|(_, energy)| energy > Energy::ZERO));
         let (all, most) = (usage.total() + open.total(), most(known_to));
         assert!(all <= most, "{all} of {most} until {known_to}");

@@ -58,8 +58,8 @@ fn a_meter_removed_at_a_midnight_has_no_day_after_it() {
 
 /// What all days of an installation used.
 fn used(installation: &Installation, readings: &[Known], now: Timestamp, site: Site<'_>) -> Usage {
-    let days = plan(installation, &[], readings, now, site);
-    usage_change(installation, &[], &days, &tiered(), site.zone).unwrap()
+    let days = plan(installation, &[], readings, &tiered(), now, site).unwrap();
+    usage_change(installation, &[], &days, &tiered(), site.zone)
 }
 
 proptest! {

@@ -49,8 +49,27 @@ pub struct Version {
     pub valid_from: Date,
     /// Day of the month on which a window of blocks begins.
     pub window_start_day: i8,
+    /// The month in which a window begins that lasts a year; none: one begins every month.
+    pub window_start_month: Option<i8>,
+    /// Whether bounds are lower by the days gone for an account that is opened inside a window.
+    pub prorated: bool,
+    /// Prices by the time of day, to which those of blocks are added.
+    pub peak: Option<Peak>,
     /// Upper bounds of energy in a window with the price below them; none: all the rest.
     pub blocks: Vec<(Option<Energy>, Price)>,
+}
+
+/// Peak from one local hour of working days to another, valley otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peak {
+    /// The first hour.
+    pub from: i8,
+    /// The hour after the last.
+    pub to: i8,
+    /// The price in it.
+    pub peak: Price,
+    /// The price otherwise.
+    pub valley: Price,
 }
 
 /// Something that happened, in the order of true time.

@@ -7,15 +7,21 @@ use domain::{
     ids::{AccountId, InstallationId, MeterId},
     money::Money,
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+};
 
 use super::{
     MeterTruth, Supply, Truth, Version, Violation,
-    cost::{Used, at_most, whole},
+    cost::{Used, When, at_most, is_peak, whole},
     ledger::Account,
     seen::InstallationSeen,
     time::local,
 };
+
+/// Changes of the price in a day, times looks that fit between two readings.
+const PRICE_CHANGES: i64 = 2 * 12;
 
 /// Where every register begins again: 1,000,000 kWh.
 const REGISTER_MODULUS: i64 = 10_000_000_000;
@@ -26,6 +32,10 @@ pub struct Field {
     meters: BTreeMap<MeterId, Meter>,
     /// Each account's meters, one after the other.
     accounts: BTreeMap<AccountId, Vec<Use>>,
+    /// The day on which each account was opened.
+    pub opened: BTreeMap<AccountId, Date>,
+    /// The true local time.
+    pub now: DateTime,
 }
 
 /// What is remembered of a meter.
@@ -60,6 +70,8 @@ struct Use {
     closed: Used,
     /// The day that is not, and the meter's energy at its beginning.
     open: (Date, i64),
+    /// Where prices depend on the time of day: what was used between two looks counts as used at the second.
+    rough: (Used, i64),
     /// The day on which it was removed, and its energy then.
     end: Option<(Date, i64)>,
 }
@@ -98,6 +110,7 @@ impl Field {
                 multiplier: i64::from(row.multiplier),
                 closed: Used::default(),
                 open: (first_day, origin),
+                rough: (Used::default(), origin),
                 end: None,
             });
         }
@@ -113,12 +126,19 @@ impl Field {
     /// What an account still has of what it paid, by the true energy until now; none before it was opened.
     pub fn available(&mut self, account: AccountId, paid: Money, versions: &[Version]) -> Option<Money> {
         let mut used = Used::default();
+        let opened = self.opened.get(&account).copied().unwrap_or(Date::MIN);
         for one in self.accounts.get_mut(&account)? {
             let meter = self.meters.get(&one.meter)?;
-            one.close(meter, versions);
+            if versions.iter().any(|version| version.peak.is_some()) {
+                one.roughly(meter, opened, self.now, versions);
+                used.add_all(&one.rough.0);
+                continue;
+            }
+            one.close(meter, opened, versions);
             used.add_all(&one.closed);
             if one.end.is_none() {
-                used.add(one.open.0, (meter.energy.get() - one.open.1) * one.multiplier, versions);
+                let when = When { day: one.open.0, opened, peak: false };
+                used.add(when, (meter.energy.get() - one.open.1) * one.multiplier, versions);
             }
         }
         Some(paid - whole(used.cost(versions)).0)
@@ -126,7 +146,14 @@ impl Field {
 
     /// What the head end may believe to be used more, or less, than truly is.
     pub fn doubt(&self, account: AccountId, slack: Energy, versions: &[Version]) -> Money {
-        self.worth(account, slack, versions, |meter| meter.exact)
+        // Every change of price may be off by what flows between two looks, or between two readings.
+        let by_time = versions.iter().any(|version| version.peak.is_some());
+        let changes = |(one, meter): (&Use, &Meter)| {
+            i64::try_from(meter.midnights.len() + 1).unwrap_or(i64::MAX) * PRICE_CHANGES * slack.get() * one.multiplier
+        };
+        let rough = self.uses(account).map(changes).sum::<i64>();
+        let rough = if by_time { at_most(Energy::new(rough), versions) } else { Money::ZERO };
+        rough + self.worth(account, slack, versions, |meter| meter.exact)
     }
 
     /// What the energy costs at most by which meters may be off that are not `exact`.
@@ -196,6 +223,11 @@ impl Field {
         versions: &[Version],
         slack: Energy,
     ) -> Result<(), Violation> {
+        // By the time of day what flowed is known roughly only; the charges are checked by what was settled.
+        if versions.iter().any(|version| version.peak.is_some()) {
+            return Ok(());
+        }
+        let opened = self.opened.get(&id).copied().unwrap_or(Date::MIN);
         let mut used = Used::default();
         let mut exact = true;
         for (one, meter) in self.uses(id) {
@@ -204,7 +236,7 @@ impl Field {
             let mut value = one.origin;
             for (day, _) in account.days(one.installation) {
                 let Some(energy) = boundaries.get(&day) else { continue };
-                used.add(day, (energy - value) * one.multiplier, versions);
+                used.add(When { day, opened, peak: false }, (energy - value) * one.multiplier, versions);
                 value = *energy;
                 // Inside a window at one price only the sum counts.
                 let counts = Some(day) == last || new_price(day.tomorrow().unwrap_or(Date::MAX), versions);
@@ -282,7 +314,10 @@ impl Meter {
 
 /// Whether another price, or the first block, begins with a day.
 fn new_price(day: Date, versions: &[Version]) -> bool {
-    versions.iter().any(|version| version.valid_from == day || version.window_start_day == day.day())
+    versions.iter().any(|version| {
+        let month = version.window_start_month.is_none_or(|month| month == day.month());
+        version.valid_from == day || (month && version.window_start_day == day.day())
+    })
 }
 
 fn other(supply: Supply) -> Supply {
@@ -300,12 +335,20 @@ impl Use {
         midnights.chain(self.end)
     }
 
+    /// Counts what was used since the last look, as of now.
+    fn roughly(&mut self, meter: &Meter, opened: Date, now: DateTime, versions: &[Version]) {
+        let upto = self.end.map_or(meter.energy.get(), |(_, energy)| energy);
+        let peak = versions.iter().rfind(|one| one.valid_from <= now.date()).is_some_and(|one| is_peak(one, now));
+        self.rough.0.add(When { day: now.date(), opened, peak }, (upto - self.rough.1) * self.multiplier, versions);
+        self.rough.1 = upto;
+    }
+
     /// Counts the days that ended.
-    fn close(&mut self, meter: &Meter, versions: &[Version]) {
+    fn close(&mut self, meter: &Meter, opened: Date, versions: &[Version]) {
         let from = self.open.0;
         let ended: Vec<(Date, i64)> = self.boundaries(meter).filter(|(day, _)| *day >= from).collect();
         for (day, energy) in ended {
-            self.closed.add(day, (energy - self.open.1) * self.multiplier, versions);
+            self.closed.add(When { day, opened, peak: false }, (energy - self.open.1) * self.multiplier, versions);
             self.open = (day.tomorrow().unwrap_or(Date::MAX), energy);
         }
     }

@@ -47,10 +47,16 @@ pub fn at(second: i64) -> Timestamp {
     noon.timestamp() + SignedDuration::from_secs(second)
 }
 
+/// A price list since January 2026, with windows from the first of each month.
+pub fn monthly(blocks: Vec<(Option<Energy>, Price)>) -> Version {
+    let (window_start_month, prorated, peak) = (None, false, None);
+    Version { valid_from: date(2026, 1, 1), window_start_day: 1, window_start_month, prorated, peak, blocks }
+}
+
 /// One yuan per kWh: 0.1 Wh costs 1e-4 yuan, so that 100 of them cost a fen.
 pub fn rules() -> Rules {
     let blocks = vec![(None, Price::new(1_000_000))];
-    let version = Version { valid_from: date(2026, 1, 1), window_start_day: 1, blocks };
+    let version = monthly(blocks);
     Rules {
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
         tariffs: BTreeMap::from([(tariff(), vec![version])]),
@@ -107,7 +113,15 @@ pub fn transaction(sequence: i64, kind: Kind, amount: i64) -> TransactionSeen {
 }
 
 pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
-    AccountSeen { version, active: true, posted: Money::new(posted), carry, warned_at: None, available: None }
+    AccountSeen {
+        version,
+        active: true,
+        opened_at: None,
+        posted: Money::new(posted),
+        carry,
+        warned_at: None,
+        available: None,
+    }
 }
 
 /// Meter 1 counts for account 1 since noon, from a register of 5000.

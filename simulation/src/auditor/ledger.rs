@@ -12,9 +12,10 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{
     Version, Violation,
-    cost::{Used, whole},
+    cost::{Used, When, whole},
     people::People,
     seen::{AccountSeen, DaySeen, InstallationSeen, Kind, ReversalSeen, Seen, TransactionSeen, VendSeen},
+    spans,
     time::local,
 };
 
@@ -42,8 +43,10 @@ pub struct Account {
     charged: Money,
     /// The meters that count for it, or did, one after the other.
     installations: BTreeMap<(Timestamp, InstallationId), InstallationSeen>,
-    /// The newest revision and end value of its settled days.
-    days: BTreeMap<(InstallationId, Date), (i64, Energy)>,
+    /// The newest revision of its settled days.
+    days: BTreeMap<(InstallationId, Date), DaySeen>,
+    /// The day on which it was opened.
+    opened: Date,
     /// Rows that were found right.
     right: Option<(Money, i64)>,
 }
@@ -62,7 +65,7 @@ impl Account {
     /// A meter's register at the end of each settled day.
     pub fn days(&self, of: InstallationId) -> impl DoubleEndedIterator<Item = (Date, Energy)> + '_ {
         let all = self.days.range((of, Date::MIN)..=(of, Date::MAX));
-        all.map(|((_, day), (_, end_value))| (*day, *end_value))
+        all.map(|((_, day), row)| (*day, row.end_value))
     }
 }
 
@@ -229,12 +232,12 @@ impl Ledger {
     fn settle(&mut self, row: &DaySeen) -> Result<(), Violation> {
         let account = self.accounts.entry(row.account).or_default();
         account.right = None;
-        let known = account.days.get(&(row.installation, row.day)).map_or(0, |(revision, _)| *revision);
+        let known = account.days.get(&(row.installation, row.day)).map_or(0, |row| row.revision);
         if row.revision != known + 1 {
             let detail = format!("account {} day {}: revision {} after {known}", row.account, row.day, row.revision);
             return Err(Violation::of("I1", detail));
         }
-        account.days.insert((row.installation, row.day), (row.revision, row.end_value));
+        account.days.insert((row.installation, row.day), row.clone());
         Ok(())
     }
 
@@ -254,6 +257,7 @@ impl Ledger {
         if i128::from(row.posted.get()) != sum {
             return wrong(format!("balance {}, its postings sum to {sum}", row.posted));
         }
+        account.opened = row.opened_at.map_or(Date::MIN, |at| local(at, tariffs.zone).date());
         let (cost, carry) = settled_cost(id, account, tariffs)?;
         if account.charged != cost {
             return wrong(format!("{} was charged, its settled energy costs {cost}", account.charged));
@@ -307,7 +311,9 @@ fn settled_cost(id: AccountId, account: &Account, tariffs: &Tariffs<'_>) -> Resu
     for installation in account.installations.values() {
         let mut due = local(installation.start_at, tariffs.zone).date();
         let mut value = installation.start_value;
-        for (day, end_value) in account.days(installation.id) {
+        let days = account.days.range((installation.id, Date::MIN)..=(installation.id, Date::MAX));
+        for (day, row) in days.map(|((_, day), row)| (*day, row)) {
+            let end_value = row.end_value;
             if day != due {
                 return Err(Violation::of("free energy", format!("account {id}: {day} is settled, and {due} is not")));
             }
@@ -315,8 +321,10 @@ fn settled_cost(id: AccountId, account: &Account, tariffs: &Tariffs<'_>) -> Resu
                 let detail = format!("account {id}: {day} ends at {end_value}, below the day before at {value}");
                 return Err(Violation::of("double charge", detail));
             }
-            let energy = (end_value - value).get().saturating_mul(i64::from(installation.multiplier));
-            used.add(day, energy, versions);
+            for (peak, from, to) in spans::of(row, installation, value, versions, tariffs.zone)? {
+                let energy = (to - from).get().saturating_mul(i64::from(installation.multiplier));
+                used.add(When { day, opened: account.opened, peak }, energy, versions);
+            }
             (due, value) = (day.tomorrow().unwrap_or(Date::MAX), end_value);
         }
         if let Some((_, last)) = installation.end.filter(|(_, last)| *last != value) {

@@ -25,6 +25,7 @@ mod orders;
 mod people;
 mod reversals;
 mod seen;
+mod spans;
 mod supply;
 mod time;
 mod toggle;
@@ -45,10 +46,10 @@ use self::{
     time::{HeadEndClock, mercy, shift},
 };
 pub use self::{
-    facts::{Answer, Automatic, Fact, MeterTruth, Request, Rules, Supply, Truth, Version, Violation},
+    facts::{Answer, Automatic, Fact, MeterTruth, Peak, Request, Rules, Supply, Truth, Version, Violation},
     seen::{
-        AccountSeen, Cause, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, ReversalSeen,
-        Seen, State, TransactionSeen, VendSeen,
+        AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
+        ReversalSeen, Seen, State, TransactionSeen, VendSeen,
     },
 };
 
@@ -141,6 +142,12 @@ impl Auditor {
             return Err(wrong);
         }
         self.field.look(truth);
+        self.field.now = time::local(at, &self.rules.zone);
+        for (id, row) in &seen.accounts {
+            if let Some(opened) = row.opened_at {
+                self.field.opened.insert(*id, time::local(opened, &self.rules.zone).date());
+            }
+        }
         let tariffs = Tariffs { of: &self.prices, zone: &self.rules.zone };
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;

@@ -47,6 +47,8 @@ pub struct AccountSeen {
     pub version: i64,
     /// Whether it was opened.
     pub active: bool,
+    /// When.
+    pub opened_at: Option<Timestamp>,
     /// The balance.
     pub posted: Money,
     /// What was used beyond posted minor units, in 1e-10 currency units.
@@ -164,6 +166,21 @@ pub struct DaySeen {
     pub revision: i64,
     /// The meter's register at the midnight that ends the day, or when it was removed; unwrapped.
     pub end_value: Energy,
+    /// Whether the day ends at peak.
+    pub ends_at_peak: bool,
+    /// Changes between peak and valley before that.
+    pub cuts: Vec<CutSeen>,
+}
+
+/// A change between peak and valley inside a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutSeen {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the peak ends.
+    pub ends_peak: bool,
+    /// The meter's register then, unwrapped.
+    pub value: Energy,
 }
 
 /// Why supply is to be moved.

@@ -134,6 +134,8 @@ fn end(change: fn(&mut Seen)) -> Result<(), &'static str> {
             day: date(2026, 5, 1),
             revision: 1,
             end_value: Energy::new(5700),
+            ends_at_peak: false,
+            cuts: Vec::new(),
         }],
         orders: story.auditor.orders.all().cloned().collect(),
         accounts: BTreeMap::from([(account(1), row)]),

@@ -93,7 +93,10 @@ fn tariff(conn: &mut Conn, site: SiteId) -> TariffId {
         version: 1,
         valid_from: text("2026-01-01"),
         blocks: vec![domain::tariff::Block { upto: None, price: text("0.5") }],
+        time_of_use: None,
         window_start_day: 1,
+        window_start_month: None,
+        prorate_opening: false,
         tax_rate_ppm: 0,
         minimum_vend: Money::new(1),
     };
@@ -228,6 +231,8 @@ fn move_money(conn: &mut Conn, town: &Town) {
         tariff_version: 1,
         transaction_id: charged,
         installation_id: town.installation,
+        period: domain::tariff::Period::Flat,
+        cuts: Vec::new(),
     };
     store::settled_day::insert_batch(conn, &[day]).unwrap();
     store::account::save(conn, &row).unwrap();

@@ -9,7 +9,9 @@ use domain::{
     reading::Kind,
 };
 use jiff::civil::{Date, date};
-use store::{Conn, Error, account, ids, installation, meter, reading, reversal, settled_day, transaction, vend};
+use store::{
+    Conn, Error, account, ids, installation, meter, reading, reversal, settled_day, settled_energy, transaction, vend,
+};
 
 use crate::support::{Town, at, found_town, new_account, new_reading};
 
@@ -95,6 +97,8 @@ fn settled(town: Town, by: TransactionId, day: Date, revision: i64, tenth_wh: i6
         tariff_version: 1,
         transaction_id: by,
         installation_id: town.installation,
+        period: domain::tariff::Period::Flat,
+        cuts: Vec::new(),
     }
 }
 
@@ -282,6 +286,36 @@ on_both! {
             assert_eq!(settled_day::history(conn, town.account, None)?.len(), 4);
             let twice = conn.transaction(|conn| settled_day::insert_batch(conn, std::slice::from_ref(second)));
             assert!(matches!(twice, Err(Error::Unique { .. })), "{twice:?}");
+            Ok(())
+        }).await.unwrap();
+    }
+
+    async fn an_upgrade_sums_up_what_was_settled_before_it(base) {
+        let town = base.town().await;
+        base.run(move |conn| {
+            let by = charge(conn, town, "days", 1)?.id;
+            settled_day::insert_batch(conn, &[
+                settled(town, by, date(2026, 3, 30), 1, 100),
+                settled(town, by, date(2026, 3, 31), 1, 200),
+                settled(town, by, date(2026, 3, 31), 2, 250),
+                settled(town, by, date(2026, 4, 1), 1, 400),
+            ])
+        }).await.unwrap();
+        base.console(
+            "DROP TABLE settled_energies; ALTER TABLE settled_days DROP COLUMN period; \
+             ALTER TABLE settled_days DROP COLUMN cuts; \
+             DELETE FROM __diesel_schema_migrations WHERE version = '0010'",
+        ).unwrap();
+        assert_eq!(base.db.migrate().await, Ok(()));
+        base.run(move |conn| {
+            let sums = |conn: &mut Conn, from| settled_energy::since(conn, town.account, from);
+            let of = |month, energy| ((date(2026, month, 1), 1, domain::tariff::Period::Flat), Energy::new(energy));
+            assert_eq!(sums(conn, None)?, [of(3, 350), of(4, 400)].into_iter().collect());
+            assert_eq!(sums(conn, Some(date(2026, 4, 1)))?, [of(4, 400)].into_iter().collect());
+            settled_energy::keep(conn, town.account, [of(4, 500), of(5, 7)])?;
+            assert_eq!(sums(conn, None)?, [of(3, 350), of(4, 500), of(5, 7)].into_iter().collect());
+            let day = settled_day::last(conn, town.account, town.installation)?.unwrap();
+            assert_eq!((day.period, day.cuts), (domain::tariff::Period::Flat, Vec::new()));
             Ok(())
         }).await.unwrap();
     }

@@ -276,7 +276,10 @@ pub fn version(number: i32, valid_from: &str) -> TariffVersion {
         version: number,
         valid_from: valid_from.parse().unwrap(),
         blocks: vec![Block { upto: None, price: "0.52".parse().unwrap() }],
+        time_of_use: None,
         window_start_day: 1,
+        window_start_month: None,
+        prorate_opening: false,
         tax_rate_ppm: 130_000,
         minimum_vend: Money::new(1),
     }

@@ -6,7 +6,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::auditor::{
-    fixtures::{account, at, installation, installation_id, meter, rules},
+    fixtures::{account, at, installation, installation_id, meter, monthly, rules},
     ledger::{Ledger, Tariffs},
     people::People,
     seen::{DaySeen, Seen},
@@ -55,6 +55,8 @@ fn settled_to(ends: &[i64]) -> Account {
         day: date(2026, 5, i8::try_from(nth + 1).unwrap()),
         revision: 1,
         end_value: Energy::new(*end),
+        ends_at_peak: false,
+        cuts: Vec::new(),
     });
     let seen = Seen { installations: vec![installation()], days: ends.collect(), ..Seen::default() };
     let (of, zone) = (BTreeMap::new(), rules().zone);
@@ -92,7 +94,7 @@ fn what_is_available_follows_the_true_energy_over_midnights() {
     let mut field = begun();
     let mut versions = versions();
     let dear = vec![(None, Price::new(2_000_000))];
-    versions.push(Version { valid_from: date(2026, 5, 2), window_start_day: 1, blocks: dear });
+    versions.push(Version { valid_from: date(2026, 5, 2), ..monthly(dear) });
     let available = |field: &mut Field| field.available(account(1), Money::new(1000), &versions).unwrap();
     look(&mut field, &truth(2300, &[]));
     assert_eq!(available(&mut field), Money::new(997));

@@ -46,7 +46,8 @@ fn row(version: i64, posted: i64, carry: i64) -> Seen {
 
 fn day(day: i8, revision: i64, end_value: i64) -> DaySeen {
     let (account, installation) = (account(1), installation_id(1));
-    DaySeen { account, installation, day: date(2026, 5, day), revision, end_value: Energy::new(end_value) }
+    let (day, end_value, cuts) = (date(2026, 5, day), Energy::new(end_value), Vec::new());
+    DaySeen { account, installation, day, revision, end_value, ends_at_peak: false, cuts }
 }
 
 /// The first day used 250, which is 2 fen and a half.

@@ -1,0 +1,168 @@
+//! Entering tariffs (电价) and their versions.
+
+use domain::{
+    calendar::day_of,
+    energy::Energy,
+    ids::{SiteId, TariffId},
+    money::{Money, Price},
+    tariff::{BadTariff, Block, TariffVersion, TimeOfUse},
+};
+use jiff::civil::Date;
+use serde::Deserialize;
+use store::{ids, tariff::Tariff};
+use utoipa::ToSchema;
+
+use super::{Error, books, label};
+use crate::app::App;
+
+/// A block of a tariff to be entered.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBlock {
+    /// Upper bound of the block in kWh per window; absent for the last block.
+    #[schema(value_type = Option<String>, example = "240")]
+    pub upto_kwh: Option<Energy>,
+    /// Price per kWh, at most 6 decimal places.
+    #[schema(value_type = String, example = "0.5889")]
+    pub price: Price,
+}
+
+/// A tariff to be entered, with its first version.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTariff {
+    /// The site it applies on.
+    #[schema(value_type = String)]
+    pub site_id: SiteId,
+    /// Its name.
+    pub name: String,
+    /// First local day it is valid; today if absent.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub valid_from: Option<Date>,
+    /// One block for a flat price, several for a tiered one (阶梯).
+    pub blocks: Vec<NewBlock>,
+    /// Prices by the time of day (分时): then the blocks' are added to them, and the first block's is 0.
+    #[schema(value_type = Option<Object>)]
+    pub time_of_use: Option<TimeOfUse>,
+    /// Day of the month, 1 to 28, on which the blocks begin anew; 1 if absent.
+    pub window_start_day: Option<i8>,
+    /// The month, 1 to 12, in which they do where a window lasts a year; every month if absent.
+    pub window_start_month: Option<i8>,
+    /// Whether an account that is opened inside a window has bounds lower by the days gone; `false` if absent.
+    pub prorate_opening: Option<bool>,
+    /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
+    pub tax_rate_ppm: Option<u32>,
+    /// Least amount of a vend in minor units; 1 if absent.
+    #[schema(value_type = Option<i64>)]
+    pub minimum_vend: Option<Money>,
+}
+
+/// A further version of a tariff, for all accounts that it prices.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVersion {
+    /// First local day it is valid: tomorrow or later, and after every version before it.
+    #[schema(value_type = String, format = Date)]
+    pub valid_from: Date,
+    /// One block for a flat price, several for a tiered one (阶梯).
+    pub blocks: Vec<NewBlock>,
+    /// Prices by the time of day (分时): then the blocks' are added to them, and the first block's is 0.
+    #[schema(value_type = Option<Object>)]
+    pub time_of_use: Option<TimeOfUse>,
+    /// Day of the month, 1 to 28, on which the blocks begin anew; 1 if absent.
+    pub window_start_day: Option<i8>,
+    /// The month, 1 to 12, in which they do where a window lasts a year; every month if absent.
+    pub window_start_month: Option<i8>,
+    /// Whether an account that is opened inside a window has bounds lower by the days gone; `false` if absent.
+    pub prorate_opening: Option<bool>,
+    /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
+    pub tax_rate_ppm: Option<u32>,
+    /// Least amount of a vend in minor units; 1 if absent.
+    #[schema(value_type = Option<i64>)]
+    pub minimum_vend: Option<Money>,
+}
+
+impl NewTariff {
+    /// Its first version.
+    fn first(&self, today: Date) -> NewVersion {
+        NewVersion {
+            valid_from: self.valid_from.unwrap_or(today),
+            blocks: self.blocks.clone(),
+            time_of_use: self.time_of_use.clone(),
+            window_start_day: self.window_start_day,
+            window_start_month: self.window_start_month,
+            prorate_opening: self.prorate_opening,
+            tax_rate_ppm: self.tax_rate_ppm,
+            minimum_vend: self.minimum_vend,
+        }
+    }
+}
+
+impl NewVersion {
+    /// The version that says so.
+    ///
+    /// # Errors
+    /// Names the field that does not hold.
+    fn numbered(&self, version: i32) -> Result<TariffVersion, Error> {
+        let terms = TariffVersion {
+            version,
+            valid_from: self.valid_from,
+            blocks: self.blocks.iter().map(|block| Block { upto: block.upto_kwh, price: block.price }).collect(),
+            time_of_use: self.time_of_use.clone(),
+            window_start_day: self.window_start_day.unwrap_or(1),
+            window_start_month: self.window_start_month,
+            prorate_opening: self.prorate_opening.unwrap_or(false),
+            tax_rate_ppm: self.tax_rate_ppm.unwrap_or(0),
+            minimum_vend: self.minimum_vend.unwrap_or(Money::new(1)),
+        };
+        let named = |bad: BadTariff| Error::field("tariff", bad.field.replace(".upto", ".upto_kwh"), bad.problem);
+        terms.validate().map_err(named)?;
+        Ok(terms)
+    }
+}
+
+/// Enters a tariff with its first version.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub async fn enter(app: &App, new: NewTariff) -> Result<(Tariff, TariffVersion), Error> {
+    let name = label("name", &new.name)?;
+    let now = app.clock.now();
+    app.db
+        .write(move |conn| {
+            let site = store::site::by_id(conn, new.site_id)?;
+            let today = day_of(now, &books::zone(&site)?);
+            let terms = new.first(today).numbered(1)?;
+            let tariff = Tariff { id: ids::next(conn, new.site_id)?, name: name.clone() };
+            store::tariff::insert(conn, &tariff)?;
+            store::tariff::insert_version(conn, tariff.id, &terms, now)?;
+            Ok((tariff, terms))
+        })
+        .await
+}
+
+/// Enters a further version of a tariff.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub async fn enter_version(app: &App, id: TariffId, new: NewVersion) -> Result<(), Error> {
+    let now = app.clock.now();
+    app.db
+        .write(move |conn| {
+            let site = store::site::by_id(conn, id.site())?;
+            store::tariff::by_id(conn, id)?;
+            let versions = store::tariff::versions(conn, id)?;
+            // A version is never changed once in force, and what is used today is priced today.
+            let earliest = versions.last().map(|last| last.valid_from).max(Some(day_of(now, &books::zone(&site)?)));
+            if earliest.is_some_and(|earliest| new.valid_from <= earliest) {
+                let detail = "must be tomorrow or later, and after the versions before it";
+                return Err(Error::field("tariff", "valid_from", detail));
+            }
+            let number = versions.last().map_or(0, |last| last.version) + 1;
+            let version = new.numbered(number)?;
+            Ok(store::tariff::insert_version(conn, id, &version, now)?)
+        })
+        .await?;
+    app.forget_tariff(id);
+    Ok(())
+}
