@@ -11,7 +11,7 @@ use domain::{
     relay::order::State,
     tariff::Tariff,
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use store::{
     Conn,
     account::Account,
@@ -22,7 +22,7 @@ use store::{
 
 use crate::{
     app::{self, Problem},
-    operations::{Error, books},
+    operations::{Error, books, fixed_charges},
     settings,
 };
 
@@ -93,7 +93,7 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
         let Some(last) = sites.last().map(|site| site.id) else { return Ok(audit) };
         site = Some(last);
         for site in sites {
-            let sums = sums(conn, site.id, rows)?;
+            let (sums, zone) = (sums(conn, site.id, rows)?, books::zone(&site)?);
             let mut after = None;
             loop {
                 let accounts = store::account::page(conn, site.id, after, rows)?;
@@ -107,7 +107,7 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
                         audit.differences.push(format!("account {}: {differs}", account.id));
                     }
                     let tariff = books::tariff(conn, account.tariff_id, &site)?;
-                    Replay::new(&account, &tariff).run(conn, rows, &mut audit)?;
+                    Replay::new(&account, &tariff, &zone).run(conn, rows, &mut audit)?;
                 }
             }
             orders(conn, site.id, rows, &mut audit)?;
@@ -134,17 +134,20 @@ fn sums(conn: &mut Conn, site: SiteId, rows: i64) -> Result<BTreeMap<LedgerAccou
 struct Replay<'a> {
     account: &'a Account,
     tariff: &'a Tariff,
+    zone: &'a TimeZone,
     balance: Money,
     carry: Carry,
     usage: Usage,
+    /// Fixed charges by what they were posted for.
+    fixed: BTreeMap<String, Money>,
     /// The register's value at each settled midnight so far.
     ends: BTreeMap<(InstallationId, Date), SettledDay>,
 }
 
 impl<'a> Replay<'a> {
-    fn new(account: &'a Account, tariff: &'a Tariff) -> Self {
-        let usage = Usage::none();
-        Self { account, tariff, balance: Money::ZERO, carry: Carry::ZERO, usage, ends: BTreeMap::new() }
+    fn new(account: &'a Account, tariff: &'a Tariff, zone: &'a TimeZone) -> Self {
+        let (balance, carry, usage) = (Money::ZERO, Carry::ZERO, Usage::none());
+        Self { account, tariff, zone, balance, carry, usage, fixed: BTreeMap::new(), ends: BTreeMap::new() }
     }
 
     fn run(mut self, conn: &mut Conn, rows: i64, audit: &mut Audit) -> Result<(), Error> {
@@ -182,6 +185,8 @@ impl<'a> Replay<'a> {
         };
         differ("balance", self.account.posted.to_string(), self.balance.to_string());
         differ("carry", self.account.carry.get().to_string(), self.carry.get().to_string());
+        let expected = fixed_charges::expected(self.account, self.tariff, self.zone);
+        differ("fixed charges", format!("{:?}", self.fixed), format!("{expected:?}"));
         differ("settled days without transaction", days.len().to_string(), "0".to_owned());
         differ("reversals without transaction", reversals.len().to_string(), "0".to_owned());
         Ok(())
@@ -208,6 +213,9 @@ impl<'a> Replay<'a> {
             format!("balance after is {}, replayed {}", transaction.balance_after, self.balance),
         );
         differ(postings.iter().all(|posting| posting.amount > Money::ZERO), "a posting moves nothing".to_owned());
+        if transaction.kind == TransactionKind::FixedCharge {
+            self.fixed.insert(transaction.object.clone(), -moved);
+        }
         if !matches!(transaction.kind, TransactionKind::Charge | TransactionKind::Correction) {
             differ(settled.is_empty(), "settles days without being a charge".to_owned());
             return Ok(());
@@ -231,18 +239,16 @@ impl<'a> Replay<'a> {
     /// Replays a settled day from its readings; returns what does not agree.
     fn settle(&mut self, conn: &mut Conn, day: SettledDay) -> Result<Vec<String>, Error> {
         let mut wrong = Vec::new();
-        let site = store::site::by_id(conn, self.account.id.site())?;
-        let zone = books::zone(&site)?;
         let installation = store::installation::by_id(conn, day.installation_id)?;
         let before = self.usage.plus(&day.usage(installation.multiplier)?);
         self.usage = match self.ends.get(&(day.installation_id, day.day)) {
             Some(old) => before.minus(&old.usage(installation.multiplier)?),
             None => before,
         };
-        let Some(at) = installation.settlement().end_of(day.day, &zone) else {
+        let Some(at) = installation.settlement().end_of(day.day, self.zone) else {
             return Ok(vec![format!("day {} of a meter that had been removed before", day.day)]);
         };
-        let (window, version) = self.tariff.window(day.day, books::opened(self.account, &zone))?;
+        let (window, version) = self.tariff.window(day.day, books::opened(self.account, self.zone))?;
         if (window, i64::from(version)) != (day.block_window, day.tariff_version) {
             wrong.push(format!("day {} counts in {} by version {}", day.day, day.block_window, day.tariff_version));
         }

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 
 use crate::{
     app::App,
-    operations::{Error, books, decide_relay, notices, settle},
+    operations::{Error, books, decide_relay, fixed_charges, notices, settle},
 };
 
 /// Starts all of it; it ends with the program.
@@ -20,6 +20,12 @@ pub fn start(app: &App) {
     every(app, "notices", Duration::from_millis(jobs.notices_ms), |app| async move {
         notices::send_due(&app, app.settings.jobs.rows).await
     });
+    every(
+        app,
+        "fixed_charges",
+        Duration::from_secs(jobs.fixed_charges_s),
+        |app| async move { charge_fixed(&app).await },
+    );
     every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
 }
 
@@ -63,6 +69,31 @@ pub async fn decide_due(app: &App) -> Result<usize, Error> {
         }
     }
     Ok(due.len())
+}
+
+/// Posts the fixed charges that are due, site by site.
+///
+/// # Errors
+/// The database fails.
+pub async fn charge_fixed(app: &App) -> Result<usize, Error> {
+    let rows = app.settings.jobs.rows;
+    let (mut charged, mut site) = (0, None);
+    loop {
+        let sites = app.db.read(move |conn| Ok::<_, Error>(store::site::page(conn, site, rows)?)).await?;
+        let Some(last) = sites.last().map(|site| site.id) else { return Ok(charged) };
+        site = Some(last);
+        for site in sites {
+            let mut after = None;
+            loop {
+                let (last, posted) = fixed_charges::post_due(app, site.id, after).await?;
+                charged += posted;
+                match last {
+                    None => break,
+                    last => after = last,
+                }
+            }
+        }
+    }
 }
 
 /// Settles the days that are open, site by site: most were settled when their freeze arrived, what is left waited for a

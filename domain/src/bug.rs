@@ -52,6 +52,8 @@ words! {
         SkipReceiptNumber = "skip_receipt_number",
         /// A vend's row says the balance before it as the balance after.
         ForgetBalanceAfter = "forget_balance_after",
+        /// Whoever opens or changes inside a month pays for all of it.
+        IgnoreShareOfMonth = "ignore_share_of_month",
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn version(number: i32, valid_from: &str, blocks: &[(Option<&str>, &s
         window_start_day: 1,
         window_start_month: None,
         prorate_opening: false,
+        fixed_charges: Vec::new(),
         tax_rate_ppm: 130_000,
         minimum_vend: Money::new(100),
     }

@@ -35,10 +35,13 @@ words! {
         Charge = "charge",
         /// Energy of settled days that turned out otherwise.
         Correction = "correction",
+        /// What comes whatever was used, by the day or the month; negative where it is given back.
+        FixedCharge = "fixed_charge",
     }
 }
 
-/// One side of a posting. Text and JSON: `balance:<account>`, `tender:<tender>`, `revenue:energy`, `opening`.
+/// One side of a posting. Text and JSON: `balance:<account>`, `tender:<tender>`, `revenue:energy`, `revenue:fixed`,
+/// `opening`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LedgerAccount {
     /// A customer account's balance.
@@ -47,6 +50,8 @@ pub enum LedgerAccount {
     Tender(Tender),
     /// Energy sold.
     RevenueEnergy,
+    /// Fixed charges.
+    RevenueFixed,
     /// What accounts brought along when they were opened.
     Opening,
 }
@@ -57,6 +62,7 @@ impl fmt::Display for LedgerAccount {
             Self::Balance(account) => write!(f, "balance:{account}"),
             Self::Tender(tender) => write!(f, "tender:{tender}"),
             Self::RevenueEnergy => f.write_str("revenue:energy"),
+            Self::RevenueFixed => f.write_str("revenue:fixed"),
             Self::Opening => f.write_str("opening"),
         }
     }
@@ -70,6 +76,7 @@ impl FromStr for LedgerAccount {
             Some(("balance", account)) => account.parse().map(Self::Balance).map_err(|_| strange()),
             Some(("tender", tender)) => tender.parse().map(Self::Tender),
             Some(("revenue", "energy")) => Ok(Self::RevenueEnergy),
+            Some(("revenue", "fixed")) => Ok(Self::RevenueFixed),
             None if text == "opening" => Ok(Self::Opening),
             _ => Err(strange()),
         }
@@ -135,6 +142,12 @@ pub fn charge(account: AccountId, amount: Money) -> Option<Posting> {
     Posting::moving(LedgerAccount::Balance(account), LedgerAccount::RevenueEnergy, amount)
 }
 
+/// A fixed charge; a negative amount gives back.
+#[must_use]
+pub fn fixed_charge(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Balance(account), LedgerAccount::RevenueFixed, amount)
+}
+
 /// What each ledger account has after `postings`.
 #[must_use]
 pub fn balances<'a>(postings: impl IntoIterator<Item = &'a Posting>) -> BTreeMap<LedgerAccount, Money> {
@@ -163,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_ledger_account_and_its_text_name_each_other() {
-        let meter_words = ["tender:wechat", "revenue:energy", "opening"];
+        let meter_words = ["tender:wechat", "revenue:energy", "revenue:fixed", "opening"];
         for text in meter_words {
             assert_eq!(text.parse::<LedgerAccount>().map(|account| account.to_string()), Ok(text.to_owned()));
         }

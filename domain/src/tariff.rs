@@ -1,6 +1,7 @@
 //! Tariffs: versions valid from a local midnight, each with blocks (阶梯) over a monthly or yearly window, and prices that may
 //! depend on the time of day.
 
+mod fixed_charge;
 mod time_of_use;
 
 use jiff::{civil::Date, tz::TimeZone};
@@ -13,6 +14,7 @@ use crate::{
     money::{Currency, Money, Price},
 };
 
+pub use fixed_charge::{Dues, Every, FixedCharge};
 pub use time_of_use::{Period, Season, Span, Switch, TimeOfUse};
 
 /// Most that a version's `tax_rate_ppm` may be: 100 %.
@@ -50,6 +52,9 @@ pub struct TariffVersion {
     /// Whether an account that is opened inside a window has bounds that are lower by the days gone.
     #[serde(default)]
     pub prorate_opening: bool,
+    /// Charges that come whatever was used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed_charges: Vec<FixedCharge>,
     /// Tax contained in the price, in millionths of the price before tax.
     pub tax_rate_ppm: u32,
     /// Least that may be sold at once, in minor units.
@@ -165,6 +170,7 @@ impl TariffVersion {
             return bad("minimum_vend", "must be at least 1 minor unit");
         }
         self.check_blocks()?;
+        self.check_fixed_charges()?;
         let Some(time_of_use) = &self.time_of_use else { return Ok(()) };
         if self.blocks.first().is_some_and(|first| first.price != Price::default()) {
             return bad("blocks[0].price", "must be 0 where time_of_use has the prices");

@@ -74,7 +74,19 @@ pub fn expected() -> Counts {
     list("reading", &[Quality::Good.as_str(), Quality::Suspect.as_str(), Quality::Conflict.as_str(), "duplicate"]);
     list("account", &["pending", "opened", "opened by hand", "episode begun", "episode over", "cut", "restored"]);
     list("meter", &["replaced", "replaced by hand"]);
-    list("money", &["charge", "correction", "vend", "vend repeated", "vend refused", "key reused", "client cut off"]);
+    list(
+        "money",
+        &[
+            "charge",
+            "correction",
+            "fixed_charge",
+            "vend",
+            "vend repeated",
+            "vend refused",
+            "key reused",
+            "client cut off",
+        ],
+    );
     list("money", &["reversal", "reversal repeated", "reversal refused"]);
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use domain::{
     energy::Energy,
     ids::{ConcentratorId, TariffId},
-    tariff::{Period, TariffVersion, TimeOfUse},
+    tariff::{Every, Period, TariffVersion, TimeOfUse},
 };
 use jiff::SignedDuration;
 use simulator::site::{ConcentratorListing, MeterHandle, MeterListing};
@@ -18,7 +18,7 @@ use wattgate::{
 };
 
 use crate::{
-    auditor::{Answer, Auditor, Automatic, Fact, Peak, Request, Rules, Version},
+    auditor::{Answer, Auditor, Automatic, Fact, FixedCharge, Peak, Request, Rules, Version},
     eyes::Eyes,
     plan::{PERMIT_EVERY, READ_ONLY_EVERY},
     run::Failure,
@@ -92,6 +92,7 @@ async fn tariff(
         window_start_day: Some(first.window_start_day),
         window_start_month: first.window_start_month,
         prorate_opening: Some(first.prorate_opening),
+        fixed_charges: Some(first.fixed_charges.clone()),
         tax_rate_ppm: Some(first.tax_rate_ppm),
         minimum_vend: Some(first.minimum_vend),
     };
@@ -198,6 +199,10 @@ fn peak(prices: &TimeOfUse) -> Option<Peak> {
     })
 }
 
+fn fixed(charge: &domain::tariff::FixedCharge) -> FixedCharge {
+    FixedCharge { monthly: charge.every == Every::Month, amount: charge.amount }
+}
+
 fn rules(world: &World, entered: &Entered) -> Rules {
     let policy = &world.plan.settings.policy;
     let (limits, cut) = (&policy.credit.limits, &policy.disconnection);
@@ -208,6 +213,7 @@ fn rules(world: &World, entered: &Entered) -> Rules {
             window_start_month: one.window_start_month,
             prorated: one.prorate_opening,
             peak: one.time_of_use.as_ref().and_then(peak),
+            fixed: one.fixed_charges.iter().map(fixed).collect(),
             blocks: one.blocks.iter().map(|block| (block.upto, block.price)).collect(),
         };
         world.plan.tariffs.get(*nth).into_iter().flatten().map(version).collect()

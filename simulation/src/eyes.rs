@@ -221,6 +221,7 @@ fn account_seen(row: &Account) -> AccountSeen {
     AccountSeen {
         version: row.version,
         opened_at: row.opened_at,
+        fixed_to: row.fixed_to,
         active: row.state == domain::account::State::Active,
         posted: row.posted,
         carry: row.carry.get(),
@@ -240,7 +241,9 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::Vend => Kind::Vend,
             TransactionKind::Reversal => Kind::Reversal,
             TransactionKind::Charge | TransactionKind::Correction => Kind::Charge,
+            TransactionKind::FixedCharge => Kind::Fixed,
         },
+        object: one.object.clone(),
         postings: postings.iter().map(|one| (one.from.to_string(), one.to.to_string(), one.amount)).collect(),
         balance_after: Some(one.balance_after),
     })

@@ -8,7 +8,7 @@ use domain::{
     money::{Money, Price},
     reading::Registers,
     site::{AutomaticDisconnection, FriendlyHours},
-    tariff::{Block, Period, Season, Switch, TariffVersion, TimeOfUse},
+    tariff::{Block, Every, FixedCharge, Period, Season, Switch, TariffVersion, TimeOfUse},
 };
 use jiff::{
     SignedDuration, Timestamp,
@@ -132,6 +132,7 @@ impl Plan {
         let mut field = field(&mut random, size, &settings, &zone)?;
         let mut tariffs = tariffs(&mut random, day, size.days);
         vary(&mut tariffs, seed);
+        fix(&mut tariffs, seed);
         let gate = gate(&mut random);
         let mut events = fate::draw(&mut random, size, start, quiet_from);
         // Drawn apart from the rest, so that known seeds keep their meaning.
@@ -289,6 +290,7 @@ fn tariffs(random: &mut Random, day: Date, days: u16) -> Vec<Vec<TariffVersion>>
         window_start_day,
         window_start_month: None,
         prorate_opening: false,
+        fixed_charges: Vec::new(),
         tax_rate_ppm: 130_000,
         minimum_vend: Money::new(1),
     };
@@ -345,6 +347,23 @@ fn vary(tariffs: &mut [Vec<TariffVersion>], seed: u64) {
         versions.iter_mut().for_each(|version| (version.window_start_month, version.prorate_opening) = (month, true));
     }
 }
+
+/// In one run of four, charges by the day and by the month, other ones with each version. Drawn of its own, as well.
+fn fix(tariffs: &mut [Vec<TariffVersion>], seed: u64) {
+    if !matches!(seed % 8, 2 | 6) {
+        return;
+    }
+    let mut random = Random::seed_from_u64(seed ^ FIXED);
+    for version in tariffs.iter_mut().flatten() {
+        for (name, every, most) in [("meter", Every::Day, 100), ("service", Every::Month, 1500)] {
+            let amount = Money::new(random.random_range(1..most));
+            version.fixed_charges.push(FixedCharge { name: name.to_owned(), every, amount });
+        }
+    }
+}
+
+/// Tells the generator of [`fix`] from others of the same seed.
+const FIXED: u64 = 0x6669_7865_6463_6867;
 
 /// Tells the generator of [`vary`] from others of the same seed.
 const TARIFFS: u64 = 0x7461_7269_6666_7321;

@@ -58,6 +58,7 @@ pub async fn enter(app: &App, simulated: &simulator::site::Site) -> Result<Enter
         window_start_day: None,
         window_start_month: None,
         prorate_opening: None,
+        fixed_charges: None,
         tax_rate_ppm: Some(130_000),
         minimum_vend: None,
     };

@@ -32,7 +32,7 @@ struct Transaction {
     id: TransactionId,
     /// Its place among the account's transactions, from 1.
     sequence: i64,
-    /// What it is about: `opening`, `vend`, `reversal`, `charge`, `correction`.
+    /// What it is about: `opening`, `vend`, `reversal`, `charge`, `correction`, `fixed_charge`.
     #[schema(value_type = String)]
     kind: TransactionKind,
     /// The thing it is about.

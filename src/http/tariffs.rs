@@ -75,6 +75,9 @@ struct TariffVersion {
     window_start_month: Option<i8>,
     /// Whether an account that is opened inside a window has bounds lower by the days gone.
     prorate_opening: bool,
+    /// Charges that come whatever was used, in advance, by the day or the month; money in minor units.
+    #[schema(value_type = Vec<Object>)]
+    fixed_charges: Vec<tariff::FixedCharge>,
     /// Tax contained in the price, in millionths of the price before tax.
     tax_rate_ppm: u32,
     /// Least amount of a vend, in minor units.
@@ -104,6 +107,7 @@ impl From<tariff::TariffVersion> for TariffVersion {
             window_start_day: terms.window_start_day,
             window_start_month: terms.window_start_month,
             prorate_opening: terms.prorate_opening,
+            fixed_charges: terms.fixed_charges,
             tax_rate_ppm: terms.tax_rate_ppm,
             minimum_vend: terms.minimum_vend,
         }

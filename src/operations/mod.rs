@@ -7,6 +7,7 @@ pub mod books;
 pub mod boundary_reading;
 pub mod decide_relay;
 pub mod field;
+pub mod fixed_charges;
 pub mod guard;
 pub mod ingest;
 pub mod notices;

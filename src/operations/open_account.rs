@@ -20,7 +20,7 @@ use super::{
     Error, balance,
     books::Books,
     boundary_reading::{Boundary, Source},
-    decide_relay, notices, once,
+    decide_relay, fixed_charges, notices, once,
 };
 use crate::{app::App, changes::Changed};
 
@@ -110,6 +110,7 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
             store::installation::insert(conn, &installation)?;
             (account.state, account.opened_at, account.posted) = (State::Active, Some(now), credit);
             post_opening(conn, &account, credit, now)?;
+            fixed_charges::post(conn, &mut account, now, settings.jobs.fixed_charge_days)?;
             let mut books = Books::load(conn, account)?;
             if books.tariff.at(day_of(reading.as_of, &books.zone)).is_none() {
                 return Err(Error::refused("tariff_not_valid", "the account's tariff is not valid yet"));

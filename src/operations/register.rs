@@ -311,6 +311,7 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
                 last_warning_at: None,
                 decide_at: None,
                 opened_at: None,
+                fixed_to: None,
                 version: 1,
             };
             store::account::insert(conn, &account)?;

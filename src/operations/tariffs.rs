@@ -5,7 +5,7 @@ use domain::{
     energy::Energy,
     ids::{SiteId, TariffId},
     money::{Money, Price},
-    tariff::{BadTariff, Block, TariffVersion, TimeOfUse},
+    tariff::{BadTariff, Block, FixedCharge, TariffVersion, TimeOfUse},
 };
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -50,6 +50,9 @@ pub struct NewTariff {
     pub window_start_month: Option<i8>,
     /// Whether an account that is opened inside a window has bounds lower by the days gone; `false` if absent.
     pub prorate_opening: Option<bool>,
+    /// Charges that come whatever was used, each with `name`, `every` (`day` or `month`) and `amount` in minor units.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub fixed_charges: Option<Vec<FixedCharge>>,
     /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
     pub tax_rate_ppm: Option<u32>,
     /// Least amount of a vend in minor units; 1 if absent.
@@ -75,6 +78,9 @@ pub struct NewVersion {
     pub window_start_month: Option<i8>,
     /// Whether an account that is opened inside a window has bounds lower by the days gone; `false` if absent.
     pub prorate_opening: Option<bool>,
+    /// Charges that come whatever was used, each with `name`, `every` (`day` or `month`) and `amount` in minor units.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub fixed_charges: Option<Vec<FixedCharge>>,
     /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
     pub tax_rate_ppm: Option<u32>,
     /// Least amount of a vend in minor units; 1 if absent.
@@ -92,6 +98,7 @@ impl NewTariff {
             window_start_day: self.window_start_day,
             window_start_month: self.window_start_month,
             prorate_opening: self.prorate_opening,
+            fixed_charges: self.fixed_charges.clone(),
             tax_rate_ppm: self.tax_rate_ppm,
             minimum_vend: self.minimum_vend,
         }
@@ -112,6 +119,7 @@ impl NewVersion {
             window_start_day: self.window_start_day.unwrap_or(1),
             window_start_month: self.window_start_month,
             prorate_opening: self.prorate_opening.unwrap_or(false),
+            fixed_charges: self.fixed_charges.clone().unwrap_or_default(),
             tax_rate_ppm: self.tax_rate_ppm.unwrap_or(0),
             minimum_vend: self.minimum_vend.unwrap_or(Money::new(1)),
         };

@@ -110,6 +110,12 @@ pub struct JobSettings {
     pub notices_ms: u64,
     /// Time between two looks for days to settle, in seconds.
     pub settle_s: u64,
+    /// Time between two looks for fixed charges to post, in seconds.
+    pub fixed_charges_s: u64,
+    /// Days whose fixed charges a look posts for an account at the most; the next look goes on.
+    pub fixed_charge_days: u32,
+    /// Accounts that one transaction of a job changes at the most.
+    pub accounts_per_transaction: i64,
     /// Rows a look takes at the most.
     pub rows: i64,
 }

@@ -9,7 +9,7 @@ use domain::{
     ids::{AccountId, CustomerId, MeterId, SiteId, TariffId},
     money::{Carry, Money},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use crate::{
     column::{row, val},
@@ -70,6 +70,8 @@ row! {
         pub decide_at: Option<Timestamp>,
         /// When it was opened; none while pending.
         pub opened_at: Option<Timestamp>,
+        /// The first local day whose fixed charges are not posted; none: the day of the opening.
+        pub fixed_to: Option<Date>,
         /// Grows by one with every [`lock`].
         pub version: i64,
     }
@@ -232,6 +234,30 @@ pub fn save(conn: &mut Conn, account: &Account) -> Result<()> {
             .prepared()
             .load(c))?;
     if !rows.is_empty() { Ok(()) } else { Err(Error::Stale) }
+}
+
+/// At most `limit` of a site's active accounts after one, by identifier, that have fixed charges to be looked at for days up to
+/// `today`.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn fixed_due(
+    conn: &mut Conn,
+    site: SiteId,
+    today: Date,
+    after: Option<AccountId>,
+    limit: i64,
+) -> Result<Vec<AccountId>> {
+    let after = after.map_or(0, AccountId::get);
+    on!(conn, |c| accounts::table
+        .filter(accounts::site_id.eq(val(site)))
+        .filter(accounts::id.gt(val(after)))
+        .filter(accounts::state.eq(val(State::Active)))
+        .filter(accounts::fixed_to.is_null().or(accounts::fixed_to.le(val(Some(today)))))
+        .order(accounts::id)
+        .limit(limit)
+        .select(accounts::id)
+        .load(c))
 }
 
 /// At most `limit` accounts of all sites that are to be decided again by `now`, oldest first; also those that are to wait

@@ -192,6 +192,7 @@ tables! {
         decide_at -> Nullable<Instant>,
         opened_at -> Nullable<Instant>,
         version -> BigInt,
+        fixed_to -> Nullable<Word>,
     }
 
     installations (site_id, id) {

@@ -210,6 +210,7 @@ async fn moved_in(app: &App, clock: &SetByHand, nth: u16) -> Home {
         window_start_day: 1,
         window_start_month: None,
         prorate_opening: false,
+        fixed_charges: Vec::new(),
         tax_rate_ppm: 0,
         minimum_vend: Money::new(1),
     };

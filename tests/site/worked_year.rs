@@ -39,6 +39,7 @@ fn new_prices(tariff: &NewTariff, valid_from: Date, blocks: Vec<NewBlock>) -> Ne
         window_start_day: tariff.window_start_day,
         window_start_month: tariff.window_start_month,
         prorate_opening: tariff.prorate_opening,
+        fixed_charges: tariff.fixed_charges.clone(),
         tax_rate_ppm: tariff.tax_rate_ppm,
         minimum_vend: tariff.minimum_vend,
     }

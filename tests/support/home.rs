@@ -163,6 +163,7 @@ pub fn by_blocks(blocks: Vec<NewBlock>) -> NewTariff {
         window_start_day: None,
         window_start_month: None,
         prorate_opening: None,
+        fixed_charges: None,
         tax_rate_ppm: None,
         minimum_vend: None,
     }

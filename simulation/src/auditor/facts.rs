@@ -13,6 +13,8 @@ use jiff::{
     tz::TimeZone,
 };
 
+use super::FixedCharge;
+
 /// What holds for the whole of a run.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -55,6 +57,8 @@ pub struct Version {
     pub prorated: bool,
     /// Prices by the time of day, to which those of blocks are added.
     pub peak: Option<Peak>,
+    /// Charges that come whatever is used.
+    pub fixed: Vec<FixedCharge>,
     /// Upper bounds of energy in a window with the price below them; none: all the rest.
     pub blocks: Vec<(Option<Energy>, Price)>,
 }

@@ -243,7 +243,7 @@ impl Field {
                 exact &= !counts || meter.exact_on(day);
             }
         }
-        let balance = account.paid() - whole(used.cost(versions)).0;
+        let balance = account.for_energy() - whole(used.cost(versions)).0;
         let tolerance = if exact { Money::ZERO } else { self.worth(id, slack, versions, |_| false) };
         if posted > balance + tolerance || posted < balance - tolerance {
             let detail =

@@ -49,8 +49,8 @@ pub fn at(second: i64) -> Timestamp {
 
 /// A price list since January 2026, with windows from the first of each month.
 pub fn monthly(blocks: Vec<(Option<Energy>, Price)>) -> Version {
-    let (window_start_month, prorated, peak) = (None, false, None);
-    Version { valid_from: date(2026, 1, 1), window_start_day: 1, window_start_month, prorated, peak, blocks }
+    let (window_start_month, prorated, peak, fixed) = (None, false, None, Vec::new());
+    Version { valid_from: date(2026, 1, 1), window_start_day: 1, window_start_month, prorated, peak, fixed, blocks }
 }
 
 /// One yuan per kWh: 0.1 Wh costs 1e-4 yuan, so that 100 of them cost a fen.
@@ -102,14 +102,16 @@ pub fn reversal(vend: &str, of: i64, amount: i64, receipt: &str) -> ReversalSeen
 pub fn transaction(sequence: i64, kind: Kind, amount: i64) -> TransactionSeen {
     let balance = format!("balance:{}", account(1));
     let sale = matches!(kind, Kind::Vend | Kind::Reversal);
-    let other = if sale { "tender:cash" } else { "revenue:energy" }.to_owned();
+    let revenue = if kind == Kind::Fixed { "revenue:fixed" } else { "revenue:energy" };
+    let other = if sale { "tender:cash" } else { revenue }.to_owned();
     let postings = match amount {
         0 => Vec::new(),
         1.. => vec![(other, balance, Money::new(amount))],
         _ => vec![(balance, other, Money::new(-amount))],
     };
     let id = if sale { transaction_id(1000 + amount) } else { transaction_id(sequence) };
-    TransactionSeen { id, account: account(1), sequence, kind, postings, balance_after: None }
+    let object = String::new();
+    TransactionSeen { id, account: account(1), sequence, kind, object, postings, balance_after: None }
 }
 
 pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
@@ -117,6 +119,7 @@ pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
         version,
         active: true,
         opened_at: None,
+        fixed_to: None,
         posted: Money::new(posted),
         carry,
         warned_at: None,

@@ -13,6 +13,7 @@ use jiff::{Timestamp, civil::Date};
 use super::{
     Version, Violation,
     cost::{Used, When, whole},
+    fixed::due,
     people::People,
     seen::{AccountSeen, DaySeen, InstallationSeen, Kind, ReversalSeen, Seen, TransactionSeen, VendSeen},
     spans,
@@ -41,6 +42,8 @@ pub struct Account {
     sold: Money,
     /// Posted for energy.
     charged: Money,
+    /// Posted for what comes whatever is used, the most of it at any time, and what for.
+    fixed: (Money, Money, BTreeSet<String>),
     /// The meters that count for it, or did, one after the other.
     installations: BTreeMap<(Timestamp, InstallationId), InstallationSeen>,
     /// The newest revision of its settled days.
@@ -57,9 +60,14 @@ impl Account {
         self.opening
     }
 
-    /// Opening credit and vends that were not reversed.
-    pub fn paid(&self) -> Money {
-        self.opening + self.sold
+    /// Opening credit and vends that were not reversed, less what was charged whatever was used.
+    pub fn for_energy(&self) -> Money {
+        self.opening + self.sold - self.fixed.0
+    }
+
+    /// The most that was ever charged whatever was used.
+    pub fn fixed_most(&self) -> Money {
+        self.fixed.1
     }
 
     /// A meter's register at the end of each settled day.
@@ -190,6 +198,13 @@ impl Ledger {
             Kind::Opening => account.opening = moved,
             Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, (moved, balance))),
             Kind::Charge => account.charged = account.charged - moved,
+            Kind::Fixed if !account.fixed.2.insert(one.object.clone()) => {
+                return wrong(format!("charges {} a second time", one.object));
+            }
+            Kind::Fixed => {
+                account.fixed.0 = account.fixed.0 - moved;
+                account.fixed.1 = account.fixed.1.max(account.fixed.0);
+            }
         }
         Ok(())
     }
@@ -265,7 +280,12 @@ impl Ledger {
         if row.carry != carry {
             return wrong(format!("carry {}e-10, its settled energy leaves {carry}e-10", row.carry));
         }
-        let balance = account.paid() - cost;
+        let fixed = due(account.opened, row.fixed_to.unwrap_or(Date::MIN), prices(id, tariffs));
+        if account.fixed.0 != fixed {
+            let detail = format!("fixed charges of {} to {:?}, they come to {fixed}", account.fixed.0, row.fixed_to);
+            return wrong(detail);
+        }
+        let balance = account.for_energy() - cost;
         if row.posted != balance {
             return wrong(format!("balance {}, paid less used is {balance}", row.posted));
         }
@@ -303,10 +323,14 @@ pub struct Tariffs<'a> {
     pub zone: &'a jiff::tz::TimeZone,
 }
 
+fn prices<'a>(id: AccountId, tariffs: &Tariffs<'a>) -> &'a [Version] {
+    tariffs.of.get(&id).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Whole minor units that an account's settled days cost, and what is left over. They follow each other without a gap from
 /// the day on which a meter began to count to the one on which it was removed.
 fn settled_cost(id: AccountId, account: &Account, tariffs: &Tariffs<'_>) -> Result<(Money, i64), Violation> {
-    let versions = tariffs.of.get(&id).map(Vec::as_slice).unwrap_or_default();
+    let versions = prices(id, tariffs);
     let mut used = Used::default();
     for installation in account.installations.values() {
         let mut due = local(installation.start_at, tariffs.zone).date();

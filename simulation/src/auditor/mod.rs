@@ -4,7 +4,7 @@
 //!
 //! | rule | checked in |
 //! |---|---|
-//! | I1 balances, charges, carry | `ledger`, `cost` |
+//! | I1 balances, charges, carry | `ledger`, `cost`, `fixed` |
 //! | I2, I3 keys, answers, what was sold and taken back | `people`, `reversals`, `ledger` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
@@ -17,6 +17,7 @@ mod cost;
 mod cuts;
 mod facts;
 mod field;
+mod fixed;
 #[cfg(test)]
 mod fixtures;
 mod hot;
@@ -47,6 +48,7 @@ use self::{
 };
 pub use self::{
     facts::{Answer, Automatic, Fact, MeterTruth, Peak, Request, Rules, Supply, Truth, Version, Violation},
+    fixed::FixedCharge,
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
         ReversalSeen, Seen, State, TransactionSeen, VendSeen,
@@ -219,6 +221,11 @@ impl Auditor {
             let Some(account) = self.ledger.of(*id) else { continue };
             let prices = self.prices.get(id).map(Vec::as_slice).unwrap_or_default();
             self.field.settled(*id, account)?;
+            let tomorrow = self.field.now.date().tomorrow().unwrap_or(jiff::civil::Date::MAX);
+            if row.active && row.fixed_to.is_none_or(|to| to < tomorrow) {
+                let detail = format!("account {id}: fixed charges are posted to {:?}, not to {tomorrow}", row.fixed_to);
+                return Err(Violation::of("I1", detail));
+            }
             self.field.balanced(*id, account, row.posted, prices, self.rules.slack)?;
         }
         Ok(())
@@ -241,7 +248,8 @@ impl Auditor {
             let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
             // Only what was surely paid by then.
             let opening = self.ledger.of(account).map(ledger::Account::opening).unwrap_or_default();
-            let paid = opening + people.surely_paid(account, sending.when);
+            let charged = self.ledger.of(account).map(ledger::Account::fixed_most).unwrap_or_default();
+            let paid = opening + people.surely_paid(account, sending.when) - charged;
             let doubt = self.field.doubt(account, rules.slack, prices);
             let left = self.field.available(account, paid, prices).map(|available| available - doubt);
             grounds.cut(sending, account, left)?;
@@ -262,7 +270,7 @@ impl Auditor {
             let (Some((account, row)), Some(meter)) = (rows, truth.meters.get(&told.meter)) else { continue };
             self.field.not_ahead(id, account, slack)?;
             let prices = self.prices.get(&id).map(Vec::as_slice).unwrap_or_default();
-            let Some(available) = self.field.available(id, account.paid(), prices) else { continue };
+            let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
             let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
             let unguarded = self.people.surely_unguarded(told.meter, id, now, now);
             let standing = Standing {

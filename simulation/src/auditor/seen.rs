@@ -49,6 +49,8 @@ pub struct AccountSeen {
     pub active: bool,
     /// When.
     pub opened_at: Option<Timestamp>,
+    /// The first day whose fixed charges are not posted.
+    pub fixed_to: Option<Date>,
     /// The balance.
     pub posted: Money,
     /// What was used beyond posted minor units, in 1e-10 currency units.
@@ -96,6 +98,8 @@ pub enum Kind {
     Reversal,
     /// Energy of days, for the first time or corrected.
     Charge,
+    /// What comes whatever is used.
+    Fixed,
 }
 
 /// A transaction of an account.
@@ -109,6 +113,8 @@ pub struct TransactionSeen {
     pub sequence: i64,
     /// What it is about.
     pub kind: Kind,
+    /// What it says that it is about.
+    pub object: String,
     /// From one ledger account to another, how much.
     pub postings: Vec<(String, String, Money)>,
     /// The account's balance after it, as the row says; none: not looked at.

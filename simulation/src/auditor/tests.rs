@@ -121,7 +121,8 @@ fn end(change: fn(&mut Seen)) -> Result<(), &'static str> {
     story.meter().midnights.push((date(2026, 5, 1), Energy::new(2700)));
     story.meter().supply = Supply::On;
     story.look(13 * HOUR).unwrap();
-    let row = AccountSeen { available: Some(Money::new(298)), ..account_seen(4, 298, 0) };
+    let fixed_to = Some(date(2026, 5, 3));
+    let row = AccountSeen { available: Some(Money::new(298)), fixed_to, ..account_seen(4, 298, 0) };
     let (opening, paid) = (transaction(1, Kind::Opening, 5), transaction(2, Kind::Vend, 300));
     let mut seen = Seen {
         whole: true,
@@ -153,6 +154,10 @@ fn a_good_life_is_left_alone() {
 #[test]
 fn at_the_end_nothing_is_open() {
     assert_eq!(end(|seen| seen.repeated_readings.push("the same".to_owned())), Err("I6"));
+    let unposted = |seen: &mut Seen| {
+        seen.accounts.values_mut().for_each(|row| row.fixed_to = Some(date(2026, 5, 2)));
+    };
+    assert_eq!(end(unposted), Err("I1"));
     let stale = |seen: &mut Seen| {
         let hot = HotSeen { version: 4, posted: Money::new(298), available: Some(Money::new(297)) };
         seen.hot.insert(account(1), hot);

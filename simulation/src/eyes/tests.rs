@@ -97,6 +97,7 @@ fn tariff(conn: &mut Conn, site: SiteId) -> TariffId {
         window_start_day: 1,
         window_start_month: None,
         prorate_opening: false,
+        fixed_charges: Vec::new(),
         tax_rate_ppm: 0,
         minimum_vend: Money::new(1),
     };
@@ -159,6 +160,7 @@ fn account(conn: &mut Conn, customer_id: CustomerId, tariff_id: TariffId) -> Acc
         last_warning_at: None,
         decide_at: None,
         opened_at: Some(at(0)),
+        fixed_to: None,
         version: 1,
     };
     store::account::insert(conn, &row).unwrap();

@@ -235,6 +235,7 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         last_warning_at: None,
         decide_at: None,
         opened_at: Some(at(0)),
+        fixed_to: None,
         version: 1,
     };
     account.set_credit(&Credit::default());
@@ -280,6 +281,7 @@ pub fn version(number: i32, valid_from: &str) -> TariffVersion {
         window_start_day: 1,
         window_start_month: None,
         prorate_opening: false,
+        fixed_charges: Vec::new(),
         tax_rate_ppm: 130_000,
         minimum_vend: Money::new(1),
     }

@@ -5,7 +5,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::auditor::{
-    Request, Rules,
+    FixedCharge, Request, Rules,
     fixtures::{account, account_seen, at, installation, installation_id, reversal, rules, transaction, vend},
 };
 
@@ -76,7 +76,7 @@ fn money_that_adds_up_is_left_alone() {
         ..row(6, 1298, 90_000_000)
     };
     assert_eq!(run.look(&vended), Ok(()));
-    assert_eq!(run.ledger.of(account(1)).unwrap().paid(), Money::new(1300));
+    assert_eq!(run.ledger.of(account(1)).unwrap().for_energy(), Money::new(1300));
     assert_eq!(run.look(&row(7, 1298, 90_000_000)), Ok(()));
 }
 
@@ -195,7 +195,7 @@ fn given_back() -> Seen {
 fn what_is_taken_back_counts_as_never_paid() {
     let mut run = sold(true);
     assert_eq!(run.look(&given_back()), Ok(()));
-    assert_eq!(run.ledger.of(account(1)).unwrap().paid(), Money::new(1000));
+    assert_eq!(run.ledger.of(account(1)).unwrap().for_energy(), Money::new(1000));
     assert_eq!(sold(false).look(&given_back()), Err("I3"), "nobody asked for it");
     let unposted = Seen { transactions: Vec::new(), ..given_back() };
     assert_eq!(sold(true).look(&unposted), Err("I1"));
@@ -251,4 +251,27 @@ fn all_that_was_read_is_read_again_at_the_end() {
         ..row(3, 1000, 0)
     };
     assert_eq!(short.look(&less), Err("I1"));
+}
+
+#[test]
+fn fixed_charges_are_those_of_the_days_posted_each_once() {
+    let charged = |daily: i64, moved: &[(&str, i64)]| {
+        let mut run = Run::new();
+        let charge = FixedCharge { monthly: false, amount: Money::new(daily) };
+        run.rules.tariffs.values_mut().flatten().for_each(|version| version.fixed = vec![charge]);
+        let posted = (2..).zip(moved).map(|(sequence, (object, amount))| TransactionSeen {
+            object: (*object).to_owned(),
+            ..transaction(sequence, Kind::Fixed, *amount)
+        });
+        let left = 1000 + moved.iter().map(|(_, amount)| amount).sum::<i64>();
+        let (opened_at, fixed_to) = (Some(at(0)), Some(date(2026, 5, 3)));
+        let row = AccountSeen { opened_at, fixed_to, ..account_seen(3, left, 0) };
+        let accounts = BTreeMap::from([(account(1), row)]);
+        run.look(&Seen { transactions: posted.collect(), accounts, ..Seen::default() })
+    };
+    assert_eq!(charged(10, &[("first", -10), ("second", -10)]), Ok(()));
+    assert_eq!(charged(10, &[("first", -10), ("first", -10)]), Err("I1"), "twice for one day");
+    assert_eq!(charged(10, &[("first", -10)]), Err("I1"), "a day is missing");
+    assert_eq!(charged(10, &[("first", -10), ("second", -11)]), Err("I1"));
+    assert_eq!(charged(0, &[]), Ok(()));
 }

@@ -1,0 +1,136 @@
+//! Fixed charges (基本电费): posted at each local midnight in advance, whatever was used. What a run missed the next one
+//! catches up, once.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    calendar::{day_of, next_day},
+    ids::{AccountId, SiteId},
+    ledger::{self, TransactionKind},
+    money::Money,
+    tariff::{Dues, Tariff},
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use store::{Conn, account::Account, transaction::Transaction};
+
+use super::{Error, balance, books, decide_relay};
+use crate::app::App;
+
+/// Posts what is due at a site by now, for some accounts after one; the account to go on after, where there are more.
+/// Returns with it how many accounts had money posted.
+///
+/// # Errors
+/// The database fails. An account whose rows do not hold is logged and left as it is.
+pub async fn post_due(app: &App, site: SiteId, after: Option<AccountId>) -> Result<(Option<AccountId>, usize), Error> {
+    let (now, jobs) = (app.clock.now(), app.settings.jobs.clone());
+    let (rows, days) = (jobs.accounts_per_transaction, jobs.fixed_charge_days);
+    let due = app
+        .db
+        .read(move |conn| {
+            let zone = books::zone(&store::site::by_id(conn, site)?)?;
+            Ok::<_, Error>(store::account::fixed_due(conn, site, day_of(now, &zone), after, rows)?)
+        })
+        .await?;
+    let Some(last) = due.last().copied() else { return Ok((None, 0)) };
+    let all = due.clone();
+    let written = app.db.write(move |conn| all.iter().map(|id| one(conn, *id, now, days)).collect()).await;
+    let posted: Vec<AccountId> = match written {
+        Ok(posted) => Vec::into_iter(posted).flatten().collect(),
+        // One account must not keep the others of its transaction waiting.
+        Err(_) => {
+            let mut posted = Vec::new();
+            for id in due {
+                match app.db.write(move |conn| one(conn, id, now, days)).await {
+                    Ok(account) => posted.extend(account),
+                    Err(error) => tracing::warn!(account = %id, %error, "fixed charges were not posted"),
+                }
+            }
+            posted
+        }
+    };
+    store::fault::point("fixed.committed");
+    for account in &posted {
+        if let Err(error) = balance::refresh(app, *account).await {
+            tracing::warn!(%account, %error, "a hot balance was not brought up to a fixed charge");
+        }
+        if let Err(error) = decide_relay::review(app, *account).await {
+            tracing::warn!(%account, %error, "supply was not decided after a fixed charge");
+        }
+    }
+    Ok((Some(last), posted.len()))
+}
+
+/// Locks an account and posts what is due by now, at most `days` days of it; the account, where money was posted.
+fn one(conn: &mut Conn, id: AccountId, now: Timestamp, days: u32) -> Result<Option<AccountId>, Error> {
+    let mut account = store::account::lock(conn, id)?;
+    let before = account.posted;
+    post(conn, &mut account, now, days)?;
+    store::account::save(conn, &account)?;
+    Ok((account.posted != before).then_some(id))
+}
+
+/// Posts what is due of a locked account by now, at most `days` days of it.
+///
+/// # Errors
+/// A row does not parse; the database fails.
+pub fn post(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u32) -> Result<(), Error> {
+    let site = store::site::by_id(conn, account.id.site())?;
+    let zone = books::zone(&site)?;
+    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+    let (opened, today) = (books::opened(account, &zone), day_of(now, &zone));
+    let mut day = account.fixed_to.unwrap_or(opened);
+    for _ in 0..days {
+        if day > today {
+            break;
+        }
+        enter(conn, account, &tariff.fixed_dues(day, opened), day, now)?;
+        day = next_day(day);
+    }
+    account.fixed_to = Some(day);
+    Ok(())
+}
+
+/// One transaction for each charge of a day.
+fn enter(conn: &mut Conn, account: &mut Account, dues: &Dues, day: Date, now: Timestamp) -> Result<(), Error> {
+    for (name, amount) in dues {
+        account.posted = account.posted - *amount;
+        let transaction = Transaction {
+            id: store::ids::next(conn, account.id.site())?,
+            account_id: account.id,
+            sequence: store::transaction::next_sequence(conn, account.id)?,
+            kind: TransactionKind::FixedCharge,
+            key: format!("fixed_charge:{}:{day}:{name}", account.id),
+            object: object(day, name),
+            at: now,
+            cost_before: None,
+            cost_after: None,
+            carry_before: None,
+            carry_after: None,
+            balance_after: account.posted,
+        };
+        let posting = ledger::fixed_charge(account.id, *amount);
+        store::transaction::insert(conn, &transaction, posting.as_slice())?;
+        store::fault::point("fixed.posted");
+    }
+    Ok(())
+}
+
+/// How a transaction names the day and the charge that it posts.
+#[must_use]
+pub fn object(day: Date, name: &str) -> String {
+    format!("fixed_charge:{day}:{name}")
+}
+
+/// What an account has to have posted for the days from its opening to the last one posted, by [`object`].
+#[must_use]
+pub fn expected(account: &Account, tariff: &Tariff, zone: &TimeZone) -> BTreeMap<String, Money> {
+    let opened = books::opened(account, zone);
+    let mut expected = BTreeMap::new();
+    let mut day = opened;
+    while account.fixed_to.is_some_and(|posted_to| day < posted_to) {
+        let dues = tariff.fixed_dues(day, opened);
+        expected.extend(dues.into_iter().map(|(name, amount)| (object(day, &name), amount)));
+        day = next_day(day);
+    }
+    expected
+}
