@@ -1,7 +1,7 @@
 //! What changes while the program runs, told after each commit to whoever listens: narrators, waiters, counters.
 
 use domain::{
-    ids::{AccountId, ConcentratorId, MeterId, NoticeId, OrderId, ReadRequestId, VendId},
+    ids::{AccountId, ConcentratorId, MeterId, NoticeId, OrderId, ReadRequestId, RefundId, VendId},
     notice,
     reading::Quality,
     relay::decide::Guard,
@@ -55,7 +55,14 @@ pub enum Changed {
         /// Whose.
         account: AccountId,
     },
-    /// An account was opened.
+    /// Money was refunded.
+    Refund {
+        /// Which refund.
+        refund: RefundId,
+        /// Whose.
+        account: AccountId,
+    },
+    /// An account was opened, changed its meter, or was closed.
     Account {
         /// Which.
         account: AccountId,

@@ -11,6 +11,7 @@ pub struct Metrics {
     readings: IntCounterVec,
     vends: IntCounter,
     reversals: IntCounter,
+    refunds: IntCounter,
     notices: IntCounterVec,
     holds: IntCounterVec,
 }
@@ -29,6 +30,7 @@ impl Metrics {
             readings: IntCounterVec::new(readings, &["quality"])?,
             vends: IntCounter::new("wattgate_vends_total", "Vends made")?,
             reversals: IntCounter::new("wattgate_reversals_total", "Vends reversed")?,
+            refunds: IntCounter::new("wattgate_refunds_total", "Refunds paid out")?,
             notices: IntCounterVec::new(notices, &["kind"])?,
             holds: IntCounterVec::new(holds, &["guard"])?,
         };
@@ -36,6 +38,7 @@ impl Metrics {
         registry.register(Box::new(metrics.readings.clone()))?;
         registry.register(Box::new(metrics.vends.clone()))?;
         registry.register(Box::new(metrics.reversals.clone()))?;
+        registry.register(Box::new(metrics.refunds.clone()))?;
         registry.register(Box::new(metrics.notices.clone()))?;
         registry.register(Box::new(metrics.holds.clone()))?;
         Ok(metrics)
@@ -48,6 +51,7 @@ impl Metrics {
             Changed::Reading { quality, .. } => self.readings.with_label_values(&[quality.as_str()]).inc(),
             Changed::Vend { .. } => self.vends.inc(),
             Changed::Reversal { .. } => self.reversals.inc(),
+            Changed::Refund { .. } => self.refunds.inc(),
             Changed::Notice { kind, .. } => self.notices.with_label_values(&[kind.as_str()]).inc(),
             Changed::Held { guards, .. } => {
                 guards.iter().for_each(|guard| self.holds.with_label_values(&[guard.as_str()]).inc());

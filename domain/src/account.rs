@@ -17,6 +17,10 @@ words! {
         Pending = "pending",
         /// Opened: energy is charged, credit decides over supply.
         Active = "active",
+        /// Energy is charged, but nothing is sold, and credit decides over nothing, until it goes on.
+        Suspended = "suspended",
+        /// Settled to its last reading and left without money; it never opens again.
+        Closed = "closed",
     }
 }
 

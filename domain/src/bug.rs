@@ -54,6 +54,10 @@ words! {
         ForgetBalanceAfter = "forget_balance_after",
         /// Whoever opens or changes inside a month pays for all of it.
         IgnoreShareOfMonth = "ignore_share_of_month",
+        /// Who closes gets no fixed charges back.
+        KeepFixedCharges = "keep_fixed_charges",
+        /// What is left on an account that closes stays on it.
+        KeepBalance = "keep_balance",
     }
 }
 

@@ -149,12 +149,16 @@ id! {
     VendId
     /// The reversal of a vend (冲正).
     ReversalId
+    /// Money given back from a balance (退款).
+    RefundId
     /// A relay order (遥控令).
     OrderId
     /// A notice (通知).
     NoticeId
     /// An alarm or event.
     AlarmId
+    /// A line of what operators did.
+    AuditLineId
     /// A read-now request (召测).
     ReadRequestId
 }

@@ -37,11 +37,17 @@ words! {
         Correction = "correction",
         /// What comes whatever was used, by the day or the month; negative where it is given back.
         FixedCharge = "fixed_charge",
+        /// Money given back from a balance (退款).
+        Refund = "refund",
+        /// What is still owed, and nobody pays any more.
+        WriteOff = "write_off",
+        /// What goes over to the account that another customer has from then on (过户).
+        Transfer = "transfer",
     }
 }
 
 /// One side of a posting. Text and JSON: `balance:<account>`, `tender:<tender>`, `revenue:energy`, `revenue:fixed`,
-/// `opening`.
+/// `opening`, `write_off`, `transfer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LedgerAccount {
     /// A customer account's balance.
@@ -54,6 +60,10 @@ pub enum LedgerAccount {
     RevenueFixed,
     /// What accounts brought along when they were opened.
     Opening,
+    /// What nobody pays any more.
+    WriteOff,
+    /// Between an account and the one that takes its place: nothing is left here.
+    Transfer,
 }
 
 impl fmt::Display for LedgerAccount {
@@ -64,6 +74,8 @@ impl fmt::Display for LedgerAccount {
             Self::RevenueEnergy => f.write_str("revenue:energy"),
             Self::RevenueFixed => f.write_str("revenue:fixed"),
             Self::Opening => f.write_str("opening"),
+            Self::WriteOff => f.write_str("write_off"),
+            Self::Transfer => f.write_str("transfer"),
         }
     }
 }
@@ -78,6 +90,8 @@ impl FromStr for LedgerAccount {
             Some(("revenue", "energy")) => Ok(Self::RevenueEnergy),
             Some(("revenue", "fixed")) => Ok(Self::RevenueFixed),
             None if text == "opening" => Ok(Self::Opening),
+            None if text == "write_off" => Ok(Self::WriteOff),
+            None if text == "transfer" => Ok(Self::Transfer),
             _ => Err(strange()),
         }
     }
@@ -142,6 +156,30 @@ pub fn charge(account: AccountId, amount: Money) -> Option<Posting> {
     Posting::moving(LedgerAccount::Balance(account), LedgerAccount::RevenueEnergy, amount)
 }
 
+/// Money given back from a balance.
+#[must_use]
+pub fn refund(account: AccountId, tender: Tender, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Balance(account), LedgerAccount::Tender(tender), amount)
+}
+
+/// What an account owes, taken off it.
+#[must_use]
+pub fn write_off(account: AccountId, owed: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::WriteOff, LedgerAccount::Balance(account), owed)
+}
+
+/// What an account has, or owes, out of it.
+#[must_use]
+pub fn transfer_out(account: AccountId, balance: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Balance(account), LedgerAccount::Transfer, balance)
+}
+
+/// The same into the account that takes its place.
+#[must_use]
+pub fn transfer_in(account: AccountId, balance: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Transfer, LedgerAccount::Balance(account), balance)
+}
+
 /// A fixed charge; a negative amount gives back.
 #[must_use]
 pub fn fixed_charge(account: AccountId, amount: Money) -> Option<Posting> {
@@ -176,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_ledger_account_and_its_text_name_each_other() {
-        let meter_words = ["tender:wechat", "revenue:energy", "revenue:fixed", "opening"];
+        let meter_words = ["tender:wechat", "revenue:energy", "revenue:fixed", "opening", "write_off", "transfer"];
         for text in meter_words {
             assert_eq!(text.parse::<LedgerAccount>().map(|account| account.to_string()), Ok(text.to_owned()));
         }

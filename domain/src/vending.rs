@@ -141,10 +141,10 @@ pub struct Sold {
     pub available: Money,
 }
 
-/// What a reversal leaves.
+/// What a reversal or a refund leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Undone {
-    /// What is given back: all that was paid in.
+    /// What is given back.
     pub amount: Money,
     /// The posted balance before.
     pub balance_before: Money,
@@ -204,6 +204,53 @@ pub fn reverse(sold: &Sold, has_reason: bool) -> Result<Undone, NotReversed> {
         return Err(NotReversed::ReasonMissing { available: available_after });
     }
     Ok(Undone { amount: sold.amount, balance_before: sold.balance, balance_after, available_after })
+}
+
+/// Why money is not refunded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotRefunded {
+    /// The account is not open.
+    #[error("the account is not active")]
+    AccountNotActive,
+    /// Nothing, or less than nothing.
+    #[error("the amount must be above 0")]
+    AmountNotPositive,
+    /// More than is there.
+    #[error("only {available} minor units are available")]
+    AboveAvailable {
+        /// What is.
+        available: Money,
+    },
+}
+
+impl NotRefunded {
+    /// A stable word for clients.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AccountNotActive => "account_not_active",
+            Self::AmountNotPositive => "amount_not_positive",
+            Self::AboveAvailable { .. } => "above_available",
+        }
+    }
+}
+
+/// Checks a refund of `amount` minor units from what is available and tells what it leaves.
+///
+/// # Errors
+/// See [`NotRefunded`].
+pub fn refund(amount: Money, state: State, balance: Money, available: Money) -> Result<Undone, NotRefunded> {
+    if state != State::Active {
+        return Err(NotRefunded::AccountNotActive);
+    }
+    if amount <= Money::ZERO {
+        return Err(NotRefunded::AmountNotPositive);
+    }
+    if amount > available {
+        return Err(NotRefunded::AboveAvailable { available });
+    }
+    let (balance_after, available_after) = (balance - amount, available - amount);
+    Ok(Undone { amount, balance_before: balance, balance_after, available_after })
 }
 
 /// The tax contained in `amount` at `rate_ppm` millionths of the price before tax, rounded half up.
@@ -315,7 +362,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_rule_against_a_refund_has_its_word() {
+        let refunded = |amount, state| refund(Money::new(amount), state, Money::new(900), Money::new(700));
+        let word = |amount, state| refunded(amount, state).map_err(|refused| refused.code());
+        assert_eq!(word(701, State::Active), Err("above_available"));
+        assert_eq!(word(0, State::Active), Err("amount_not_positive"));
+        assert_eq!(word(1, State::Suspended), Err("account_not_active"));
+        let undone = refunded(700, State::Active).map(|undone| (undone.balance_after, undone.available_after));
+        assert_eq!(undone, Ok((Money::new(200), Money::ZERO)));
+    }
+
     proptest! {
+        #[test]
+        fn a_refund_takes_what_it_says_and_never_more_than_is_available(
+            amount in -100_i64..1_000,
+            balance in -1_000_i64..1_000,
+            accrued in 0_i64..1_000,
+        ) {
+            let (balance, available) = (Money::new(balance), Money::new(balance - accrued));
+            let undone = refund(Money::new(amount), State::Active, balance, available);
+            prop_assert_eq!(undone.is_ok(), amount > 0 && amount <= available.get());
+            if let Ok(undone) = undone {
+                prop_assert_eq!(undone.balance_after + undone.amount, balance);
+                prop_assert!(undone.available_after >= Money::ZERO);
+            }
+        }
+
         #[test]
         fn a_vend_and_its_reversal_leave_the_account_as_it_was(
             amount in 100_i64..1_000_000,

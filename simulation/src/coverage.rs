@@ -72,7 +72,20 @@ pub fn expected() -> Counts {
     list("guard", &Guard::ALL.iter().map(|guard| guard.as_str()).collect::<Vec<_>>());
     list("notice", &notice::Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
     list("reading", &[Quality::Good.as_str(), Quality::Suspect.as_str(), Quality::Conflict.as_str(), "duplicate"]);
-    list("account", &["pending", "opened", "opened by hand", "episode begun", "episode over", "cut", "restored"]);
+    list(
+        "account",
+        &[
+            "pending",
+            "opened",
+            "opened by hand",
+            "episode begun",
+            "episode over",
+            "cut",
+            "restored",
+            "closed",
+            "closing refused",
+        ],
+    );
     list("meter", &["replaced", "replaced by hand"]);
     list(
         "money",
@@ -87,7 +100,7 @@ pub fn expected() -> Counts {
             "client cut off",
         ],
     );
-    list("money", &["reversal", "reversal repeated", "reversal refused"]);
+    list("money", &["reversal", "reversal repeated", "reversal refused", "refund", "refund refused"]);
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);
     list("fate", crate::fate::NAMES);

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId, VendId},
+    ids::{AccountId, MeterId, SiteId, VendId},
     ledger::Tender,
     money::Money,
     relay::Action,
@@ -32,6 +32,7 @@ use wattgate::{
 use crate::{
     auditor::{Answer, Automatic, Fact, Request, Supply},
     fate::Event,
+    leaving::{self, Farewell},
     plan, replacement,
     world::World,
 };
@@ -117,6 +118,24 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
+    /// Pay money back.
+    Refund {
+        /// To whom.
+        meter: usize,
+        /// Minor units.
+        amount: i64,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Close an account.
+    Close {
+        /// Whose.
+        meter: usize,
+        /// How.
+        how: Farewell,
+        /// The idempotency key.
+        key: String,
+    },
     /// Set or lift a guard.
     Guard {
         /// Whose.
@@ -166,9 +185,12 @@ impl Wish {
             | Self::Order { meter, .. }
             | Self::Guard { meter, .. }
             | Self::Replace { meter, .. }
+            | Self::Close { meter, .. }
             | Self::ClearBlock(meter)
             | Self::ReadNow(meter) => Some(*meter),
-            Self::Vend { .. } | Self::Reverse { .. } | Self::Switch(_) | Self::SyncArchive(_) => None,
+            Self::Vend { .. } | Self::Reverse { .. } | Self::Refund { .. } | Self::Switch(_) | Self::SyncArchive(_) => {
+                None
+            }
         }
     }
 
@@ -275,6 +297,8 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
         }
         Wish::Replace { meter, by_hand, key } => replacement::ask(world, app, *meter, *by_hand, key)?,
+        Wish::Refund { meter, amount, key } => leaving::refund(app, place(meter)?, *amount, key.clone()),
+        Wish::Close { meter, how, key } => leaving::close(world, app, place(meter)?, *how, key),
         Wish::Guard { meter, account, on } => {
             let place = place(meter)?;
             let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
@@ -288,16 +312,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
                 (Request::GuardMeter { meter, on }, done(set))
             }
         }
-        Wish::Switch(switch) => {
-            let (site, switch) = (entered.site?, *switch);
-            let automatic = match switch {
-                AutomaticDisconnection::Off => Automatic::Off,
-                AutomaticDisconnection::ReportOnly => Automatic::ReportOnly,
-                AutomaticDisconnection::On => Automatic::On,
-            };
-            let set = async move { site::set_switch(&app, site, switch, None, "operator").await };
-            (Request::Switch { automatic }, done(set))
-        }
+        Wish::Switch(switch) => turn(app, entered.site?, *switch),
         Wish::ClearBlock(meter) => {
             let meter = place(meter)?.meter;
             let clear = async move { order_relay::clear_block(&app, meter, "operator").await };
@@ -312,6 +327,16 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             (Request::Other, done(async move { read_now::request(&app, meter, "operator").await }))
         }
     })
+}
+
+fn turn(app: App, site: SiteId, switch: AutomaticDisconnection) -> (Request, Call) {
+    let automatic = match switch {
+        AutomaticDisconnection::Off => Automatic::Off,
+        AutomaticDisconnection::ReportOnly => Automatic::ReportOnly,
+        AutomaticDisconnection::On => Automatic::On,
+    };
+    let set = async move { site::set_switch(&app, site, switch, None, "operator").await };
+    (Request::Switch { automatic }, done(set))
 }
 
 /// A call without a receipt.
@@ -381,6 +406,14 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
             Answer::Refused { .. } => world.count("money", "vend refused"),
             _ => {}
         },
+        Wish::Refund { .. } if done => world.count("money", "refund"),
+        Wish::Refund { .. } if matches!(answer, Answer::Refused { .. }) => world.count("money", "refund refused"),
+        Wish::Close { meter, .. } if done => {
+            world.count("account", "closed");
+            let meter = world.entered.borrow().places.get(*meter).map(|place| place.meter);
+            meter.into_iter().for_each(|meter| world.blur_removed(meter));
+        }
+        Wish::Close { .. } if matches!(answer, Answer::Refused { .. }) => world.count("account", "closing refused"),
         Wish::Replace { meter, by_hand, .. } if done => {
             world.count("meter", if *by_hand { "replaced by hand" } else { "replaced" });
             replacement::hung_up(world, app, *meter);

@@ -19,8 +19,8 @@ use wattgate::operations::{Error, books::Books};
 
 use crate::{
     auditor::{
-        AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, ReversalSeen,
-        Seen, State, Supply, TransactionSeen, VendSeen,
+        AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, RefundSeen,
+        ReversalSeen, Seen, State, Supply, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -152,10 +152,11 @@ impl Eyes {
 fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> Result<(), Error> {
     let transactions = store::transaction::of_account(conn, row.id, read.sequence, ALL)?;
     let new: BTreeSet<_> = transactions.iter().map(|one| one.id).collect();
-    let (mut charged, mut reversed) = (false, false);
+    let (mut charged, mut reversed, mut refunded) = (false, false, false);
     for one in transactions {
         (read.sequence, charged) = (one.sequence, charged || is_charge(&one));
         reversed |= one.kind == TransactionKind::Reversal;
+        refunded |= one.kind == TransactionKind::Refund;
         if let Some(vend) = one.object.strip_prefix("vend:").filter(|_| !seen.whole) {
             let id = vend.parse().map_err(|_| corrupt(format!("transaction {} of {}", one.id, one.object)))?;
             seen.vends.push(vend_seen(store::vend::by_id(conn, id)?));
@@ -167,6 +168,10 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
         for one in rows.into_iter().filter(|one| new.contains(&one.transaction_id)) {
             seen.reversals.push(reversal_seen(conn, one)?);
         }
+    }
+    if refunded {
+        let rows = store::refund::of_account(conn, row.id)?;
+        seen.refunds.extend(rows.into_iter().filter(|one| new.contains(&one.transaction_id)).map(refund_seen));
     }
     if charged {
         let from = read.newest_day.map(|day| day.saturating_sub(CORRECTED));
@@ -222,6 +227,7 @@ fn account_seen(row: &Account) -> AccountSeen {
         version: row.version,
         opened_at: row.opened_at,
         fixed_to: row.fixed_to,
+        closed_at: row.closed_at,
         active: row.state == domain::account::State::Active,
         posted: row.posted,
         carry: row.carry.get(),
@@ -242,7 +248,12 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::Reversal => Kind::Reversal,
             TransactionKind::Charge | TransactionKind::Correction => Kind::Charge,
             TransactionKind::FixedCharge => Kind::Fixed,
+            TransactionKind::Refund => Kind::Refund,
+            TransactionKind::WriteOff => Kind::WriteOff,
+            // Nobody transfers accounts here.
+            TransactionKind::Transfer => return Err(corrupt(format!("transaction {} transfers", one.id))),
         },
+        key: one.key.clone(),
         object: one.object.clone(),
         postings: postings.iter().map(|one| (one.from.to_string(), one.to.to_string(), one.amount)).collect(),
         balance_after: Some(one.balance_after),
@@ -277,6 +288,17 @@ fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<Reve
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     })
+}
+
+fn refund_seen(row: store::refund::Refund) -> RefundSeen {
+    RefundSeen {
+        account: row.account_id,
+        transaction: row.transaction_id,
+        amount: row.amount,
+        told_balance: told_balance(&row.receipt),
+        receipt: row.receipt,
+        receipt_number: row.receipt_number,
+    }
 }
 
 fn order_seen(row: &RelayOrder, lines: Vec<LineSeen>) -> OrderSeen {

@@ -5,6 +5,7 @@ use rand::RngExt;
 
 use crate::{
     clock::shift,
+    leaving::Farewell,
     plan::{Random, Size, between},
 };
 
@@ -51,6 +52,20 @@ pub enum Event {
         meter: usize,
         /// Whether the readings are entered by hand.
         by_hand: bool,
+    },
+    /// A customer gets money back.
+    Refund {
+        /// Who.
+        meter: usize,
+        /// Minor units.
+        amount: i64,
+    },
+    /// A customer leaves.
+    Close {
+        /// Who.
+        meter: usize,
+        /// How.
+        how: Farewell,
     },
     /// An operator sets or lifts a guard.
     Guard {
@@ -414,7 +429,9 @@ fn ended(at: Timestamp, event: &Event, quiet_from: Timestamp) -> Option<(Timesta
     }
 }
 
-fn minutes(count: i64) -> SignedDuration {
+/// So long.
+#[must_use]
+pub fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
 }
 

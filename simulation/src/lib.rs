@@ -8,6 +8,7 @@
 //! | how an event takes place, and how people react to what they hear | [`trouble`] |
 //! | how people ask, wait, click twice and ask again | [`errand`] |
 //! | how meters are replaced | [`replacement`] |
+//! | how money is refunded and accounts are closed | [`leaving`] |
 //! | what the database does to the program | [`gate`] |
 //! | how the process lives and dies | [`life`] |
 //! | what must hold | [`auditor`], which shares no rule with the program |
@@ -22,6 +23,7 @@ pub mod errand;
 pub mod eyes;
 pub mod fate;
 pub mod gate;
+pub mod leaving;
 pub mod life;
 pub mod log;
 pub mod mutation;

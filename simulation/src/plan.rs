@@ -23,6 +23,7 @@ use crate::{
     clock::shift,
     fate::{self, Event},
     gate::GateRates,
+    leaving,
     run::Failure,
 };
 
@@ -46,6 +47,8 @@ impl Default for Size {
     }
 }
 
+/// Sets the generator apart that draws refunds and closings.
+const LEAVINGS: u64 = 0x6c65_6176_696e_6773;
 /// Sets the generator apart that draws replacements of meters.
 const REPLACEMENTS: u64 = 0x7265_706c_6163_6564;
 
@@ -142,6 +145,9 @@ impl Plan {
         if spares {
             field.meters += size.concentrators;
             events.extend(fate::replacements(&mut apart, size, start, quiet_from));
+        }
+        if seed % 4 >= 2 {
+            events.extend(leaving::draw(&mut Random::seed_from_u64(seed ^ LEAVINGS), size, start, quiet_from));
         }
         events.sort_by_key(|(at, _)| *at);
         Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })

@@ -59,8 +59,8 @@ pub fn is_done(world: &World, nth: usize) -> bool {
     let Some(place) = entered.places.get(nth) else { return false };
     let (meter, account) = (place.meter, place.account);
     let row = world.read(move |conn| {
-        let opened = !store::installation::of_account(conn, account)?.is_empty();
-        Ok(opened && store::installation::live_of_meter(conn, meter)?.is_none())
+        let all = store::installation::of_account(conn, account)?;
+        Ok(all.iter().any(|one| one.end_at.is_none() && one.meter_id != meter))
     });
     row.unwrap_or(false)
 }

@@ -47,6 +47,14 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
             let key = format!("replace-{}", world.number());
             set_out(world, app, Errand::patient(Wish::Replace { meter: *meter, by_hand: *by_hand, key }));
         }
+        Event::Refund { meter, amount } => {
+            let key = format!("refund-{}", world.number());
+            set_out(world, app, Errand::patient(Wish::Refund { meter: *meter, amount: *amount, key }));
+        }
+        Event::Close { meter, how } => {
+            let key = format!("close-{}", world.number());
+            set_out(world, app, Errand::patient(Wish::Close { meter: *meter, how: *how, key }));
+        }
         Event::Guard { meter, account, on } => {
             set_out(world, app, Errand::patient(Wish::Guard { meter: *meter, account: *account, on: *on }));
         }

@@ -53,7 +53,7 @@ struct Account {
     /// What prices it.
     #[schema(value_type = String)]
     tariff_id: TariffId,
-    /// `pending` until it is opened, then `active`.
+    /// `pending` until it is opened, then `active`, meanwhile `suspended`, at last `closed`.
     #[schema(value_type = String)]
     state: State,
     /// ISO 4217.
@@ -89,6 +89,9 @@ struct Account {
     /// When it was opened.
     #[schema(value_type = Option<String>, format = DateTime)]
     opened_at: Option<Timestamp>,
+    /// When it was closed or transferred.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
 }
 
 impl From<store::account::Account> for Account {
@@ -111,6 +114,7 @@ impl From<store::account::Account> for Account {
             episode_began_at: row.episode_began_at,
             warning_served_at: row.warning_served_at,
             opened_at: row.opened_at,
+            closed_at: row.closed_at,
         }
     }
 }

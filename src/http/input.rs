@@ -7,7 +7,9 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
-use domain::ids::{AccountId, ConcentratorId, CustomerId, MeterId, OrderId, ReadRequestId, SiteId, TariffId, VendId};
+use domain::ids::{
+    AccountId, ConcentratorId, CustomerId, MeterId, OrderId, ReadRequestId, RefundId, SiteId, TariffId, VendId,
+};
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
@@ -148,7 +150,7 @@ macro_rules! named {
 
 named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
-    AccountId = "account", VendId = "vend", OrderId = "relay order", ReadRequestId = "read request",
+    AccountId = "account", VendId = "vend", RefundId = "refund", OrderId = "relay order", ReadRequestId = "read request",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

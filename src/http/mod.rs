@@ -1,8 +1,10 @@
 //! What a client sees: one file per resource. A handler reads the request, calls one operation or one read of the store,
 //! and shows the answer; it holds no rule and no SQL. How to add one: `docs/adding-an-endpoint.md`.
 
+mod account_life;
 mod accounts;
 mod alarms;
+mod audit_log;
 pub mod auth;
 mod concentrators;
 mod customers;
@@ -14,6 +16,7 @@ mod notices;
 pub mod page;
 pub mod problem;
 mod readings;
+mod refunds;
 mod relay_orders;
 mod sites;
 mod statements;
@@ -96,11 +99,14 @@ fn resources(config: &mut ServiceConfig) {
         .configure(customers::routes)
         .configure(tariffs::routes)
         .configure(accounts::routes)
+        .configure(account_life::routes)
         .configure(statements::routes)
         .configure(notices::routes)
         .configure(vends::routes)
+        .configure(refunds::routes)
         .configure(relay_orders::routes)
-        .configure(alarms::routes);
+        .configure(alarms::routes)
+        .configure(audit_log::routes);
 }
 
 /// The description of the whole API, OpenAPI 3.1.

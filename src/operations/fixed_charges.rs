@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    bug::{Bug, is_planted},
     calendar::{day_of, next_day},
     ids::{AccountId, SiteId},
     ledger::{self, TransactionKind},
@@ -11,9 +12,12 @@ use domain::{
     tariff::{Dues, Tariff},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use store::{Conn, account::Account, transaction::Transaction};
+use store::{Conn, account::Account};
 
-use super::{Error, balance, books, decide_relay};
+use super::{
+    Error, balance, books, decide_relay,
+    post::{Entry, post},
+};
 use crate::app::App;
 
 /// Posts what is due at a site by now, for some accounts after one; the account to go on after, where there are more.
@@ -64,7 +68,7 @@ pub async fn post_due(app: &App, site: SiteId, after: Option<AccountId>) -> Resu
 fn one(conn: &mut Conn, id: AccountId, now: Timestamp, days: u32) -> Result<Option<AccountId>, Error> {
     let mut account = store::account::lock(conn, id)?;
     let before = account.posted;
-    post(conn, &mut account, now, days)?;
+    post_until(conn, &mut account, now, days)?;
     store::account::save(conn, &account)?;
     Ok((account.posted != before).then_some(id))
 }
@@ -73,7 +77,7 @@ fn one(conn: &mut Conn, id: AccountId, now: Timestamp, days: u32) -> Result<Opti
 ///
 /// # Errors
 /// A row does not parse; the database fails.
-pub fn post(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u32) -> Result<(), Error> {
+pub fn post_until(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u32) -> Result<(), Error> {
     let site = store::site::by_id(conn, account.id.site())?;
     let zone = books::zone(&site)?;
     let tariff = books::tariff(conn, account.tariff_id, &site)?;
@@ -90,26 +94,44 @@ pub fn post(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u32) -
     Ok(())
 }
 
+/// Gives back what a locked account has paid for today and later, which belong to whoever comes next.
+///
+/// # Errors
+/// A conflict where so many days are missing that they are not all posted yet.
+pub fn give_back(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u32) -> Result<(), Error> {
+    post_until(conn, account, now, days)?;
+    let site = store::site::by_id(conn, account.id.site())?;
+    let zone = books::zone(&site)?;
+    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+    let today = day_of(now, &zone);
+    let posted_to = account.fixed_to.filter(|to| *to > today);
+    let behind = || Error::conflict("fixed_charges_behind", "fixed charges are being caught up; ask again in a minute");
+    let back = tariff.fixed_given_back(today, books::opened(account, &zone), posted_to.ok_or_else(behind)?);
+    for (name, amount) in back.into_iter().filter(|_| !is_planted(Bug::KeepFixedCharges)) {
+        let entry = Entry {
+            kind: TransactionKind::FixedCharge,
+            key: format!("fixed_charge:{}:{CLOSING}:{name}", account.id),
+            object: format!("fixed_charge:{CLOSING}:{name}"),
+            posting: ledger::fixed_charge(account.id, amount),
+        };
+        post(conn, account, entry, now)?;
+    }
+    Ok(())
+}
+
+/// In place of a day, where an account closes.
+const CLOSING: &str = "closing";
+
 /// One transaction for each charge of a day.
 fn enter(conn: &mut Conn, account: &mut Account, dues: &Dues, day: Date, now: Timestamp) -> Result<(), Error> {
     for (name, amount) in dues {
-        account.posted = account.posted - *amount;
-        let transaction = Transaction {
-            id: store::ids::next(conn, account.id.site())?,
-            account_id: account.id,
-            sequence: store::transaction::next_sequence(conn, account.id)?,
+        let entry = Entry {
             kind: TransactionKind::FixedCharge,
             key: format!("fixed_charge:{}:{day}:{name}", account.id),
             object: object(day, name),
-            at: now,
-            cost_before: None,
-            cost_after: None,
-            carry_before: None,
-            carry_after: None,
-            balance_after: account.posted,
+            posting: ledger::fixed_charge(account.id, *amount),
         };
-        let posting = ledger::fixed_charge(account.id, *amount);
-        store::transaction::insert(conn, &transaction, posting.as_slice())?;
+        post(conn, account, entry, now)?;
         store::fault::point("fixed.posted");
     }
     Ok(())
@@ -131,6 +153,10 @@ pub fn expected(account: &Account, tariff: &Tariff, zone: &TimeZone) -> BTreeMap
         let dues = tariff.fixed_dues(day, opened);
         expected.extend(dues.into_iter().map(|(name, amount)| (object(day, &name), amount)));
         day = next_day(day);
+    }
+    if let Some((closed, posted_to)) = account.closed_at.zip(account.fixed_to) {
+        let back = tariff.fixed_given_back(day_of(closed, zone), opened, posted_to);
+        expected.extend(back.into_iter().map(|(name, amount)| (format!("fixed_charge:{CLOSING}:{name}"), amount)));
     }
     expected
 }

@@ -267,7 +267,7 @@ fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
                 tracing::error!(%account, %error, "an account's books cannot be read");
                 continue;
             }
-            Ok(books) if books.account.state == State::Active => books,
+            Ok(books) if matches!(books.account.state, State::Active | State::Suspended) => books,
             Ok(_) => continue,
         };
         let Some(of_meter) = books.meters.iter().find(|one| one.installation.meter_id == *meter) else { continue };

@@ -2,10 +2,13 @@
 //! fleet or the hot balances after a commit is a hint that may be lost.
 
 pub mod archive;
+pub mod audit_line;
 pub mod balance;
 pub mod books;
 pub mod boundary_reading;
+pub mod close_account;
 pub mod decide_relay;
+pub mod end_installation;
 pub mod field;
 pub mod fixed_charges;
 pub mod guard;
@@ -14,14 +17,18 @@ pub mod notices;
 pub mod once;
 pub mod open_account;
 pub mod order_relay;
+pub mod post;
 pub mod read_now;
 pub mod record_order;
+pub mod refund;
 pub mod register;
 pub mod replace_meter;
 pub mod reverse_vend;
 pub mod settle;
 pub mod site;
+pub mod suspend_account;
 pub mod tariffs;
+pub mod transfer_account;
 pub mod vend;
 
 use std::borrow::Cow;

@@ -6,14 +6,15 @@ use domain::{
     energy::Energy,
     ids::{AccountId, MeterId},
     ledger::{self, TransactionKind},
-    money::{Carry, Money},
+    money::Money,
     notice::Notice,
     reading::Kind,
+    relay::Cause,
     settlement::MULTIPLIER_MAX,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, account::Account, installation::Installation, transaction::Transaction};
+use store::{Conn, account::Account, installation::Installation};
 use utoipa::ToSchema;
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     books::Books,
     boundary_reading::{Boundary, Source},
     decide_relay, fixed_charges, notices, once,
+    post::{Entry, post},
 };
 use crate::{app::App, changes::Changed};
 
@@ -108,9 +110,16 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
                 resettle_since: None,
             };
             store::installation::insert(conn, &installation)?;
-            (account.state, account.opened_at, account.posted) = (State::Active, Some(now), credit);
-            post_opening(conn, &account, credit, now)?;
-            fixed_charges::post(conn, &mut account, now, settings.jobs.fixed_charge_days)?;
+            forget_causes(conn, meter)?;
+            (account.state, account.opened_at) = (State::Active, Some(now));
+            let entry = Entry {
+                kind: TransactionKind::Opening,
+                key: format!("opening:{id}"),
+                object: format!("account:{id}"),
+                posting: ledger::opening(id, credit),
+            };
+            post(conn, &mut account, entry, now)?;
+            fixed_charges::post_until(conn, &mut account, now, settings.jobs.fixed_charge_days)?;
             let mut books = Books::load(conn, account)?;
             if books.tariff.at(day_of(reading.as_of, &books.zone)).is_none() {
                 return Err(Error::refused("tariff_not_valid", "the account's tariff is not valid yet"));
@@ -132,6 +141,13 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
         app.announce(Changed::Account { account: id });
     }
     Ok(())
+}
+
+/// Why supply was cut for an account before is over.
+fn forget_causes(conn: &mut Conn, meter: MeterId) -> Result<(), Error> {
+    let causes = store::meter::causes(conn, meter)?;
+    let left = causes.without(Cause::AccountClosed).without(Cause::Credit);
+    decide_relay::save_causes(conn, meter, &causes, &left)
 }
 
 fn pending(account: &Account) -> Result<(), Error> {
@@ -158,23 +174,4 @@ pub fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::Conce
         ));
     }
     Ok(row.concentrator_id)
-}
-
-fn post_opening(conn: &mut Conn, account: &Account, credit: Money, now: Timestamp) -> Result<(), Error> {
-    let posting = ledger::opening(account.id, credit);
-    let transaction = Transaction {
-        id: store::ids::next(conn, account.id.site())?,
-        account_id: account.id,
-        sequence: store::transaction::next_sequence(conn, account.id)?,
-        kind: TransactionKind::Opening,
-        key: format!("opening:{}", account.id),
-        object: format!("account:{}", account.id),
-        at: now,
-        cost_before: None,
-        cost_after: None,
-        carry_before: None,
-        carry_after: Some(Carry::ZERO),
-        balance_after: credit,
-    };
-    Ok(store::transaction::insert(conn, &transaction, posting.as_slice())?)
 }

@@ -110,7 +110,7 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
     Ok(row)
 }
 
-fn is_guarded(meter: &MeterFacts, account: Option<&AccountFacts>) -> bool {
+pub(super) fn is_guarded(meter: &MeterFacts, account: Option<&AccountFacts>) -> bool {
     let guarded = meter.supply_guard || account.is_some_and(|account| account.supply_guard);
     guarded && !is_planted(Bug::CutGuardedByOperator)
 }

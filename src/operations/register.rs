@@ -312,6 +312,7 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
                 decide_at: None,
                 opened_at: None,
                 fixed_to: None,
+                closed_at: None,
                 version: 1,
             };
             store::account::insert(conn, &account)?;

@@ -3,7 +3,6 @@
 
 use domain::{
     account::State,
-    bug::{Bug, is_planted},
     energy::Energy,
     ids::{AccountId, InstallationId, MeterId},
     reading::Kind,
@@ -12,7 +11,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, account::Account, installation::Installation, meter::Meter, reading::Reading};
+use store::{Conn, installation::Installation, meter::Meter, reading::Reading};
 use utoipa::ToSchema;
 
 use super::{
@@ -20,9 +19,9 @@ use super::{
     books::Books,
     boundary_reading::{Boundary, Source},
     decide_relay::{self, Asked, Reviewed},
+    end_installation::{self, Ending},
     once,
     open_account::check_meter,
-    settle,
 };
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
@@ -178,7 +177,8 @@ impl Change {
         if old.account_id != account.id || account.state != State::Active {
             return Err(Error::conflict("account_not_active", "the meter's account is not active"));
         }
-        let (last, value) = self.end(conn, settings, &mut account, &old, now)?;
+        let ending = Ending { source: self.last, field: "final_reading", reason: self.reason.as_deref() };
+        let (last, value) = end_installation::end(conn, settings, &mut account, &old, ending, now)?;
         let new = self.begin(conn, settings, &old, (&last, value), now)?;
         let mut reviewed = Reviewed::default();
         let concentrators = self.hand_over(conn, settings, &new, &mut reviewed, now)?;
@@ -201,36 +201,6 @@ impl Change {
         once::store(conn, asked, &replacement, now)?;
         store::fault::point("replace.written");
         Ok((replacement, Some(Done { reviewed, hot: books.hot(), concentrators })))
-    }
-
-    /// Ends the old installation and settles it to its last reading; gives that, and the register's value then.
-    fn end(
-        &self,
-        conn: &mut Conn,
-        settings: &Settings,
-        account: &mut Account,
-        old: &Installation,
-        now: Timestamp,
-    ) -> Result<(Reading, Energy), Error> {
-        let (source, reason) = (self.last, self.reason.as_deref());
-        let last = Boundary { meter: self.old, kind: Kind::Final, source, field: "final_reading", reason };
-        let last = last.row(conn, settings, old.start_at, now)?;
-        let books = Books::load(conn, account.clone())?;
-        let settled_to = books.settled_to(old.id).unwrap_or(old.start_at);
-        if last.as_of <= old.start_at || last.as_of < settled_to {
-            return Err(Error::refused("no_fresh_reading", "the last reading is older than what is settled already"));
-        }
-        // A register never counts back: what it showed before with more digits stands.
-        let since = store::reading::known_between(conn, self.old, settled_to, last.as_of)?;
-        let before = books.settled_value(old.id).unwrap_or(old.start_value);
-        let value = since.iter().map(|known| known.total).fold(last.unwrapped.max(before), Energy::max);
-        store::installation::end(conn, old.id, last.as_of, value, last.id)?;
-        let ended = store::installation::by_id(conn, old.id)?;
-        if !is_planted(Bug::ForgetOldMeter) {
-            settle::one(conn, account, &ended, ended.resettle_since, now, &settings.policy)?;
-        }
-        store::installation::set_resettle(conn, old.id, None)?;
-        Ok((last, value))
     }
 
     fn begin(

@@ -9,10 +9,16 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, transaction::Transaction};
+use store::Conn;
 use utoipa::ToSchema;
 
-use super::{Error, balance, books, books::Books, decide_relay, label, once, vend};
+use super::{
+    Error, balance, books,
+    books::Books,
+    decide_relay, label, once,
+    post::{Entry, post},
+    vend,
+};
 use crate::{app::App, changes::Changed};
 
 /// How a vend is reversed.
@@ -150,22 +156,13 @@ impl Made<'_> {
     fn write(&self, conn: &mut Conn, books: &mut Books, undone: &Undone, reversed: bool) -> Result<Reversal, Error> {
         let (account, site) = (books.account.id, books.account.id.site());
         let id: ReversalId = store::ids::next(conn, site)?;
-        let transaction = Transaction {
-            id: store::ids::next(conn, site)?,
-            account_id: account,
-            sequence: store::transaction::next_sequence(conn, account)?,
+        let entry = Entry {
             kind: TransactionKind::Reversal,
             key: format!("reversal:{}", self.key),
             object: format!("reversal:{id}"),
-            at: self.now,
-            cost_before: None,
-            cost_after: None,
-            carry_before: None,
-            carry_after: None,
-            balance_after: undone.balance_after,
+            posting: ledger::reversal(account, self.vend.tender, undone.amount),
         };
-        let posting = ledger::reversal(account, self.vend.tender, undone.amount);
-        store::transaction::insert(conn, &transaction, posting.as_slice())?;
+        let transaction_id = post(conn, &mut books.account, entry, self.now)?;
         store::fault::point("reversal.posted");
         let number = store::vend::next_receipt(conn, site, self.terminal)?;
         let receipt = Reversal {
@@ -190,7 +187,7 @@ impl Made<'_> {
             id,
             vend_id: self.vend.id,
             account_id: account,
-            transaction_id: transaction.id,
+            transaction_id,
             terminal: self.terminal.to_owned(),
             tender: self.vend.tender,
             amount: undone.amount,
@@ -206,7 +203,6 @@ impl Made<'_> {
         if !reversed {
             store::reversal::insert(conn, &row)?;
         }
-        books.account.posted = undone.balance_after;
         Ok(receipt)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    account::State,
     bug::{Bug, is_planted},
     calendar::day_of,
     charge::{self, Usage},
@@ -30,6 +31,9 @@ pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> 
         .db
         .write(move |conn| {
             let mut row = store::account::lock(conn, account)?;
+            if row.state == State::Closed {
+                return report(conn, &row, now);
+            }
             let mut days = 0;
             for installation in store::installation::of_account(conn, account)? {
                 // A meter that was removed is settled already, unless a reading of its time came late.
@@ -55,6 +59,18 @@ pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> 
         decide_relay::review(app, account).await?;
     }
     Ok(days)
+}
+
+/// A closed account is never corrected: what came late is told, and looked into by people.
+fn report(conn: &mut Conn, account: &Account, now: Timestamp) -> Result<usize, Error> {
+    for installation in store::installation::of_account(conn, account.id)? {
+        let Some(since) = installation.resettle_since else { continue };
+        let detail = format!("a reading of {since} came after account {} was closed", account.number);
+        let object = format!("meter:{}", installation.meter_id);
+        store::alarm::raise(conn, account.id.site(), "reading_after_closing", &object, &detail, now)?;
+        store::installation::set_resettle(conn, installation.id, None)?;
+    }
+    Ok(0)
 }
 
 /// Settles one installation of a locked account; the account's posted balance and carry follow. Returns the number of days

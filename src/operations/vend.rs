@@ -12,10 +12,15 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, transaction::Transaction};
+use store::Conn;
 use utoipa::ToSchema;
 
-use super::{Error, balance, books, books::Books, decide_relay, notices, once};
+use super::{
+    Error, balance, books,
+    books::Books,
+    decide_relay, notices, once,
+    post::{Entry, post},
+};
 use crate::{app::App, changes::Changed, settings::Settings};
 
 /// A vend to be made.
@@ -244,22 +249,13 @@ impl Made<'_> {
     fn write(&self, conn: &mut Conn, books: &mut Books, split: &Split) -> Result<Receipt, Error> {
         let (account, site) = (books.account.id, books.account.id.site());
         let id: VendId = store::ids::next(conn, site)?;
-        let transaction = Transaction {
-            id: store::ids::next(conn, site)?,
-            account_id: account,
-            sequence: store::transaction::next_sequence(conn, account)?,
+        let entry = Entry {
             kind: TransactionKind::Vend,
             key: format!("vend:{}", self.key),
             object: format!("vend:{id}"),
-            at: self.now,
-            cost_before: None,
-            cost_after: None,
-            carry_before: None,
-            carry_after: None,
-            balance_after: if is_planted(Bug::ForgetBalanceAfter) { split.balance_before } else { split.balance_after },
+            posting: ledger::vend(account, self.vend.tender, split.amount),
         };
-        let posting = ledger::vend(account, self.vend.tender, split.amount);
-        store::transaction::insert(conn, &transaction, posting.as_slice())?;
+        let transaction_id = post(conn, &mut books.account, entry, self.now)?;
         store::fault::point("vend.posted");
         let mut number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
         if is_planted(Bug::SkipReceiptNumber) {
@@ -286,7 +282,7 @@ impl Made<'_> {
             key: self.key.to_owned(),
             content_hash: self.content_hash.to_owned(),
             account_id: account,
-            transaction_id: transaction.id,
+            transaction_id,
             terminal: self.vend.terminal.clone(),
             tender: self.vend.tender,
             amount: split.amount,
@@ -299,7 +295,6 @@ impl Made<'_> {
             receipt: books::json(&receipt)?,
         };
         store::vend::insert(conn, &row)?;
-        books.account.posted = split.balance_after;
         let told = Notice::VendReceipt {
             receipt: receipt.receipt_number.clone(),
             amount: split.amount,

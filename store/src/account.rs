@@ -72,6 +72,8 @@ row! {
         pub opened_at: Option<Timestamp>,
         /// The first local day whose fixed charges are not posted; none: the day of the opening.
         pub fixed_to: Option<Date>,
+        /// When it was closed or transferred.
+        pub closed_at: Option<Timestamp>,
         /// Grows by one with every [`lock`].
         pub version: i64,
     }
@@ -236,7 +238,7 @@ pub fn save(conn: &mut Conn, account: &Account) -> Result<()> {
     if !rows.is_empty() { Ok(()) } else { Err(Error::Stale) }
 }
 
-/// At most `limit` of a site's active accounts after one, by identifier, that have fixed charges to be looked at for days up to
+/// At most `limit` of a site's open accounts after one, by identifier, that have fixed charges to be looked at for days up to
 /// `today`.
 ///
 /// # Errors
@@ -252,7 +254,7 @@ pub fn fixed_due(
     on!(conn, |c| accounts::table
         .filter(accounts::site_id.eq(val(site)))
         .filter(accounts::id.gt(val(after)))
-        .filter(accounts::state.eq(val(State::Active)))
+        .filter(accounts::state.eq(val(State::Active)).or(accounts::state.eq(val(State::Suspended))))
         .filter(accounts::fixed_to.is_null().or(accounts::fixed_to.le(val(Some(today)))))
         .order(accounts::id)
         .limit(limit)

@@ -270,8 +270,8 @@ macro_rules! wholes {
 ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
-    domain::ids::VendId, domain::ids::ReversalId, domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
-    domain::ids::ReadRequestId,
+    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
+    domain::ids::ReadRequestId, domain::ids::AuditLineId,
 }
 
 wholes! { u8, u16, u32, i64 }

@@ -4,6 +4,7 @@
 //! in one transaction of [`Db::write`]. Rows speak the types of `domain`; how those are stored stands in `column.rs` and
 //! `time.rs`. The tables are described in `migrations/`.
 
+pub mod audit_line;
 mod column;
 mod conn;
 mod db;
@@ -26,6 +27,7 @@ pub mod meter;
 pub mod notice;
 pub mod read_request;
 pub mod reading;
+pub mod refund;
 pub mod relay_order;
 pub mod reversal;
 pub mod settled_day;

@@ -50,6 +50,16 @@ tables! {
         created_at -> Instant,
     }
 
+    audit_lines (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        at -> Instant,
+        operator_key -> Text,
+        verb -> Text,
+        object -> Text,
+        detail -> Text,
+    }
+
     concentrators (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -193,6 +203,7 @@ tables! {
         opened_at -> Nullable<Instant>,
         version -> BigInt,
         fixed_to -> Nullable<Word>,
+        closed_at -> Nullable<Instant>,
     }
 
     installations (site_id, id) {
@@ -298,6 +309,23 @@ tables! {
         receipt -> Text,
     }
 
+    refunds (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        transaction_id -> Number,
+        terminal -> Text,
+        tender -> Word,
+        amount -> Number,
+        balance_before -> Number,
+        balance_after -> Number,
+        receipt_number -> Text,
+        operator_key -> Text,
+        reason -> Text,
+        created_at -> Instant,
+        receipt -> Text,
+    }
+
     receipt_counters (site_id, terminal) {
         site_id -> Number,
         terminal -> Text,
@@ -371,6 +399,7 @@ allow_tables_to_appear_in_same_query!(
     accounts,
     alarms,
     api_keys,
+    audit_lines,
     concentrators,
     customers,
     id_counters,
@@ -383,6 +412,7 @@ allow_tables_to_appear_in_same_query!(
     read_requests,
     readings,
     receipt_counters,
+    refunds,
     relay_order_lines,
     relay_orders,
     reversals,

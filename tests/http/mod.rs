@@ -1,5 +1,6 @@
 //! What a client of the REST side sees, over real sockets.
 
+mod account_life;
 mod archive;
 mod bad_input;
 mod health;

@@ -1,5 +1,6 @@
 //! The main job over real sockets: simulated concentrators that dial in, a head end, and a database.
 
+mod account_life;
 mod durability;
 mod fixed_charges;
 mod guards;

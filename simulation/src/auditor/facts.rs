@@ -160,6 +160,22 @@ pub enum Request {
         /// Two requests with one key are the same exactly where this is equal.
         content: String,
     },
+    /// Pay money back.
+    Refund {
+        /// Idempotency key.
+        key: String,
+        /// Whose.
+        account: AccountId,
+        /// How much.
+        amount: Money,
+    },
+    /// Close an account.
+    Close {
+        /// Which.
+        account: AccountId,
+        /// Whether what it owes is written off.
+        write_off: bool,
+    },
     /// An operator's order to a relay: off adds the cause `operator`, on lifts it.
     Order {
         /// Idempotency key.

@@ -15,8 +15,9 @@ pub struct FixedCharge {
     pub amount: Money,
 }
 
-/// What an account that was opened on `opened` has paid, once all days before `posted_to` are posted.
-pub fn due(opened: Date, posted_to: Date, versions: &[Version]) -> Money {
+/// What an account that was opened on `opened` has paid, once all days before `posted_to` are posted: its last month to the end,
+/// unless it is `over`.
+pub fn due(opened: Date, posted_to: Date, over: bool, versions: &[Version]) -> Money {
     let mut sum = 0;
     let mut day = opened;
     while day < posted_to {
@@ -25,6 +26,7 @@ pub fn due(opened: Date, posted_to: Date, versions: &[Version]) -> Money {
         let month_ends = day.last_of_month().tomorrow().unwrap_or(Date::MAX);
         // The days of this version in this month. If the next version has begun by now, they end with it.
         let paid_to = if next < posted_to { next.min(month_ends) } else { month_ends };
+        let paid_to = if over { paid_to.min(posted_to) } else { paid_to };
         for charge in versions.get(nth).map_or(&[][..], |version| &version.fixed) {
             let amount = charge.amount.get();
             if charge.monthly {
@@ -58,12 +60,17 @@ mod tests {
         let first = Version { fixed: fixed(10, 3100), ..monthly(vec![(None, Price::new(1))]) };
         let second = Version { valid_from: date(2026, 5, 11), fixed: fixed(20, 6200), ..first.clone() };
         let versions = [first, second];
-        let due = |opened, posted_to| due(opened, posted_to, &versions).get();
-        assert_eq!(due(date(2026, 5, 5), date(2026, 5, 5)), 0);
-        assert_eq!(due(date(2026, 5, 5), date(2026, 5, 6)), 10 + 2700);
-        assert_eq!(due(date(2026, 5, 5), date(2026, 5, 11)), 60 + 2700);
+        let paid = |opened, posted_to| due(opened, posted_to, false, &versions).get();
+        assert_eq!(paid(date(2026, 5, 5), date(2026, 5, 5)), 0);
+        assert_eq!(paid(date(2026, 5, 5), date(2026, 5, 6)), 10 + 2700);
+        assert_eq!(paid(date(2026, 5, 5), date(2026, 5, 11)), 60 + 2700);
         // Six days of the old version, and the rest of the month by the new one.
-        assert_eq!(due(date(2026, 5, 5), date(2026, 5, 12)), 60 + 600 + 20 + 4200);
-        assert_eq!(due(date(2026, 5, 5), date(2026, 6, 2)), 60 + 600 + 21 * 20 + 4200 + 20 + 6200);
+        assert_eq!(paid(date(2026, 5, 5), date(2026, 5, 12)), 60 + 600 + 20 + 4200);
+        assert_eq!(paid(date(2026, 5, 5), date(2026, 6, 2)), 60 + 600 + 21 * 20 + 4200 + 20 + 6200);
+        let over = |opened, closed| due(opened, closed, true, &versions).get();
+        assert_eq!(over(date(2026, 5, 5), date(2026, 5, 5)), 0);
+        assert_eq!(over(date(2026, 5, 5), date(2026, 5, 7)), 20 + 200);
+        assert_eq!(over(date(2026, 5, 5), date(2026, 5, 12)), 60 + 600 + 20 + 200);
+        assert_eq!(over(date(2026, 5, 31), date(2026, 6, 2)), 20 + 200 + 20 + 6200 / 30);
     }
 }

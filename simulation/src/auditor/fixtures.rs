@@ -110,8 +110,8 @@ pub fn transaction(sequence: i64, kind: Kind, amount: i64) -> TransactionSeen {
         _ => vec![(balance, other, Money::new(-amount))],
     };
     let id = if sale { transaction_id(1000 + amount) } else { transaction_id(sequence) };
-    let object = String::new();
-    TransactionSeen { id, account: account(1), sequence, kind, object, postings, balance_after: None }
+    let (key, object) = (String::new(), String::new());
+    TransactionSeen { id, account: account(1), sequence, kind, key, object, postings, balance_after: None }
 }
 
 pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
@@ -120,6 +120,7 @@ pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
         active: true,
         opened_at: None,
         fixed_to: None,
+        closed_at: None,
         posted: Money::new(posted),
         carry,
         warned_at: None,

@@ -15,7 +15,7 @@ use super::{
     cost::{Used, When, whole},
     fixed::due,
     people::People,
-    seen::{AccountSeen, DaySeen, InstallationSeen, Kind, ReversalSeen, Seen, TransactionSeen, VendSeen},
+    seen::{AccountSeen, DaySeen, InstallationSeen, Kind, RefundSeen, ReversalSeen, Seen, TransactionSeen, VendSeen},
     spans,
     time::local,
 };
@@ -31,6 +31,9 @@ pub struct Ledger {
     sold: BTreeMap<TransactionId, (Money, Money)>,
     /// By the keys of their vends.
     reversals: BTreeMap<String, ReversalSeen>,
+    /// Receipts of refunds, and their numbers.
+    refunds: BTreeSet<String>,
+    refund_numbers: BTreeSet<String>,
 }
 
 /// What an account's money is made of.
@@ -42,6 +45,8 @@ pub struct Account {
     sold: Money,
     /// Posted for energy.
     charged: Money,
+    /// Paid back, less what was written off, and the keys of it.
+    given: (Money, BTreeSet<String>),
     /// Posted for what comes whatever is used, the most of it at any time, and what for.
     fixed: (Money, Money, BTreeSet<String>),
     /// The meters that count for it, or did, one after the other.
@@ -60,14 +65,14 @@ impl Account {
         self.opening
     }
 
-    /// Opening credit and vends that were not reversed, less what was charged whatever was used.
+    /// Opening credit and vends that were not reversed, less what was charged whatever was used and what was paid back.
     pub fn for_energy(&self) -> Money {
-        self.opening + self.sold - self.fixed.0
+        self.opening + self.sold - self.fixed.0 - self.given.0
     }
 
-    /// The most that was ever charged whatever was used.
-    pub fn fixed_most(&self) -> Money {
-        self.fixed.1
+    /// The most that was ever charged whatever was used, and what was paid back.
+    pub fn taken(&self) -> Money {
+        self.fixed.1 + self.given.0
     }
 
     /// A meter's register at the end of each settled day.
@@ -93,8 +98,8 @@ impl Ledger {
         for (id, row) in &seen.accounts {
             self.account(*id, row, tariffs)?;
         }
-        let closed = |id: &AccountId| seen.accounts.get(id).is_none_or(|row| !row.active);
-        if let Some(id) = people.opened().find(closed) {
+        let unopened = |id: &AccountId| seen.accounts.get(id).is_none_or(|row| !row.active && row.closed_at.is_none());
+        if let Some(id) = people.opened().find(unopened) {
             return Err(Violation::of("I3", format!("account {id}: told to be open, and is not")));
         }
         if self.sums.values().sum::<i128>() != 0 {
@@ -113,14 +118,21 @@ impl Ledger {
         &self.reversals
     }
 
-    /// The receipts of each terminal are numbered from 1 without gaps, those of vends and reversals together.
+    /// The receipts of all refunds.
+    pub fn refunds(&self) -> &BTreeSet<String> {
+        &self.refunds
+    }
+
+    /// The receipts of each terminal are numbered from 1 without gaps, those of vends, reversals and refunds
+    /// together.
     ///
     /// # Errors
     /// They are not.
     pub fn receipts(&self) -> Result<(), Violation> {
         let vends = self.vends.values().map(|row| &row.receipt_number);
         let mut numbers: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-        for receipt in vends.chain(self.reversals.values().map(|row| &row.receipt_number)) {
+        let reversals = self.reversals.values().map(|row| &row.receipt_number);
+        for receipt in vends.chain(reversals).chain(&self.refund_numbers) {
             let number = receipt.rsplit_once('-').and_then(|(of, number)| Some((of, number.parse::<u64>().ok()?)));
             let fresh = number.is_some_and(|(of, number)| numbers.entry(of).or_default().insert(number));
             if !fresh {
@@ -155,6 +167,9 @@ impl Ledger {
         }
         for reversal in &seen.reversals {
             self.take_back(reversal, people)?;
+        }
+        for refund in &seen.refunds {
+            self.pay_out(refund)?;
         }
         for day in &seen.days {
             self.settle(day)?;
@@ -197,6 +212,19 @@ impl Ledger {
             }
             Kind::Opening => account.opening = moved,
             Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, (moved, balance))),
+            Kind::Refund if !people.leaving.asked_to_pay_out(&one.key, one.account, -moved) => {
+                return wrong(format!("pays {moved} out, which nobody asked for"));
+            }
+            Kind::WriteOff if !people.leaving.asked_to_write_off(one.account) => {
+                return wrong(format!("writes {moved} off, which nobody asked for"));
+            }
+            Kind::Refund | Kind::WriteOff if !account.given.1.insert(one.key.clone()) => {
+                return wrong(format!("gives {moved} back a second time, as {}", one.key));
+            }
+            Kind::Refund | Kind::WriteOff => {
+                account.given.0 = account.given.0 - moved;
+                self.sold.insert(one.id, (moved, balance));
+            }
             Kind::Charge => account.charged = account.charged - moved,
             Kind::Fixed if !account.fixed.2.insert(one.object.clone()) => {
                 return wrong(format!("charges {} a second time", one.object));
@@ -244,6 +272,17 @@ impl Ledger {
         Ok(())
     }
 
+    fn pay_out(&mut self, row: &RefundSeen) -> Result<(), Violation> {
+        let posted = self.sold.get(&row.transaction).copied();
+        if posted.is_none_or(|(moved, left)| moved != -row.amount || row.told_balance.is_some_and(|told| told != left))
+        {
+            return Err(Violation::of("I1", format!("refund {row:?}, posted {posted:?}")));
+        }
+        self.refunds.insert(row.receipt.clone());
+        self.refund_numbers.insert(row.receipt_number.clone());
+        Ok(())
+    }
+
     fn settle(&mut self, row: &DaySeen) -> Result<(), Violation> {
         let account = self.accounts.entry(row.account).or_default();
         account.right = None;
@@ -273,14 +312,17 @@ impl Ledger {
             return wrong(format!("balance {}, its postings sum to {sum}", row.posted));
         }
         account.opened = row.opened_at.map_or(Date::MIN, |at| local(at, tariffs.zone).date());
+        let closed = row.closed_at.map(|at| local(at, tariffs.zone).date());
         let (cost, carry) = settled_cost(id, account, tariffs)?;
         if account.charged != cost {
             return wrong(format!("{} was charged, its settled energy costs {cost}", account.charged));
         }
+        let carry = if closed.is_some() { 0 } else { carry };
         if row.carry != carry {
             return wrong(format!("carry {}e-10, its settled energy leaves {carry}e-10", row.carry));
         }
-        let fixed = due(account.opened, row.fixed_to.unwrap_or(Date::MIN), prices(id, tariffs));
+        let until = closed.or(row.fixed_to).unwrap_or(Date::MIN);
+        let fixed = due(account.opened, until, closed.is_some(), prices(id, tariffs));
         if account.fixed.0 != fixed {
             let detail = format!("fixed charges of {} to {:?}, they come to {fixed}", account.fixed.0, row.fixed_to);
             return wrong(detail);
@@ -288,6 +330,9 @@ impl Ledger {
         let balance = account.for_energy() - cost;
         if row.posted != balance {
             return wrong(format!("balance {}, paid less used is {balance}", row.posted));
+        }
+        if closed.is_some() && row.posted != Money::ZERO {
+            return wrong(format!("is closed, and {} is left", row.posted));
         }
         account.right = Some(now);
         Ok(())

@@ -5,7 +5,7 @@
 //! | rule | checked in |
 //! |---|---|
 //! | I1 balances, charges, carry | `ledger`, `cost`, `fixed` |
-//! | I2, I3 keys, answers, what was sold and taken back | `people`, `reversals`, `ledger` |
+//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `ledger` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
 //! | I6 readings are stored once | here |
@@ -21,6 +21,7 @@ mod fixed;
 #[cfg(test)]
 mod fixtures;
 mod hot;
+mod leaving;
 mod ledger;
 mod orders;
 mod people;
@@ -51,7 +52,7 @@ pub use self::{
     fixed::FixedCharge,
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
-        ReversalSeen, Seen, State, TransactionSeen, VendSeen,
+        RefundSeen, ReversalSeen, Seen, State, TransactionSeen, VendSeen,
     },
 };
 
@@ -153,6 +154,7 @@ impl Auditor {
         let tariffs = Tariffs { of: &self.prices, zone: &self.rules.zone };
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;
+        self.people.leaving.kept(seen, self.ledger.refunds())?;
         self.people.reversals.kept(self.ledger.reversals(), seen.whole)?;
         for row in &seen.installations {
             self.replaced(at, row)?;
@@ -248,7 +250,7 @@ impl Auditor {
             let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
             // Only what was surely paid by then.
             let opening = self.ledger.of(account).map(ledger::Account::opening).unwrap_or_default();
-            let charged = self.ledger.of(account).map(ledger::Account::fixed_most).unwrap_or_default();
+            let charged = self.ledger.of(account).map(ledger::Account::taken).unwrap_or_default();
             let paid = opening + people.surely_paid(account, sending.when) - charged;
             let doubt = self.field.doubt(account, rules.slack, prices);
             let left = self.field.available(account, paid, prices).map(|available| available - doubt);

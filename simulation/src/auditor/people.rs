@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, Automatic, Request, Supply, Violation,
+    leaving::Leaving,
     reversals::Reversals,
     seen::{Cause, OrderSeen, VendSeen},
     toggle::{Outcome, Toggle},
@@ -29,6 +30,8 @@ pub struct People {
     vends: BTreeMap<String, Key>,
     /// What of it was wanted back.
     pub reversals: Reversals,
+    /// What was given back, and who was closed.
+    pub leaving: Leaving,
     /// Keys of vends that were answered since the last look.
     news: BTreeSet<String>,
     openings: BTreeMap<AccountId, Vec<Money>>,
@@ -81,6 +84,7 @@ impl Default for People {
             operators: BTreeMap::new(),
             vends: BTreeMap::new(),
             reversals: Reversals::default(),
+            leaving: Leaving::default(),
             news: BTreeSet::new(),
             openings: BTreeMap::new(),
             opened: BTreeSet::new(),
@@ -124,6 +128,7 @@ impl People {
             Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
             Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
+            Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
             Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
@@ -145,6 +150,7 @@ impl People {
             Request::Vend { .. } => self.vend_answered(at, &asked, answer)?,
             Request::Replace { old, new, .. } if outcome == Outcome::Done => self.replaced.push((*old, *new)),
             Request::Reverse { .. } => self.reversals.answer(request, &asked.what, answer)?,
+            Request::Refund { .. } | Request::Close { .. } => self.leaving.answer(&asked.what, answer)?,
             Request::Order { key, meter, .. } => {
                 off(&mut self.operators, *meter).answered(at, request, outcome);
                 if outcome == Outcome::Done {

@@ -28,6 +28,8 @@ pub struct Seen {
     pub vends: Vec<VendSeen>,
     /// Reversals of vends.
     pub reversals: Vec<ReversalSeen>,
+    /// Refunds.
+    pub refunds: Vec<RefundSeen>,
     /// Revisions of settled days, in each account's order.
     pub days: Vec<DaySeen>,
     /// Orders that are new or changed, with all their lines.
@@ -49,6 +51,8 @@ pub struct AccountSeen {
     pub active: bool,
     /// When.
     pub opened_at: Option<Timestamp>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
     /// The first day whose fixed charges are not posted.
     pub fixed_to: Option<Date>,
     /// The balance.
@@ -100,6 +104,10 @@ pub enum Kind {
     Charge,
     /// What comes whatever is used.
     Fixed,
+    /// Money paid back.
+    Refund,
+    /// What nobody pays any more.
+    WriteOff,
 }
 
 /// A transaction of an account.
@@ -113,6 +121,8 @@ pub struct TransactionSeen {
     pub sequence: i64,
     /// What it is about.
     pub kind: Kind,
+    /// Makes it happen once.
+    pub key: String,
     /// What it says that it is about.
     pub object: String,
     /// From one ledger account to another, how much.
@@ -278,4 +288,21 @@ pub struct HotSeen {
     pub posted: Money,
     /// Posted less accrued; needed at the end only.
     pub available: Option<Money>,
+}
+
+/// Money that was paid back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundSeen {
+    /// The account whose it was.
+    pub account: AccountId,
+    /// The transaction that posted it.
+    pub transaction: TransactionId,
+    /// How much.
+    pub amount: Money,
+    /// Its receipt, whole.
+    pub receipt: String,
+    /// The receipt's number.
+    pub receipt_number: String,
+    /// The balance after it, as the receipt says.
+    pub told_balance: Option<Money>,
 }

@@ -161,6 +161,7 @@ fn account(conn: &mut Conn, customer_id: CustomerId, tariff_id: TariffId) -> Acc
         decide_at: None,
         opened_at: Some(at(0)),
         fixed_to: None,
+        closed_at: None,
         version: 1,
     };
     store::account::insert(conn, &row).unwrap();

@@ -236,6 +236,7 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         decide_at: None,
         opened_at: Some(at(0)),
         fixed_to: None,
+        closed_at: None,
         version: 1,
     };
     account.set_credit(&Credit::default());

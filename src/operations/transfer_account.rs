@@ -1,0 +1,214 @@
+//! Transferring an account (过户): the old one is settled to its meters' last readings and closed, and the same meters count on
+//! for a new account of another customer, which the balance goes to. One transaction, durable before the answer.
+
+use domain::{
+    account::{Credit, State},
+    ids::{AccountId, CustomerId},
+    ledger::{self, TransactionKind},
+    money::{Carry, Money},
+    notice::Notice,
+    relay::Cause,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Conn, account::Account, installation::Installation};
+use utoipa::ToSchema;
+
+use super::{
+    Error, audit_line, balance,
+    books::Books,
+    close_account::{self, FinalReading, RemovedMeter},
+    decide_relay::{self, Reviewed},
+    fixed_charges, label, notices, once,
+    post::{Entry, post},
+};
+use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
+
+/// Who an account goes to.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferAccount {
+    /// The customer who has the new account.
+    #[schema(value_type = String)]
+    pub customer_id: CustomerId,
+    /// The new account's number; its identifier if absent.
+    pub number: Option<String>,
+    /// Readings entered by hand; meters that are not named are read now.
+    #[serde(default)]
+    pub final_readings: Vec<FinalReading>,
+    /// Why it is transferred, or a reading was entered by hand.
+    pub reason: String,
+}
+
+/// What a transfer came to: the same for every repetition of the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Transfer {
+    /// The account that was closed.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// Its number for people.
+    pub account_number: String,
+    /// The account that takes its place.
+    #[schema(value_type = String)]
+    pub new_account_id: AccountId,
+    /// Its number for people.
+    pub new_account_number: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub transferred_at: Timestamp,
+    /// The meters, with the readings at which they passed over.
+    pub meters: Vec<RemovedMeter>,
+    /// What amounts are in.
+    pub currency: String,
+    /// What went over; negative where the account owed.
+    #[schema(value_type = i64)]
+    pub balance: Money,
+}
+
+/// Transfers an account. Its tariff, limits and guard go on; a new window of blocks begins.
+///
+/// # Errors
+/// A conflict where the key was used with other content or the account is not open; a refusal by the rule that stands
+/// against it.
+pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, by: &str) -> Result<Transfer, Error> {
+    if to.customer_id.site() != id.site() {
+        return Err(Error::field("customer", "customer_id", "belongs to another site"));
+    }
+    let asked = once::Asked::new(id.site(), key, &("transfer_account", id, &to))?;
+    let earlier = asked.clone();
+    if let Some(earlier) = app.db.read(move |conn| once::find::<Transfer>(conn, &earlier)).await? {
+        return Ok(earlier);
+    }
+    let reason = label("reason", &to.reason)?;
+    let last = close_account::last_readings(app, id, &to.final_readings, by).await?;
+    let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
+    let (transfer, done) = app
+        .db
+        .write(move |conn| {
+            let mut old = store::account::lock(conn, id)?;
+            if let Some(earlier) = once::find::<Transfer>(conn, &asked)? {
+                return Ok((earlier, None));
+            }
+            store::customer::by_id(conn, to.customer_id)?;
+            let running = store::installation::of_account(conn, id)?;
+            let meters = close_account::settle_up(conn, &settings, &mut old, &last, &reason, now)?;
+            let mut new = successor(conn, &old, &to, now)?;
+            let transfer = Transfer {
+                account_id: id,
+                account_number: old.number.clone(),
+                new_account_id: new.id,
+                new_account_number: new.number.clone(),
+                transferred_at: now,
+                meters,
+                currency: old.currency.clone(),
+                balance: old.posted,
+            };
+            pass(conn, &mut old, &mut new, transfer.balance, now)?;
+            close_account::end(&mut old, now);
+            store::account::save(conn, &old)?;
+            for one in running.iter().filter(|one| one.end_at.is_none()) {
+                go_on(conn, one, new.id)?;
+            }
+            let detail = format!("{reason}; to account {}, balance {}", new.number, transfer.balance);
+            audit_line::write(conn, id.site(), (&by, now), "transfer_account", format!("account:{id}"), detail)?;
+            let done = begin(conn, &settings, new, now)?;
+            once::store(conn, &asked, &transfer, now)?;
+            store::fault::point("transfer.written");
+            Ok::<_, Error>((transfer, Some(done)))
+        })
+        .await?;
+    let Some((reviewed, hot)) = done else { return Ok(transfer) };
+    store::fault::point("transfer.committed");
+    if let Err(error) = app.hot.forget(id).await {
+        app.hot_failed(&error);
+    }
+    if let Err(error) = balance::put(app, hot).await {
+        tracing::warn!(account = %transfer.new_account_id, %error, "a hot balance was not filled after a transfer");
+    }
+    decide_relay::follow(app, reviewed);
+    app.announce(Changed::Account { account: id });
+    app.announce(Changed::Account { account: transfer.new_account_id });
+    Ok(transfer)
+}
+
+/// The account that takes another's place, stored, with nothing on it yet.
+fn successor(conn: &mut Conn, old: &Account, to: &TransferAccount, now: Timestamp) -> Result<Account, Error> {
+    let id: AccountId = store::ids::next(conn, old.id.site())?;
+    let number = match &to.number {
+        Some(number) => label("number", number)?,
+        None => id.to_string(),
+    };
+    let mut new = Account {
+        id,
+        number,
+        customer_id: to.customer_id,
+        state: State::Active,
+        posted: Money::ZERO,
+        carry: Carry::ZERO,
+        decide_at: None,
+        opened_at: Some(now),
+        fixed_to: None,
+        closed_at: None,
+        version: 1,
+        ..old.clone()
+    };
+    new.set_credit(&Credit::default());
+    store::account::insert(conn, &new)?;
+    Ok(new)
+}
+
+/// Moves what one account has, or owes, to the other.
+fn pass(conn: &mut Conn, old: &mut Account, new: &mut Account, amount: Money, now: Timestamp) -> Result<(), Error> {
+    let entry = |from: &str, object: AccountId, posting| Entry {
+        kind: TransactionKind::Transfer,
+        key: format!("transfer:{from}:{}", old.id),
+        object: format!("account:{object}"),
+        posting,
+    };
+    let out = entry("out", new.id, ledger::transfer_out(old.id, amount));
+    let into = entry("in", old.id, ledger::transfer_in(new.id, amount));
+    post(conn, old, out, now)?;
+    post(conn, new, into, now)?;
+    Ok(())
+}
+
+/// A meter counts on for the new account from the reading at which it ended for the old one.
+fn go_on(conn: &mut Conn, before: &Installation, account_id: AccountId) -> Result<(), Error> {
+    let ended = store::installation::by_id(conn, before.id)?;
+    let end = ended.end_at.zip(ended.end_value).zip(ended.end_reading_id);
+    let Some(((start_at, start_value), start_reading_id)) = end else {
+        return Err(Error::conflict("meters_changed", "the account's meters changed meanwhile; ask again"));
+    };
+    let installation = Installation {
+        id: store::ids::next(conn, account_id.site())?,
+        account_id,
+        start_at,
+        start_value,
+        start_reading_id,
+        end_at: None,
+        end_value: None,
+        end_reading_id: None,
+        resettle_since: None,
+        ..ended
+    };
+    Ok(store::installation::insert(conn, &installation)?)
+}
+
+/// The new account's first charges, its notice, and the decision over its supply.
+fn begin(conn: &mut Conn, settings: &Settings, mut new: Account, now: Timestamp) -> Result<(Reviewed, Update), Error> {
+    let brought = new.posted;
+    fixed_charges::post_until(conn, &mut new, now, settings.jobs.fixed_charge_days)?;
+    let mut books = Books::load(conn, new)?;
+    // A cut for what the customer before owed is decided anew.
+    for meter in &books.meters {
+        let id = meter.installation.meter_id;
+        let live = store::relay_order::live_of(conn, id)?.filter(|order| order.cause == Cause::Credit);
+        if live.is_some() {
+            decide_relay::supersede(conn, id, None, &settings.policy.relay, now)?;
+        }
+    }
+    let told = Notice::AccountOpened { balance: brought };
+    notices::write(conn, &books.account, &books.tariff.currency, &told, now)?;
+    let reviewed = decide_relay::in_transaction(conn, settings, &mut books, None, now)?;
+    Ok((reviewed, books.hot()))
+}
