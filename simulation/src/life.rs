@@ -7,6 +7,7 @@ use actors::{Link, fleet::Where};
 use domain::relay::{Action, order::State};
 use jiff::SignedDuration;
 use rand::RngExt;
+use store::meter::Identity;
 use tokio::{io::DuplexStream, sync::mpsc, task::LocalSet, time::sleep_until};
 use wattgate::{
     app::App,
@@ -17,7 +18,8 @@ use crate::{
     auditor::Fact,
     clock::shift,
     entry,
-    errand::{Deed, set_out},
+    errand::{Deed, Errand, Wish, set_out},
+    fate::Trouble,
     run::Failure,
     sight::end_of,
     trouble,
@@ -37,6 +39,8 @@ pub enum End {
 const LOOK_S: i64 = 600;
 /// Bytes under way on a link.
 const PIPE: usize = 16 * 1024;
+/// How long after a start an operator looks at the alarms that stand.
+const OPERATOR_LOOKS: SignedDuration = SignedDuration::from_mins(60);
 /// A process that did not come up is started again after this.
 const START_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
@@ -80,6 +84,7 @@ async fn begin(world: &Rc<World>, number: u64) -> Result<End, Failure> {
     world.tell(Fact::Started);
     let _running = dial_in(world, &app);
     ask_again(world);
+    overwrite_again(world)?;
     tokio::select! {
         biased;
         () = world.gate.death.notified() => Ok(End::Death(world.away.get())),
@@ -115,6 +120,19 @@ fn ask_again(world: &World) {
         let seconds = world.random.borrow_mut().random_range(0..600);
         world.later(SignedDuration::from_secs(seconds), Deed::Run(errand));
     }
+}
+
+/// An operator who had a foreign archive overwritten just before the process died finds it foreign still, and orders it again.
+fn overwrite_again(world: &World) -> Result<(), Failure> {
+    let stations: Vec<_> = world.entered.borrow().stations.iter().map(|station| station.id).collect();
+    for (nth, id) in stations.into_iter().enumerate() {
+        let left_swapped = world.standing.borrow().contains(&Trouble::SwappedArchive(nth));
+        let meters = world.read(move |conn| Ok(store::meter::of_concentrator(conn, id)?))?;
+        if !left_swapped && meters.iter().any(|meter| meter.identity == Identity::Foreign) {
+            world.later(OPERATOR_LOOKS, Deed::Run(Errand::patient(Wish::SyncArchive(nth))));
+        }
+    }
+    Ok(())
 }
 
 async fn days(world: &Rc<World>, app: &App, changes: &mut Changes) -> Result<End, Failure> {

@@ -26,6 +26,21 @@ use crate::{
     world::{Blurred, World},
 };
 
+/// What somebody asks for, and asks again until it is answered.
+fn wanted(world: &World, event: &Event) -> Option<Wish> {
+    let key = |what: &str| format!("{what}-{}", world.number());
+    Some(match *event {
+        Event::Open { meter, credit, by_hand } => Wish::Open { meter, credit, by_hand, key: key("open") },
+        Event::Order { meter, off } => Wish::Order { meter, off, key: key("order") },
+        Event::Replace { meter, by_hand } => Wish::Replace { meter, by_hand, key: key("replace") },
+        Event::Refund { meter, amount } => Wish::Refund { meter, amount, key: key("refund") },
+        Event::Close { meter, how } => Wish::Close { meter, how, key: key("close") },
+        Event::Guard { meter, account, on } => Wish::Guard { meter, account, on },
+        Event::Switch(nth) => Wish::Switch(switch_of(nth)),
+        _ => return None,
+    })
+}
+
 /// An event takes place; the end of the process where it dies of it.
 pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
     world.note(&format!("{event:?}"));
@@ -33,32 +48,17 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         world.count("fate", name);
     }
     match event {
-        Event::Open { meter, credit, by_hand } => {
-            let key = format!("open-{}", world.number());
-            set_out(world, app, Errand::patient(Wish::Open { meter: *meter, credit: *credit, by_hand: *by_hand, key }));
+        Event::Open { .. }
+        | Event::Order { .. }
+        | Event::Replace { .. }
+        | Event::Refund { .. }
+        | Event::Close { .. }
+        | Event::Guard { .. }
+        | Event::Switch(_) => {
+            wanted(world, event).into_iter().for_each(|wish| set_out(world, app, Errand::patient(wish)))
         }
         Event::Pay { meter, amount, manner } => pay(world, app, *meter, *amount, *manner),
         Event::Reverse { nth, reason, manner } => reverse(world, app, *nth, *reason, *manner),
-        Event::Order { meter, off } => {
-            let key = format!("order-{}", world.number());
-            set_out(world, app, Errand::patient(Wish::Order { meter: *meter, off: *off, key }));
-        }
-        Event::Replace { meter, by_hand } => {
-            let key = format!("replace-{}", world.number());
-            set_out(world, app, Errand::patient(Wish::Replace { meter: *meter, by_hand: *by_hand, key }));
-        }
-        Event::Refund { meter, amount } => {
-            let key = format!("refund-{}", world.number());
-            set_out(world, app, Errand::patient(Wish::Refund { meter: *meter, amount: *amount, key }));
-        }
-        Event::Close { meter, how } => {
-            let key = format!("close-{}", world.number());
-            set_out(world, app, Errand::patient(Wish::Close { meter: *meter, how: *how, key }));
-        }
-        Event::Guard { meter, account, on } => {
-            set_out(world, app, Errand::patient(Wish::Guard { meter: *meter, account: *account, on: *on }));
-        }
-        Event::Switch(nth) => set_out(world, app, Errand::patient(Wish::Switch(switch_of(*nth)))),
         Event::ReadNow(meter) => {
             set_out(world, app, Errand { persistent: false, ..Errand::patient(Wish::ReadNow(*meter)) });
         }
