@@ -49,3 +49,16 @@ fn a_reading_that_came_while_the_clock_was_ahead_is_known() {
 fn a_clock_that_is_right_again_is_known_though_a_report_was_lost() {
     holds(2514);
 }
+
+/// The clock was ahead when a cut was sent: it passed for the newest one until the clock had caught up, a later one that landed
+/// late belonged to nobody, and a customer who had paid stayed dark.
+#[test]
+fn a_cut_that_was_sent_while_the_clock_was_ahead_is_not_the_newest_for_ever() {
+    holds(1230);
+}
+
+/// An operator had a foreign archive overwritten, and the process died before it was.
+#[test]
+fn an_overwrite_that_was_lost_with_the_process_is_ordered_again() {
+    holds(614);
+}

@@ -352,7 +352,8 @@ pub fn page(
         .load(c))
 }
 
-/// The disconnect that was sent last to a meter, whatever became of it.
+/// The disconnect that was sent last to a meter, whatever became of it: the one ordered last, since no order is sent after a
+/// newer one. Times of sending may come from a clock that was ahead.
 ///
 /// # Errors
 /// Whatever the database answers.
@@ -362,7 +363,7 @@ pub fn last_disconnect(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOr
         .filter(relay_orders::meter_id.eq(val(meter)))
         .filter(relay_orders::action.eq(val(Action::Disconnect)))
         .filter(relay_orders::sent_at.is_not_null())
-        .order((relay_orders::sent_at.desc(), relay_orders::id.desc()))
+        .order(relay_orders::id.desc())
         .select(RelayOrder::as_select())
         .first(c)
         .optional())

@@ -66,6 +66,12 @@ on_both! {
             let done = moved(&sent, State::Confirmed, 2);
             assert!(relay_order::transition(conn, &done, State::Sent, at(2), "read back")?);
             assert_eq!(relay_order::live_of(conn, town.meter)?, None);
+            // The clock was ahead then: what is ordered later was sent later, whatever its time.
+            let early = relay_order::RelayOrder {
+                state: State::Sent, sent_at: Some(at(0)), ..new_order(conn, town, Action::Disconnect, 0)?
+            };
+            relay_order::insert(conn, &early)?;
+            assert_eq!(relay_order::last_disconnect(conn, town.meter)?.map(|row| row.id), Some(early.id));
 
             let lines = relay_order::lines(conn, new.id)?;
             let told: Vec<_> = lines.iter().map(|line| (line.line, line.state, line.detail.as_str())).collect();
