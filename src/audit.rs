@@ -107,7 +107,7 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
                         let differs = format!("balance is {}, its postings sum to {sum}", account.posted);
                         audit.differences.push(format!("account {}: {differs}", account.id));
                     }
-                    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+                    let tariff = books::prices(conn, &account, &site)?;
                     Replay::new(&account, &tariff, &zone).run(conn, rows, &mut audit)?;
                 }
             }

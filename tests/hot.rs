@@ -12,7 +12,7 @@ use domain::{
     energy::Energy,
     ids::{AccountId, MeterId, SiteId, TariffId},
     money::{Carry, Money},
-    tariff::Period,
+    tariff::{Period, TariffChange},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -48,6 +48,11 @@ fn ledger(version: i64) -> AccountPart {
         carry: Carry::ZERO,
         settled: Usage::none(),
         tariff: TariffId::new(site(), 7).unwrap(),
+        changes: vec![TariffChange {
+            place: 1,
+            from: jiff::civil::date(2026, 12, 1),
+            tariff: TariffId::new(site(), 8).unwrap(),
+        }],
     }
 }
 

@@ -130,7 +130,11 @@ pub(crate) fn policy() -> Policy {
             overload_percent: 120,
             period_tolerance: kwh("0.02"),
         },
-        settlement: SettlementPolicy { interpolate_from: time("12:00"), correction_horizon: hours(35 * 24) },
+        settlement: SettlementPolicy {
+            interpolate_from: time("12:00"),
+            correction_horizon: hours(35 * 24),
+            meters_per_account: 50,
+        },
         relay: RelayPolicy {
             disconnect_expiry: hours(24),
             disconnect_attempts: 3,

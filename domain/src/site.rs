@@ -213,6 +213,8 @@ pub struct SettlementPolicy {
     pub interpolate_from: Time,
     /// A settled boundary is corrected up to this long after it.
     pub correction_horizon: SignedDuration,
+    /// Most meters that count for an account at once.
+    pub meters_per_account: usize,
 }
 
 /// How relay orders are sent, read back and given up.

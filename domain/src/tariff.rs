@@ -2,6 +2,7 @@
 //! depend on the time of day.
 
 mod fixed_charge;
+mod succession;
 mod time_of_use;
 
 use jiff::{civil::Date, tz::TimeZone};
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use fixed_charge::{Dues, Every, FixedCharge};
+pub use succession::{CHANGES_MAX, TariffChange, VERSIONS_MAX};
 pub use time_of_use::{Period, Season, Span, Switch, TimeOfUse};
 
 /// Most that a version's `tax_rate_ppm` may be: 100 %.

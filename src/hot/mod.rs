@@ -12,7 +12,7 @@ use domain::{
     charge::{self, ChargeError, Usage},
     ids::{AccountId, MeterId, TariffId},
     money::{Carry, Money},
-    tariff::Tariff,
+    tariff::{Tariff, TariffChange},
 };
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -51,8 +51,10 @@ pub struct AccountPart {
     pub carry: Carry,
     /// The settled energies.
     pub settled: Usage,
-    /// The tariff that prices them.
+    /// The tariff that prices them first.
     pub tariff: TariffId,
+    /// The account's changes to other tariffs, in the order in which they were entered.
+    pub changes: Vec<TariffChange>,
 }
 
 /// A meter's part of a hot balance: the energy used but not yet settled.

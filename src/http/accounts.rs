@@ -50,7 +50,7 @@ struct Account {
     /// Whose it is.
     #[schema(value_type = String)]
     customer_id: CustomerId,
-    /// What prices it.
+    /// What prices it at first; it may change to others: `/accounts/{id}/tariffs`.
     #[schema(value_type = String)]
     tariff_id: TariffId,
     /// `pending` until it is opened, then `active`, meanwhile `suspended`, at last `closed`.

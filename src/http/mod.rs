@@ -2,6 +2,8 @@
 //! and shows the answer; it holds no rule and no SQL. How to add one: `docs/adding-an-endpoint.md`.
 
 mod account_life;
+mod account_meters;
+mod account_tariffs;
 mod accounts;
 mod alarms;
 mod audit_log;
@@ -100,6 +102,8 @@ fn resources(config: &mut ServiceConfig) {
         .configure(tariffs::routes)
         .configure(accounts::routes)
         .configure(account_life::routes)
+        .configure(account_meters::routes)
+        .configure(account_tariffs::routes)
         .configure(statements::routes)
         .configure(notices::routes)
         .configure(vends::routes)

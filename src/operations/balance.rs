@@ -1,16 +1,22 @@
 //! What an account could still use: from the hot balances where they answer, else from its rows.
 
+use std::sync::Arc;
+
 use domain::{
     ids::{AccountId, MeterId},
     money::Money,
     relay::{Causes, RelayReading},
+    tariff::Tariff,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Error, books::Books};
-use crate::{app::App, hot::Update};
+use crate::{
+    app::App,
+    hot::{AccountPart, Update},
+};
 
 /// An account's balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -103,7 +109,7 @@ pub async fn put(app: &App, update: Update) -> Result<Money, Error> {
             // A ledger's part older than what its meters count from was brought back from long ago.
             let newest = snapshot.meters.values().map(|part| part.position).max();
             if let Some(part) = snapshot.account.as_ref().filter(|part| newest <= Some(part.version)) {
-                let tariff = app.tariff(part.tariff).await?;
+                let tariff = prices(app, part).await?;
                 if let Some(available) = snapshot.available(&tariff)? {
                     return Ok(available);
                 }
@@ -112,6 +118,22 @@ pub async fn put(app: &App, update: Update) -> Result<Money, Error> {
         Err(error) => app.hot_failed(&error),
     }
     refresh(app, account).await
+}
+
+/// What prices an account over all its time, as its hot balance says.
+///
+/// # Errors
+/// The database fails, or a tariff does not parse.
+pub async fn prices(app: &App, part: &AccountPart) -> Result<Arc<Tariff>, Error> {
+    let first = app.tariff(part.tariff).await?;
+    if part.changes.is_empty() {
+        return Ok(first);
+    }
+    let mut prices = Tariff::clone(&first);
+    for change in &part.changes {
+        prices = prices.followed_by(change, &*app.tariff(change.tariff).await?);
+    }
+    Ok(Arc::new(prices))
 }
 
 /// Brings an account's hot balance up to its rows and returns what is available.

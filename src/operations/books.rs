@@ -9,7 +9,7 @@ use domain::{
     ids::{AccountId, InstallationId, MeterId, TariffId},
     money::{Exact, Money},
     settlement::{self, SettledDay},
-    tariff::Tariff,
+    tariff::{Tariff, TariffChange},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
@@ -26,8 +26,10 @@ pub struct Books {
     pub site: Site,
     /// Where the site's days begin.
     pub zone: TimeZone,
-    /// What prices it.
+    /// What prices it: its tariff's price list and, from the days on which it changed to others, theirs.
     pub tariff: Tariff,
+    /// Its changes to other tariffs, in the order in which they were entered.
+    pub changes: Vec<TariffChange>,
     /// The day it was opened.
     pub opened: Date,
     /// Its meters.
@@ -58,7 +60,7 @@ impl Books {
     pub fn load(conn: &mut Conn, account: Account) -> Result<Self, Error> {
         let site = store::site::by_id(conn, account.id.site())?;
         let zone = zone(&site)?;
-        let tariff = tariff(conn, account.tariff_id, &site)?;
+        let (tariff, changes) = priced(conn, &account, &site)?;
         let opened = opened(&account, &zone);
         let (mut meters, mut removed) = (Vec::new(), BTreeSet::new());
         let mut oldest: Option<Date> = None;
@@ -80,7 +82,7 @@ impl Books {
             None => Usage::none(),
             Some(day) => store::settled_energy::since(conn, account.id, Some(tariff.earliest_window(day)))?,
         };
-        Ok(Self { account, site, zone, tariff, opened, meters, removed, settled })
+        Ok(Self { account, site, zone, tariff, changes, opened, meters, removed, settled })
     }
 
     /// Locks an account's row until the transaction ends, then reads its books.
@@ -166,6 +168,7 @@ impl Books {
             carry: self.account.carry,
             settled: self.settled.clone(),
             tariff: self.account.tariff_id,
+            changes: self.changes.clone(),
         };
         let mut meters: Vec<_> =
             self.meters.iter().map(|meter| (meter.installation.meter_id, self.hot_meter(meter))).collect();
@@ -234,6 +237,24 @@ pub fn zone(site: &Site) -> Result<TimeZone, Error> {
 pub fn tariff(conn: &mut Conn, id: TariffId, site: &Site) -> Result<Tariff, Error> {
     let currency = site.currency().map_err(|bad| corrupt(format!("currency of site {}: {bad}", site.id)))?;
     Ok(Tariff { currency, versions: store::tariff::versions(conn, id)? })
+}
+
+/// The price list of an account over all its time, changes to other tariffs included.
+///
+/// # Errors
+/// A stored version does not parse.
+pub fn prices(conn: &mut Conn, account: &Account, site: &Site) -> Result<Tariff, Error> {
+    Ok(priced(conn, account, site)?.0)
+}
+
+fn priced(conn: &mut Conn, account: &Account, site: &Site) -> Result<(Tariff, Vec<TariffChange>), Error> {
+    let (mut prices, mut changes) = (tariff(conn, account.tariff_id, site)?, Vec::new());
+    for row in store::account_tariff::of_account(conn, account.id)? {
+        let change = row.change()?;
+        prices = prices.followed_by(&change, &tariff(conn, change.tariff, site)?);
+        changes.push(change);
+    }
+    Ok((prices, changes))
 }
 
 /// A row that does not say what it must.

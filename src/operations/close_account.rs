@@ -133,7 +133,8 @@ pub async fn close(app: &App, id: AccountId, how: CloseAccount, key: &str, by: &
             store::account::save(conn, &account)?;
             let mut reviewed = Reviewed::default();
             for meter in closing.meters.iter().filter(|_| how.disconnect) {
-                cut(conn, &settings, &account, meter.meter_id, &made, &mut reviewed)?;
+                let why = format!("account closed: {reason}");
+                cut(conn, &settings, &account, meter.meter_id, (&by, now), why, &mut reviewed)?;
             }
             let detail = format!("{reason}; balance {}, written off {}", closing.balance, closing.written_off);
             audit_line::write(conn, id.site(), (&by, now), "close_account", format!("account:{id}"), detail)?;
@@ -269,13 +270,17 @@ pub(super) fn end(account: &mut Account, now: Timestamp) {
     account.carry = Carry::ZERO;
 }
 
-/// Orders supply cut at a meter whose account is over.
-fn cut(
+/// Orders supply cut at a meter that counts for nobody any more.
+///
+/// # Errors
+/// A refusal where its relay cannot be moved or its supply is guarded.
+pub(super) fn cut(
     conn: &mut Conn,
     settings: &Settings,
     account: &Account,
     id: MeterId,
-    made: &Made<'_>,
+    (by, now): (&str, Timestamp),
+    why: String,
     reviewed: &mut Reviewed,
 ) -> Result<(), Error> {
     let meter = store::meter::by_id(conn, id)?;
@@ -293,9 +298,8 @@ fn cut(
     decide_relay::save_causes(conn, id, &facts.causes, &facts.causes.with(Cause::AccountClosed))?;
     let permit = decide_relay::permit(settings, &meter);
     let wish = Wish { action: Action::Disconnect, cause: Cause::AccountClosed, permit };
-    let by = Some(made.by.to_owned());
-    let asked = Asked { account: Some(account.id), vend: None, by, why: format!("account closed: {}", made.reason) };
-    reviewed.orders.push(decide_relay::place(conn, &meter, wish, asked, &settings.policy.relay, made.now)?);
+    let asked = Asked { account: Some(account.id), vend: None, by: Some(by.to_owned()), why };
+    reviewed.orders.push(decide_relay::place(conn, &meter, wish, asked, &settings.policy.relay, now)?);
     reviewed.wake.push(meter.concentrator_id);
     Ok(())
 }

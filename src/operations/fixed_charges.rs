@@ -80,7 +80,7 @@ fn one(conn: &mut Conn, id: AccountId, now: Timestamp, days: u32) -> Result<Opti
 pub fn post_until(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u32) -> Result<(), Error> {
     let site = store::site::by_id(conn, account.id.site())?;
     let zone = books::zone(&site)?;
-    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+    let tariff = books::prices(conn, account, &site)?;
     let (opened, today) = (books::opened(account, &zone), day_of(now, &zone));
     let mut day = account.fixed_to.unwrap_or(opened);
     for _ in 0..days {
@@ -102,7 +102,7 @@ pub fn give_back(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u
     post_until(conn, account, now, days)?;
     let site = store::site::by_id(conn, account.id.site())?;
     let zone = books::zone(&site)?;
-    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+    let tariff = books::prices(conn, account, &site)?;
     let today = day_of(now, &zone);
     let posted_to = account.fixed_to.filter(|to| *to > today);
     let behind = || Error::conflict("fixed_charges_behind", "fixed charges are being caught up; ask again in a minute");

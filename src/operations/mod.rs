@@ -2,10 +2,13 @@
 //! fleet or the hot balances after a commit is a hint that may be lost.
 
 pub mod archive;
+pub mod attach_meter;
 pub mod audit_line;
 pub mod balance;
+pub mod begin_installation;
 pub mod books;
 pub mod boundary_reading;
+pub mod change_tariff;
 pub mod close_account;
 pub mod decide_relay;
 pub mod end_installation;
@@ -22,6 +25,7 @@ pub mod read_now;
 pub mod record_order;
 pub mod refund;
 pub mod register;
+pub mod remove_meter;
 pub mod replace_meter;
 pub mod reverse_vend;
 pub mod settle;

@@ -8,19 +8,16 @@ use domain::{
     ledger::{self, TransactionKind},
     money::Money,
     notice::Notice,
-    reading::Kind,
-    relay::Cause,
-    settlement::MULTIPLIER_MAX,
 };
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, account::Account, installation::Installation};
+use store::{Conn, account::Account};
 use utoipa::ToSchema;
 
 use super::{
     Error, balance,
+    begin_installation::{Beginning, begin, check_meter, forget_causes, multiplier},
     books::Books,
-    boundary_reading::{Boundary, Source},
+    boundary_reading::Source,
     decide_relay, fixed_charges, notices, once,
     post::{Entry, post},
 };
@@ -54,9 +51,7 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
     if new.meter_id.site() != id.site() {
         return Err(Error::field("meter", "meter_id", "belongs to another site"));
     }
-    if !(1..=MULTIPLIER_MAX).contains(&new.multiplier.unwrap_or(1)) {
-        return Err(Error::field("multiplier", "multiplier", format!("must be 1 to {MULTIPLIER_MAX}")));
-    }
+    multiplier(new.multiplier)?;
     let asked = once::Asked::new(id.site(), key, &("open_account", id, &new))?;
     let earlier = asked.clone();
     if app.db.read(move |conn| once::find::<AccountId>(conn, &earlier)).await?.is_none() {
@@ -79,37 +74,21 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
     if credit > limit || credit < -limit {
         return Err(Error::field("opening_credit", "opening_credit", format!("must be within {limit} minor units")));
     }
-    let (reviewed, concentrator) = app
+    let reviewed = app
         .db
         .write(move |conn| {
             let mut account = store::account::lock(conn, id)?;
             if once::find::<AccountId>(conn, &asked)?.is_some() {
-                return Ok((decide_relay::Reviewed::default(), None));
+                return Ok(None);
             }
             pending(&account)?;
-            let concentrator = check_meter(conn, meter)?;
-            let reading = Boundary {
+            let beginning = Beginning {
                 meter,
-                kind: Kind::Initial,
+                multiplier: multiplier(new.multiplier)?,
                 source: first,
-                field: "initial_reading",
                 reason: new.reason.as_deref(),
-            }
-            .row(conn, &settings, Timestamp::MIN, now)?;
-            let installation = Installation {
-                id: store::ids::next(conn, id.site())?,
-                account_id: id,
-                meter_id: meter,
-                multiplier: new.multiplier.unwrap_or(1),
-                start_at: reading.as_of,
-                start_value: reading.unwrapped,
-                start_reading_id: reading.id,
-                end_at: None,
-                end_value: None,
-                end_reading_id: None,
-                resettle_since: None,
             };
-            store::installation::insert(conn, &installation)?;
+            let installation = begin(conn, &settings, id, beginning, now)?;
             forget_causes(conn, meter)?;
             (account.state, account.opened_at) = (State::Active, Some(now));
             let entry = Entry {
@@ -121,7 +100,7 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
             post(conn, &mut account, entry, now)?;
             fixed_charges::post_until(conn, &mut account, now, settings.jobs.fixed_charge_days)?;
             let mut books = Books::load(conn, account)?;
-            if books.tariff.at(day_of(reading.as_of, &books.zone)).is_none() {
+            if books.tariff.at(day_of(installation.start_at, &books.zone)).is_none() {
                 return Err(Error::refused("tariff_not_valid", "the account's tariff is not valid yet"));
             }
             let told = Notice::AccountOpened { balance: credit };
@@ -129,25 +108,17 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
             once::store(conn, &asked, &id, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
             store::fault::point("open.written");
-            Ok::<_, Error>((reviewed, Some(concentrator)))
+            Ok::<_, Error>(Some(reviewed))
         })
         .await?;
+    let Some(reviewed) = reviewed else { return Ok(()) };
     store::fault::point("open.committed");
     if let Err(error) = balance::refresh(app, id).await {
         tracing::warn!(account = %id, %error, "a hot balance was not filled after opening");
     }
     decide_relay::follow(app, reviewed);
-    if concentrator.is_some() {
-        app.announce(Changed::Account { account: id });
-    }
+    app.announce(Changed::Account { account: id });
     Ok(())
-}
-
-/// Why supply was cut for an account before is over.
-fn forget_causes(conn: &mut Conn, meter: MeterId) -> Result<(), Error> {
-    let causes = store::meter::causes(conn, meter)?;
-    let left = causes.without(Cause::AccountClosed).without(Cause::Credit);
-    decide_relay::save_causes(conn, meter, &causes, &left)
 }
 
 fn pending(account: &Account) -> Result<(), Error> {
@@ -156,22 +127,4 @@ fn pending(account: &Account) -> Result<(), Error> {
     } else {
         Err(Error::conflict("account_not_pending", "the account is open already"))
     }
-}
-
-/// The concentrator of a meter that may count for an account.
-///
-/// # Errors
-/// It counts for one already, or sells electricity itself.
-pub fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<domain::ids::ConcentratorId, Error> {
-    let row = store::meter::by_id(conn, meter)?;
-    if store::installation::live_of_meter(conn, meter)?.is_some() {
-        return Err(Error::conflict("meter_in_use", "the meter belongs to an account already"));
-    }
-    if row.relay_local_prepay == Some(true) {
-        return Err(Error::refused(
-            "local_prepay_meter",
-            "the meter sells electricity itself (status word 3 bits 8-9)",
-        ));
-    }
-    Ok(row.concentrator_id)
 }

@@ -5,9 +5,7 @@ use domain::{
     account::State,
     energy::Energy,
     ids::{AccountId, InstallationId, MeterId},
-    reading::Kind,
     relay::{Action, Cause, Causes, order::Wish},
-    settlement::MULTIPLIER_MAX,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,12 +14,12 @@ use utoipa::ToSchema;
 
 use super::{
     Error, balance,
+    begin_installation::{Beginning, begin, check_meter, multiplier},
     books::Books,
-    boundary_reading::{Boundary, Source},
+    boundary_reading::Source,
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
     once,
-    open_account::check_meter,
 };
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
@@ -119,9 +117,7 @@ async fn check(app: &App, old: MeterId, new: &ReplaceMeter) -> Result<(), Error>
     if new.new_meter_id.is_some_and(|meter| meter.site() != old.site()) {
         return Err(Error::field("meter", "new_meter_id", "belongs to another site"));
     }
-    if !(1..=MULTIPLIER_MAX).contains(&new.multiplier.unwrap_or(1)) {
-        return Err(Error::field("multiplier", "multiplier", format!("must be 1 to {MULTIPLIER_MAX}")));
-    }
+    multiplier(new.multiplier)?;
     if new.new_meter_id.is_none() && (new.multiplier.is_none() || new.initial_reading.is_some()) {
         let detail = "names the meter that takes its place, unless the same meter goes on with another multiplier";
         return Err(Error::field("meter", "new_meter_id", detail));
@@ -211,28 +207,19 @@ impl Change {
         (last, value): (&Reading, Energy),
         now: Timestamp,
     ) -> Result<Installation, Error> {
-        let (meter_id, start_value, first) = match self.first {
-            None => (self.old, value, last.clone()),
-            Some((meter, source)) => {
-                check_meter(conn, meter)?;
-                let (field, reason) = ("initial_reading", self.reason.as_deref());
-                let first = Boundary { meter, kind: Kind::Initial, source, field, reason };
-                let first = first.row(conn, settings, Timestamp::MIN, now)?;
-                (meter, first.unwrapped, first)
-            }
-        };
+        let multiplier = self.multiplier.unwrap_or(old.multiplier);
+        if let Some((meter, source)) = self.first {
+            let beginning = Beginning { meter, multiplier, source, reason: self.reason.as_deref() };
+            return begin(conn, settings, old.account_id, beginning, now);
+        }
         let installation = Installation {
             id: store::ids::next(conn, old.id.site())?,
-            account_id: old.account_id,
-            meter_id,
-            multiplier: self.multiplier.unwrap_or(old.multiplier),
-            start_at: first.as_of,
-            start_value,
-            start_reading_id: first.id,
-            end_at: None,
-            end_value: None,
-            end_reading_id: None,
+            multiplier,
+            start_at: last.as_of,
+            start_value: value,
+            start_reading_id: last.id,
             resettle_since: None,
+            ..old.clone()
         };
         store::installation::insert(conn, &installation)?;
         Ok(installation)

@@ -88,7 +88,7 @@ pub fn one(
 ) -> Result<usize, Error> {
     let site = store::site::by_id(conn, account.id.site())?;
     let zone = books::zone(&site)?;
-    let tariff = books::tariff(conn, account.tariff_id, &site)?;
+    let tariff = books::prices(conn, account, &site)?;
     let from = load_from(conn, installation, since, &zone)?;
     let rows = store::settled_day::current(conn, account.id, from)?;
     let mut stored: BTreeMap<Date, store::settled_day::SettledDay> =

@@ -5,7 +5,7 @@ use domain::{
     energy::Energy,
     ids::{SiteId, TariffId},
     money::{Money, Price},
-    tariff::{BadTariff, Block, FixedCharge, TariffVersion, TimeOfUse},
+    tariff::{BadTariff, Block, FixedCharge, TariffVersion, TimeOfUse, VERSIONS_MAX},
 };
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -167,6 +167,12 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion) -> Result<(
                 return Err(Error::field("tariff", "valid_from", detail));
             }
             let number = versions.last().map_or(0, |last| last.version) + 1;
+            if number > VERSIONS_MAX {
+                return Err(Error::refused(
+                    "too_many_versions",
+                    format!("a tariff has {VERSIONS_MAX} versions at most"),
+                ));
+            }
             let version = new.numbered(number)?;
             Ok(store::tariff::insert_version(conn, id, &version, now)?)
         })

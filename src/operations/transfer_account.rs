@@ -3,6 +3,7 @@
 
 use domain::{
     account::{Credit, State},
+    calendar::day_of,
     ids::{AccountId, CustomerId},
     ledger::{self, TransactionKind},
     money::{Carry, Money},
@@ -11,11 +12,11 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, account::Account, installation::Installation};
+use store::{Conn, account::Account, account_tariff::AccountTariff, installation::Installation};
 use utoipa::ToSchema;
 
 use super::{
-    Error, audit_line, balance,
+    Error, audit_line, balance, books,
     books::Books,
     close_account::{self, FinalReading, RemovedMeter},
     decide_relay::{self, Reviewed},
@@ -153,8 +154,33 @@ fn successor(conn: &mut Conn, old: &Account, to: &TransferAccount, now: Timestam
         ..old.clone()
     };
     new.set_credit(&Credit::default());
+    let to_come = tariffs_from(conn, &mut new, old.id, now)?;
     store::account::insert(conn, &new)?;
+    for change in to_come {
+        store::account_tariff::insert(conn, &change)?;
+    }
     Ok(new)
+}
+
+/// The tariff that the old account has by now becomes the new one's first; gives its changes to come.
+fn tariffs_from(
+    conn: &mut Conn,
+    new: &mut Account,
+    old: AccountId,
+    now: Timestamp,
+) -> Result<Vec<AccountTariff>, Error> {
+    let site = store::site::by_id(conn, old.site())?;
+    let today = day_of(now, &books::zone(&site)?);
+    let (mut to_come, mut place) = (Vec::new(), 0);
+    for change in store::account_tariff::of_account(conn, old)? {
+        if change.valid_from <= today {
+            new.tariff_id = change.tariff_id;
+        } else {
+            place += 1;
+            to_come.push(AccountTariff { account_id: new.id, place, ..change });
+        }
+    }
+    Ok(to_come)
 }
 
 /// Moves what one account has, or owes, to the other.

@@ -15,6 +15,7 @@ mod schema;
 mod time;
 
 pub mod account;
+pub mod account_tariff;
 pub mod alarm;
 pub mod api_key;
 pub mod concentrator;

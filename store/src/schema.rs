@@ -60,6 +60,17 @@ tables! {
         detail -> Text,
     }
 
+    account_tariffs (site_id, account_id, place) {
+        site_id -> Number,
+        account_id -> Number,
+        place -> BigInt,
+        tariff_id -> Number,
+        valid_from -> Word,
+        entered_at -> Instant,
+        operator_key -> Text,
+        reason -> Text,
+    }
+
     concentrators (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -396,6 +407,7 @@ tables! {
 }
 
 allow_tables_to_appear_in_same_query!(
+    account_tariffs,
     accounts,
     alarms,
     api_keys,

@@ -1,6 +1,7 @@
 //! What a client of the REST side sees, over real sockets.
 
 mod account_life;
+mod account_meters;
 mod archive;
 mod bad_input;
 mod health;

@@ -94,7 +94,7 @@ impl Home {
         self.app.db.read(move |conn| store::meter::causes(conn, meter)).await.unwrap()
     }
 
-    async fn sell(&self, amount: i64, key: &str) -> Result<(vend::Receipt, bool), Error> {
+    pub(super) async fn sell(&self, amount: i64, key: &str) -> Result<(vend::Receipt, bool), Error> {
         let vend = Vend {
             account_id: self.account,
             amount: Money::new(amount),
@@ -105,7 +105,7 @@ impl Home {
         vend::vend(&self.app, vend, key, "tests").await
     }
 
-    async fn customer(&self, name: &str) -> CustomerId {
+    pub(super) async fn customer(&self, name: &str) -> CustomerId {
         let new = NewCustomer { site_id: self.account.site(), name: name.to_owned(), phone: None, language: None };
         register::customer(&self.app, new).await.unwrap().id
     }

@@ -1,6 +1,7 @@
 //! The main job over real sockets: simulated concentrators that dial in, a head end, and a database.
 
 mod account_life;
+mod change_of_tariff;
 mod durability;
 mod fixed_charges;
 mod guards;
@@ -12,6 +13,7 @@ mod outage;
 mod permit;
 mod replacement;
 mod settlement;
+mod several_meters;
 mod shuffled;
 mod story;
 mod supervision;

@@ -11,10 +11,9 @@ use wattgate::operations::{
     order_relay::{self, OrderRelay},
     register::{self, NewMeter},
     replace_meter::{self, ReplaceMeter, Replacement},
-    tariffs::NewBlock,
 };
 
-use super::settlement::kwh;
+use super::{settlement::kwh, several_meters::tiers};
 use crate::support::{Database, Home, on_both};
 
 on_both!(
@@ -27,16 +26,8 @@ on_both!(
     a_guard_and_an_operators_cut_stand_at_the_new_meter,
 );
 
-/// 10 kWh a month at 1 CNY, the rest at 2.
-fn tiers() -> Vec<NewBlock> {
-    vec![
-        NewBlock { upto_kwh: Some(kwh("10")), price: "1".parse().unwrap() },
-        NewBlock { upto_kwh: None, price: "2".parse().unwrap() },
-    ]
-}
-
 /// A meter that counts for nobody yet.
-async fn spare(home: &Home) -> MeterId {
+pub(super) async fn spare(home: &Home) -> MeterId {
     let meter = home.meter;
     let concentrator_id = home.app.db.read(move |conn| store::meter::by_id(conn, meter)).await.unwrap().concentrator_id;
     let new = NewMeter {
@@ -66,7 +57,7 @@ async fn replaced(home: &mut Home, new: ReplaceMeter) -> Replacement {
     replacement
 }
 
-fn code(error: &Error) -> &'static str {
+pub(super) fn code(error: &Error) -> &'static str {
     match error {
         Error::Refused { code, .. } | Error::Conflict { code, .. } => code,
         other => panic!("{other:?}"),

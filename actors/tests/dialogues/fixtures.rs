@@ -168,7 +168,11 @@ pub fn policy() -> Policy {
             overload_percent: 120,
             period_tolerance: Energy::new(200),
         },
-        settlement: SettlementPolicy { interpolate_from: "12:00".parse().unwrap(), correction_horizon: hours(35 * 24) },
+        settlement: SettlementPolicy {
+            interpolate_from: "12:00".parse().unwrap(),
+            correction_horizon: hours(35 * 24),
+            meters_per_account: 50,
+        },
         relay: RelayPolicy {
             disconnect_expiry: hours(24),
             disconnect_attempts: 3,
