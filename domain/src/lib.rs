@@ -13,6 +13,7 @@ pub mod bug;
 pub mod calendar;
 pub mod charge;
 pub mod energy;
+pub mod explain;
 #[cfg(test)]
 mod fixtures;
 pub mod ids;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
     AccountId, ConcentratorId, CustomerId, MeterId, OrderId, ReadRequestId, RefundId, SiteId, TariffId, VendId,
 };
@@ -114,8 +114,10 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
         }
         ready(web::Query::<T>::from_query(query).map(|query| Self(query.into_inner())).map_err(|error| {
             let text = error.to_string();
-            // serde does not say which value it refused: it is the parameter that is refused alone as well.
-            let alone = || query.split('&').find(|pair| web::Query::<T>::from_query(pair).is_err());
+            // serde does not say which value it refused: it is the parameter that is refused alone as well, and not because
+            // another one is missing then.
+            let bad = |error: QueryPayloadError| !error.to_string().contains("missing field");
+            let alone = || query.split('&').find(|pair| web::Query::<T>::from_query(pair).is_err_and(bad));
             let field = named_field(&text).or_else(|| alone().and_then(|pair| pair.split('=').next()));
             Problem::malformed("query", field, text.clone())
         }))

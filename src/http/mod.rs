@@ -9,6 +9,7 @@ pub mod auth;
 mod concentrators;
 mod customers;
 mod document;
+mod explanations;
 mod health;
 pub mod input;
 mod meters;
@@ -101,6 +102,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(accounts::routes)
         .configure(account_life::routes)
         .configure(statements::routes)
+        .configure(explanations::routes)
         .configure(notices::routes)
         .configure(vends::routes)
         .configure(refunds::routes)

@@ -143,6 +143,14 @@ pub fn object(day: Date, name: &str) -> String {
     format!("fixed_charge:{day}:{name}")
 }
 
+/// The day, none for a closing, and the charge that a transaction names as [`object`] does.
+#[must_use]
+pub fn named(object: &str) -> Option<(Option<Date>, String)> {
+    let (day, name) = object.strip_prefix("fixed_charge:")?.split_once(':')?;
+    let day = if day == CLOSING { None } else { Some(day.parse().ok()?) };
+    Some((day, name.to_owned()))
+}
+
 /// What an account has to have posted for the days from its opening to the last one posted, by [`object`].
 #[must_use]
 pub fn expected(account: &Account, tariff: &Tariff, zone: &TimeZone) -> BTreeMap<String, Money> {

@@ -60,6 +60,8 @@ pub struct Settings {
     pub journal: BatchSettings,
     /// Recurring work.
     pub jobs: JobSettings,
+    /// Explanations of balances.
+    pub explain: ExplainSettings,
     /// The business rules' numbers.
     pub policy: Policy,
     /// Kinds of concentrators and meters.
@@ -120,6 +122,18 @@ pub struct JobSettings {
     pub rows: i64,
 }
 
+/// Explanations of balances.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainSettings {
+    /// Longest span, in days.
+    pub days: u32,
+    /// Most transactions of a span.
+    pub transactions: usize,
+    /// Rows read at once.
+    pub rows: i64,
+}
+
 impl Settings {
     /// The meter profile with this name.
     ///
@@ -170,6 +184,7 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("http.workers", settings.http.workers == 0),
         ("http.page_rows", settings.http.page_rows < 1),
         ("jobs.rows", settings.jobs.rows < 1),
+        ("explain.rows", settings.explain.rows < 1),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {
         return Err(value(key, "must be at least 1".to_owned()));

@@ -3,6 +3,7 @@
 mod account_life;
 mod archive;
 mod bad_input;
+mod explaining;
 mod health;
 mod reversal;
 mod rights;
@@ -28,6 +29,9 @@ const SETTINGS: &str = "
 body_bytes = 4096
 page_rows = 2
 page_rows_max = 3
+[explain]
+transactions = 3
+rows = 2
 ";
 
 /// A head end with an empty database in memory, no concentrators, and an administrator.

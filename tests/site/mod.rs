@@ -2,6 +2,7 @@
 
 mod account_life;
 mod durability;
+mod explaining;
 mod fixed_charges;
 mod guards;
 mod hot;
