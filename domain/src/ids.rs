@@ -161,6 +161,8 @@ id! {
     AuditLineId
     /// A read-now request (召测).
     ReadRequestId
+    /// Work that comes once for each local day.
+    JobId
 }
 
 #[cfg(test)]

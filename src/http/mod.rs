@@ -12,6 +12,7 @@ mod document;
 mod explanations;
 mod health;
 pub mod input;
+mod jobs;
 mod meters;
 mod notices;
 pub mod page;
@@ -108,6 +109,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(refunds::routes)
         .configure(relay_orders::routes)
         .configure(alarms::routes)
+        .configure(jobs::routes)
         .configure(audit_log::routes);
 }
 

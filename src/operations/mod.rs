@@ -14,6 +14,7 @@ pub mod field;
 pub mod fixed_charges;
 pub mod guard;
 pub mod ingest;
+pub mod job;
 pub mod notices;
 pub mod once;
 pub mod open_account;

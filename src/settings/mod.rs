@@ -116,6 +116,8 @@ pub struct JobSettings {
     pub fixed_charges_s: u64,
     /// Days whose fixed charges a look posts for an account at the most; the next look goes on.
     pub fixed_charge_days: u32,
+    /// A job that nobody went on with for so many seconds may be claimed by another process.
+    pub claim_s: u64,
     /// Accounts that one transaction of a job changes at the most.
     pub accounts_per_transaction: i64,
     /// Rows a look takes at the most.
@@ -184,6 +186,8 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("http.workers", settings.http.workers == 0),
         ("http.page_rows", settings.http.page_rows < 1),
         ("jobs.rows", settings.jobs.rows < 1),
+        ("jobs.claim_s", settings.jobs.claim_s < 1),
+        ("jobs.accounts_per_transaction", settings.jobs.accounts_per_transaction < 1),
         ("explain.rows", settings.explain.rows < 1),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {

@@ -23,6 +23,7 @@ pub mod fault;
 pub mod idempotency;
 pub mod ids;
 pub mod installation;
+pub mod job;
 pub mod meter;
 pub mod notice;
 pub mod read_request;

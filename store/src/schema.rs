@@ -393,6 +393,23 @@ tables! {
         count -> BigInt,
         cleared_at -> Nullable<Instant>,
     }
+
+    jobs (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        kind -> Word,
+        day -> Word,
+        state -> Word,
+        attempts -> Number,
+        claimed_at -> Instant,
+        deadline_at -> Instant,
+        cursor -> Nullable<Number>,
+        started_at -> Instant,
+        ended_at -> Nullable<Instant>,
+        accounts -> BigInt,
+        entries -> BigInt,
+        failures -> BigInt,
+    }
 }
 
 allow_tables_to_appear_in_same_query!(
@@ -405,6 +422,7 @@ allow_tables_to_appear_in_same_query!(
     id_counters,
     idempotency_keys,
     installations,
+    jobs,
     meter_causes,
     meters,
     notices,

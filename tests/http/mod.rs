@@ -5,6 +5,7 @@ mod archive;
 mod bad_input;
 mod explaining;
 mod health;
+mod jobs;
 mod reversal;
 mod rights;
 mod tariffs;

@@ -8,6 +8,7 @@ mod guards;
 mod hot;
 mod identity;
 mod interleavings;
+mod jobs;
 mod links;
 mod outage;
 mod permit;
