@@ -1,4 +1,5 @@
-//! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled.
+//! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled,
+//! heartbeats.
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -11,7 +12,7 @@ use crate::{
     operations::{
         Error, books, decide_relay, fixed_charges,
         job::{self, Claim, Run},
-        notices, settle,
+        notices, outage, settle,
     },
 };
 
@@ -28,6 +29,9 @@ pub fn start(app: &App) {
         Duration::from_secs(jobs.fixed_charges_s),
         |app| async move { charge_fixed(&app).await },
     );
+    every(app, "outages", Duration::from_secs(app.settings.outages.heartbeat_s), |app| async move {
+        outage::beat(&app).await
+    });
     every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
 }
 

@@ -163,6 +163,8 @@ id! {
     ReadRequestId
     /// Work that comes once for each local day.
     JobId
+    /// A time in which the program was down.
+    OutageId
 }
 
 #[cfg(test)]

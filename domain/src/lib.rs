@@ -20,6 +20,7 @@ pub mod ids;
 pub mod ledger;
 pub mod money;
 pub mod notice;
+pub mod outage;
 pub mod polling;
 pub mod reading;
 pub mod relay;

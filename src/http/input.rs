@@ -8,7 +8,8 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
-    AccountId, ConcentratorId, CustomerId, JobId, MeterId, OrderId, ReadRequestId, RefundId, SiteId, TariffId, VendId,
+    AccountId, ConcentratorId, CustomerId, JobId, MeterId, OrderId, OutageId, ReadRequestId, RefundId, SiteId,
+    TariffId, VendId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -153,7 +154,7 @@ macro_rules! named {
 named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
     AccountId = "account", VendId = "vend", RefundId = "refund", OrderId = "relay order", ReadRequestId = "read request",
-    JobId = "job",
+    JobId = "job", OutageId = "outage",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

@@ -15,6 +15,7 @@ pub mod input;
 mod jobs;
 mod meters;
 mod notices;
+mod outages;
 pub mod page;
 pub mod problem;
 mod readings;
@@ -110,6 +111,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(relay_orders::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)
+        .configure(outages::routes)
         .configure(audit_log::routes);
 }
 

@@ -19,6 +19,7 @@ pub mod notices;
 pub mod once;
 pub mod open_account;
 pub mod order_relay;
+pub mod outage;
 pub mod post;
 pub mod read_now;
 pub mod record_order;

@@ -62,6 +62,8 @@ pub struct Settings {
     pub jobs: JobSettings,
     /// Explanations of balances.
     pub explain: ExplainSettings,
+    /// Reports of times in which the program was down.
+    pub outages: OutageSettings,
     /// The business rules' numbers.
     pub policy: Policy,
     /// Kinds of concentrators and meters.
@@ -136,6 +138,18 @@ pub struct ExplainSettings {
     pub rows: i64,
 }
 
+/// Reports of times in which the program was down.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutageSettings {
+    /// Time between two heartbeats, in seconds.
+    pub heartbeat_s: u64,
+    /// A report is made so many hours after the start at the latest.
+    pub report_after_h: u32,
+    /// Days of an outage that are looked at, the last ones.
+    pub days: u32,
+}
+
 impl Settings {
     /// The meter profile with this name.
     ///
@@ -189,6 +203,7 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("jobs.claim_s", settings.jobs.claim_s < 1),
         ("jobs.accounts_per_transaction", settings.jobs.accounts_per_transaction < 1),
         ("explain.rows", settings.explain.rows < 1),
+        ("outages.heartbeat_s", settings.outages.heartbeat_s < 1),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {
         return Err(value(key, "must be at least 1".to_owned()));

@@ -272,6 +272,7 @@ ids! {
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
     domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
+    domain::ids::OutageId,
 }
 
 wholes! { u8, u16, u32, i64 }

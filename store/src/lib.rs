@@ -26,6 +26,7 @@ pub mod installation;
 pub mod job;
 pub mod meter;
 pub mod notice;
+pub mod outage;
 pub mod read_request;
 pub mod reading;
 pub mod refund;

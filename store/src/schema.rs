@@ -410,6 +410,22 @@ tables! {
         entries -> BigInt,
         failures -> BigInt,
     }
+
+    heartbeats (site_id) {
+        site_id -> Number,
+        at -> Instant,
+    }
+
+    outages (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        down_from -> Instant,
+        up_at -> Instant,
+        missed -> Text,
+        deadline_at -> Instant,
+        reported_at -> Nullable<Instant>,
+        report -> Nullable<Text>,
+    }
 }
 
 allow_tables_to_appear_in_same_query!(
@@ -419,6 +435,7 @@ allow_tables_to_appear_in_same_query!(
     audit_lines,
     concentrators,
     customers,
+    heartbeats,
     id_counters,
     idempotency_keys,
     installations,
@@ -426,6 +443,7 @@ allow_tables_to_appear_in_same_query!(
     meter_causes,
     meters,
     notices,
+    outages,
     postings,
     read_requests,
     readings,

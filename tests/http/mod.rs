@@ -6,6 +6,7 @@ mod bad_input;
 mod explaining;
 mod health;
 mod jobs;
+mod outages;
 mod reversal;
 mod rights;
 mod tariffs;

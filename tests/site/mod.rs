@@ -11,6 +11,7 @@ mod interleavings;
 mod jobs;
 mod links;
 mod outage;
+mod outages;
 mod permit;
 mod replacement;
 mod settlement;

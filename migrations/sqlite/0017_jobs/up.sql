@@ -19,3 +19,25 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX jobs_kind_day ON jobs (site_id, kind, day);
 CREATE INDEX jobs_by_start ON jobs (site_id, started_at);
+
+-- When the program was last up for a site.
+CREATE TABLE heartbeats (
+    site_id INTEGER NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL, -- written again and again while it runs
+    FOREIGN KEY (site_id) REFERENCES sites (id)
+) STRICT, WITHOUT ROWID;
+
+-- How the program was down: one row for each start, reported once what it missed is caught up.
+CREATE TABLE outages (
+    site_id INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    down_from INTEGER NOT NULL, -- the last heartbeat before
+    up_at INTEGER NOT NULL, -- the start
+    missed TEXT NOT NULL, -- what was found missing at the start, JSON
+    deadline_at INTEGER NOT NULL, -- reported then at the latest, with what is still missing
+    reported_at INTEGER, -- null: what was missed is being caught up
+    report TEXT, -- what is still missing, and what was posted for days before the start, JSON
+    PRIMARY KEY (site_id, id),
+    FOREIGN KEY (site_id) REFERENCES sites (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outages_by_start ON outages (site_id, up_at);
