@@ -1,7 +1,7 @@
 //! Jobs: what is done for all accounts of a site once for each local day, and how far it is.
 
 use actix_web::{get, web};
-use domain::ids::JobId;
+use domain::ids::{AccountId, JobId};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use store::job::{JobKind, JobState};
@@ -44,6 +44,9 @@ struct Job {
     /// From then on it may be claimed again; later with each chunk of accounts.
     #[schema(value_type = String, format = DateTime)]
     deadline_at: Timestamp,
+    /// The last account, by identifier, that is done; absent where none is.
+    #[schema(value_type = Option<String>)]
+    cursor: Option<AccountId>,
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
@@ -68,6 +71,7 @@ impl From<store::job::Job> for Job {
             attempts: row.attempts,
             claimed_at: row.claimed_at,
             deadline_at: row.deadline_at,
+            cursor: row.cursor,
             started_at: row.started_at,
             ended_at: row.ended_at,
             accounts: row.accounts,

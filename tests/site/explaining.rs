@@ -24,7 +24,11 @@ use wattgate::{
 use super::settlement::kwh;
 use crate::support::{Database, Home, Terms, by_blocks, on_both};
 
-on_both!(a_correction_over_the_end_of_a_month_is_explained_by_its_old_and_new_values, rows_that_do_not_agree_are_told);
+on_both!(
+    a_correction_over_the_end_of_a_month_is_explained_by_its_old_and_new_values,
+    prices_by_the_time_of_day_are_explained_by_their_periods,
+    rows_that_do_not_agree_are_told,
+);
 
 /// 0.50 up to 10 kWh of the month, 0.55 up to 20, then 0.80; and 31.00 a month. Opened on 30 May at 8 o'clock with 100.00
 /// and 1000 kWh on the register: two of 31 days are left, 2.00.
@@ -185,6 +189,65 @@ fn correction_by_hand() -> Value {
             "carry_before": "0.0001600000", "carry_after": "0.0001600000", "posted": 30,
         },
     })
+}
+
+/// Peak at 1.00 from 8 to 22 o'clock, valley at 0.25, and 0.10 for each kWh above 5 of the month, at a CT of 2: 7 and 1 on the
+/// register are 14 and 2 kWh, 14.00 + 0.50 + 1.10.
+async fn prices_by_the_time_of_day_are_explained_by_their_periods(database: Database) {
+    let time_of_use = json!({
+        "prices": { "peak": "1.00", "valley": "0.25" },
+        "day_types": {
+            "usual": [
+                { "at": "00:00:00", "period": "valley" },
+                { "at": "08:00:00", "period": "peak" },
+                { "at": "22:00:00", "period": "valley" },
+            ],
+        },
+        "seasons": [{ "from_month": 1, "from_day": 1, "weekdays": "usual", "weekends": "usual" }],
+        "holidays": {},
+    });
+    let block = |upto: Option<&str>, price: &str| NewBlock { upto_kwh: upto.map(kwh), price: price.parse().unwrap() };
+    let blocks = vec![block(Some("5"), "0"), block(None, "0.10")];
+    let tariff = NewTariff { time_of_use: serde_json::from_value(time_of_use).unwrap(), ..by_blocks(blocks) };
+    let (time_zone, register) = ("Asia/Shanghai", kwh("1000"));
+    let terms = Terms { nth: 1, time_zone, tariff, multiplier: 2, register, credit: 10_000 };
+    let home = Home::start(&database, at("05-30 08:00"), terms).await;
+    home.read_at("05-30 22:00", Kind::Instant, "05-30 22:00", "1007").await;
+    home.read_at("05-31 00:10", Kind::DailyFreeze, "05-31 00:00", "1008").await;
+    let day = Moment::Date(date(2026, 5, 31));
+    let told = home.explanation(day, day).await.unwrap();
+    for (language, lines) in [
+        (
+            Language::En,
+            [
+                "energy charge: -15.60 CNY",
+                "16 kWh, register 1000 to 1008 × 2",
+                "1007 at 2026-05-30 22:00: reading of 2026-05-30 22:00 1007",
+                "peak 14 kWh, valley 2 kWh",
+                "peak (window from 2026-05-01, price version 1): 14 kWh x 1 = 14, as 14.00 CNY",
+                "valley (window from 2026-05-01, price version 1): 2 kWh x 0.25 = 0.5, as 0.50 CNY",
+                "Block 2 (window from 2026-05-01, price version 1): 11 kWh x 0.1 = 1.1, as 1.10 CNY",
+            ],
+        ),
+        (
+            Language::Zh,
+            [
+                "电费：-15.60 CNY",
+                "16千瓦时，示值1000至1008 × 2",
+                "2026-05-30 22:00示值1007：2026-05-30 22:00抄表1007",
+                "峰14千瓦时，谷2千瓦时",
+                "峰（2026-05-01起的周期，第1版电价）：14千瓦时 × 1 = 14，计14.00 CNY",
+                "谷（2026-05-01起的周期，第1版电价）：2千瓦时 × 0.25 = 0.5，计0.50 CNY",
+                "第2阶梯（2026-05-01起的周期，第1版电价）：11千瓦时 × 0.1 = 1.1，计1.10 CNY",
+            ],
+        ),
+    ] {
+        let text = explain::text(&told, language);
+        for line in lines {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+    home.closed().await;
 }
 
 async fn rows_that_do_not_agree_are_told(database: Database) {
