@@ -240,6 +240,8 @@ fn explained(
         amount: step.moved,
         balance_before: step.balance_before,
         balance_after: step.balance_before + step.moved,
+        carry_before: exact(step.carry_before),
+        carry_after: exact(step.carry_after),
         energy_charge: step.charged.map(|charged| energy_charge(currency, days, &charged)),
         fixed_charge: fixed.map(FixedCharge::from),
         differences: step.differences,
@@ -264,8 +266,6 @@ fn energy_charge(currency: &Currency, days: Vec<ExplainedDay>, charged: &replay:
         cost_before: charged.cost_before,
         cost_after: charged.cost_after,
         cost: costs.into_iter().sum(),
-        carry_before: exact(charged.carry_before),
-        carry_after: exact(charged.carry_after),
         posted: charged.amount,
     }
 }

@@ -51,7 +51,6 @@ pub async fn claim(app: &App, site: SiteId, kind: JobKind, day: Date) -> Result<
     let until = shift(now, lease);
     let claimed =
         app.db.write(move |conn| Ok::<_, Error>(store::job::claim(conn, site, (kind, day), now, until)?)).await?;
-    store::fault::point("job.claimed");
     Ok(claimed.map_or(Claim::Theirs, |job| Claim::Ours(Run { job, lease })))
 }
 

@@ -52,6 +52,10 @@ pub struct Step {
     pub moved: Money,
     /// The posted balance before, replayed.
     pub balance_before: Money,
+    /// The carry before, replayed.
+    pub carry_before: Carry,
+    /// The carry after, replayed.
+    pub carry_after: Carry,
     /// Days it settled or corrected.
     pub days: Vec<Day>,
     /// What it charged; none where its kind charges no energy.
@@ -68,10 +72,6 @@ pub struct Charged {
     pub cost_before: Exact,
     /// The same after.
     pub cost_after: Exact,
-    /// The carry before.
-    pub carry_before: Carry,
-    /// The carry after.
-    pub carry_after: Carry,
     /// What is posted: whole minor units, negative where something is given back.
     pub amount: Money,
 }
@@ -152,7 +152,7 @@ impl Replay {
     pub fn step(&mut self, conn: &mut Conn, transaction: Transaction) -> Result<Step, Error> {
         let postings = store::transaction::postings(conn, transaction.id)?;
         let moved = balance_of(LedgerAccount::Balance(self.account.id), &postings);
-        let (balance_before, before) = (self.balance, self.usage.clone());
+        let (balance_before, carry_before, before) = (self.balance, self.carry, self.usage.clone());
         self.balance = self.balance + moved;
         let mut wrong = Vec::new();
         if transaction.balance_after != self.balance {
@@ -178,7 +178,8 @@ impl Replay {
                 None
             }
         };
-        Ok(Step { transaction, postings, moved, balance_before, days, charged, differences: wrong })
+        let (carry_after, differences) = (self.carry, wrong);
+        Ok(Step { transaction, postings, moved, balance_before, carry_before, carry_after, days, charged, differences })
     }
 
     /// What a charge comes to; the carry follows.
@@ -209,7 +210,7 @@ impl Replay {
         self.carry = carry_after;
         let (old, new) = (charge::slices(before, &self.tariff)?, charge::slices(&self.usage, &self.tariff)?);
         let lines = explain::changes(&old, &new);
-        Ok(Charged { lines, cost_before, cost_after, carry_before, carry_after, amount })
+        Ok(Charged { lines, cost_before, cost_after, amount })
     }
 
     /// The exact costs before and after. Settlement reckons over the windows that the first of its days may count in; which

@@ -175,6 +175,7 @@ fn correction_by_hand() -> Value {
         "id": "#", "sequence": 9, "kind": "correction", "object": "meter:#", "at": at("06-02 09:00"),
         "postings": [{ "from": "balance:#", "to": "revenue:energy", "amount": 30 }],
         "amount": -30, "balance_before": 5400, "balance_after": 5370, "differences": [],
+        "carry_before": "0.0001600000", "carry_after": "0.0001600000",
         "energy_charge": {
             "days": [
                 day("2026-05-31", &last, &first, "12.5002", old("1020.0002", "11.5002")),
@@ -185,8 +186,7 @@ fn correction_by_hand() -> Value {
                 line("2026-06-01", 1, "-1.0000", "0.500000", "-0.5000000000", -50),
             ],
             // May was 10 x 0.50 + 10 x 0.55 + 0.0002 x 0.80 and June 5 x 0.50.
-            "cost_before": "13.0001600000", "cost_after": "13.3001600000", "cost": "0.3000000000",
-            "carry_before": "0.0001600000", "carry_after": "0.0001600000", "posted": 30,
+            "cost_before": "13.0001600000", "cost_after": "13.3001600000", "cost": "0.3000000000", "posted": 30,
         },
     })
 }

@@ -165,21 +165,22 @@ impl Home {
             assert_eq!(transaction.balance_before, balance);
             balance = balance + transaction.amount;
             assert_eq!(transaction.balance_after, balance);
+            assert_eq!(transaction.carry_before, carry);
+            carry = transaction.carry_after;
             if let Some(fixed) = &transaction.fixed_charge {
                 assert_eq!(fixed.parts.iter().map(|part| part.amount).sum::<Money>(), -transaction.amount);
             }
             let Some(charge) = &transaction.energy_charge else {
                 let others = [TransactionKind::Charge, TransactionKind::Correction];
                 assert!(!others.contains(&transaction.kind), "{transaction:#?}");
+                assert_eq!(transaction.carry_before, carry);
                 continue;
             };
-            assert_eq!(charge.carry_before, carry);
-            carry = charge.carry_after;
             assert_eq!(charge.posted, -transaction.amount);
             assert_eq!(charge.lines.iter().map(|line| line.amount).sum::<Money>(), charge.posted);
             assert_eq!(charge.lines.iter().map(|line| line.cost).sum::<Exact>(), charge.cost);
             assert_eq!(charge.cost, charge.cost_after - charge.cost_before);
-            assert_eq!(charge.cost + charge.carry_before, Exact::of(charge.posted, &told.currency) + carry);
+            assert_eq!(charge.cost + transaction.carry_before, Exact::of(charge.posted, &told.currency) + carry);
             assert!(!charge.days.is_empty());
             for day in &charge.days {
                 assert_eq!(day.energies.iter().map(|part| part.energy).sum::<Energy>(), day.energy);

@@ -82,7 +82,7 @@ impl Text<'_> {
             format!("{sequence}. {at} {en}{receipt_en}: {amount}"),
         );
         if let Some(charge) = &transaction.energy_charge {
-            self.energy_charge(charge);
+            self.energy_charge(charge, transaction);
         }
         if let Some(fixed) = &transaction.fixed_charge {
             self.fixed_charge(fixed);
@@ -94,10 +94,10 @@ impl Text<'_> {
         }
     }
 
-    fn energy_charge(&mut self, charge: &EnergyCharge) {
+    fn energy_charge(&mut self, charge: &EnergyCharge, transaction: &Explained) {
         charge.days.iter().for_each(|day| self.day(day));
         charge.lines.iter().for_each(|line| self.price(line));
-        let [cost, before, after] = [charge.cost, charge.carry_before, charge.carry_after].map(short);
+        let [cost, before, after] = [charge.cost, transaction.carry_before, transaction.carry_after].map(short);
         let posted = self.money(charge.posted);
         self.line(
             3,

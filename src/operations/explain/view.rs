@@ -83,6 +83,12 @@ pub struct Explained {
     /// The posted balance after.
     #[schema(value_type = i64)]
     pub balance_after: Money,
+    /// What was used beyond whole minor units before.
+    #[schema(value_type = String)]
+    pub carry_before: Exact,
+    /// The same after.
+    #[schema(value_type = String)]
+    pub carry_after: Exact,
     /// The energy that a charge or correction is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
@@ -110,7 +116,7 @@ pub struct Moved {
     pub amount: Money,
 }
 
-/// Energy in money: `cost_after - cost_before + carry_before = posted + carry_after`, exactly.
+/// Energy in money: `cost_after - cost_before` and the transaction's `carry_before` are `posted` and its `carry_after`, exactly.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EnergyCharge {
     /// The days it settles or corrects.
@@ -126,12 +132,6 @@ pub struct EnergyCharge {
     /// The difference: what the lines cost together.
     #[schema(value_type = String)]
     pub cost: Exact,
-    /// What was used beyond whole minor units before.
-    #[schema(value_type = String)]
-    pub carry_before: Exact,
-    /// The same after.
-    #[schema(value_type = String)]
-    pub carry_after: Exact,
     /// Whole minor units posted; negative where they were given back.
     #[schema(value_type = i64)]
     pub posted: Money,
