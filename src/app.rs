@@ -32,7 +32,7 @@ use crate::{
     http, jobs,
     metrics::Metrics,
     operations::{
-        Error, balance, books, ingest, read_now,
+        Error, balance, books, ingest, outage, read_now,
         record_order::{self, Entry, Written},
     },
     port,
@@ -148,6 +148,7 @@ impl App {
     pub async fn start(&self, seed: u64) -> Result<(), Problem> {
         self.start_writers();
         read_now::end_interrupted(self, self.settings.jobs.rows).await?;
+        outage::begin(self).await?;
         let filled = balance::rebuild(self, self.settings.jobs.rows).await?;
         tracing::info!(accounts = filled, "hot balances filled");
         let seams = Seams { clock: self.clock.clone(), seed, port: Arc::new(port::Door::new(self)) };
@@ -286,6 +287,9 @@ impl App {
     pub async fn stop(&self) {
         if let Some(fleet) = self.fleet() {
             fleet.stop(Duration::from_secs(self.settings.http.stop_s)).await;
+        }
+        if let Err(error) = outage::mark(self).await {
+            tracing::warn!(%error, "the next start takes the last heartbeat for the end");
         }
     }
 }

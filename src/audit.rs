@@ -4,26 +4,21 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use domain::{
     account,
-    charge::{self, Usage},
-    energy::Energy,
-    ids::{InstallationId, ReadingId, SiteId, TransactionId},
-    ledger::{self, LedgerAccount, Posting, TransactionKind, balance_of},
+    ids::SiteId,
+    ledger::{self, LedgerAccount, Posting, TransactionKind},
     money::{Carry, Money},
     relay::order::State,
-    tariff::Tariff,
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use store::{
     Conn,
     account::Account,
     reversal::Reversal,
-    settled_day::SettledDay,
     transaction::{Entry, Transaction},
 };
 
 use crate::{
     app::{self, Problem},
-    operations::{Error, books, fixed_charges},
+    operations::{Error, fixed_charges, replay::Replay},
     settings,
 };
 
@@ -94,21 +89,20 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
         let Some(last) = sites.last().map(|site| site.id) else { return Ok(audit) };
         site = Some(last);
         for site in sites {
-            let (sums, zone) = (sums(conn, site.id, rows)?, books::zone(&site)?);
+            let sums = sums(conn, site.id, rows)?;
             let mut after = None;
             loop {
                 let accounts = store::account::page(conn, site.id, after, rows)?;
                 let Some(last) = accounts.last().map(|account| account.id) else { break };
                 after = Some(last);
-                for account in accounts {
+                for row in accounts {
                     audit.accounts += 1;
-                    let sum = sums.get(&LedgerAccount::Balance(account.id)).copied().unwrap_or_default();
-                    if sum != account.posted {
-                        let differs = format!("balance is {}, its postings sum to {sum}", account.posted);
-                        audit.differences.push(format!("account {}: {differs}", account.id));
+                    let sum = sums.get(&LedgerAccount::Balance(row.id)).copied().unwrap_or_default();
+                    if sum != row.posted {
+                        let differs = format!("balance is {}, its postings sum to {sum}", row.posted);
+                        audit.differences.push(format!("account {}: {differs}", row.id));
                     }
-                    let tariff = books::prices(conn, &account, &site)?;
-                    Replay::new(&account, &tariff, &zone).run(conn, rows, &mut audit)?;
+                    account(conn, row, rows, &mut audit)?;
                 }
             }
             orders(conn, site.id, rows, &mut audit)?;
@@ -131,169 +125,50 @@ fn sums(conn: &mut Conn, site: SiteId, rows: i64) -> Result<BTreeMap<LedgerAccou
     }
 }
 
-/// One account, replayed from its first transaction.
-struct Replay<'a> {
-    account: &'a Account,
-    tariff: &'a Tariff,
-    zone: &'a TimeZone,
-    balance: Money,
-    carry: Carry,
-    usage: Usage,
-    /// Fixed charges by what they were posted for.
-    fixed: BTreeMap<String, Money>,
-    /// The register's value at each settled midnight so far.
-    ends: BTreeMap<(InstallationId, Date), SettledDay>,
-}
-
-impl<'a> Replay<'a> {
-    fn new(account: &'a Account, tariff: &'a Tariff, zone: &'a TimeZone) -> Self {
-        let (balance, carry, usage) = (Money::ZERO, Carry::ZERO, Usage::none());
-        Self { account, tariff, zone, balance, carry, usage, fixed: BTreeMap::new(), ends: BTreeMap::new() }
+/// Replays one account from its first transaction; every difference is noted.
+fn account(conn: &mut Conn, row: Account, rows: i64, audit: &mut Audit) -> Result<(), Error> {
+    let mut replay = Replay::load(conn, row)?;
+    let id = replay.account.id;
+    let reversals = store::reversal::of_account(conn, id)?;
+    let mut reversals: BTreeMap<_, _> = reversals.into_iter().map(|row| (row.transaction_id, row)).collect();
+    // Fixed charges by what they were posted for.
+    let mut fixed: BTreeMap<String, Money> = BTreeMap::new();
+    let mut after = 0;
+    loop {
+        let page = store::transaction::of_account(conn, id, after, rows)?;
+        let Some(last) = page.last().map(|transaction| transaction.sequence) else { break };
+        after = last;
+        for transaction in page {
+            audit.transactions += 1;
+            let mut step = replay.step(conn, transaction)?;
+            audit.settled_days += step.days.len();
+            let transaction = &step.transaction;
+            if transaction.kind == TransactionKind::FixedCharge {
+                fixed.insert(transaction.object.clone(), -step.moved);
+            }
+            let reversal = reversals.remove(&transaction.id);
+            step.differences.extend(reversed(conn, transaction, reversal)?);
+            let told = step.differences.iter().map(|what| format!("transaction {}: {what}", transaction.id));
+            audit.differences.extend(told);
+        }
     }
-
-    fn run(mut self, conn: &mut Conn, rows: i64, audit: &mut Audit) -> Result<(), Error> {
-        let mut days: BTreeMap<TransactionId, Vec<SettledDay>> = BTreeMap::new();
-        for day in store::settled_day::history(conn, self.account.id, None)? {
-            audit.settled_days += 1;
-            days.entry(day.transaction_id).or_default().push(day);
+    let mut differ = |what: &str, is: String, replayed: String| {
+        if is != replayed {
+            audit.differences.push(format!("account {id}: {what} is {is}, replayed {replayed}"));
         }
-        let reversals = store::reversal::of_account(conn, self.account.id)?;
-        let mut reversals: BTreeMap<_, _> = reversals.into_iter().map(|row| (row.transaction_id, row)).collect();
-        let mut after = 0;
-        loop {
-            let page = store::transaction::of_account(conn, self.account.id, after, rows)?;
-            let Some(last) = page.last().map(|transaction| transaction.sequence) else { break };
-            for transaction in page {
-                audit.transactions += 1;
-                let settled = days.remove(&transaction.id).unwrap_or_default();
-                self.step(conn, &transaction, settled, audit)?;
-                let reversal = reversals.remove(&transaction.id);
-                if let Some(what) = reversed(conn, &transaction, reversal)? {
-                    audit.differences.push(format!("transaction {}: {what}", transaction.id));
-                }
-            }
-            after = last;
-        }
-        let energies = store::settled_energy::since(conn, self.account.id, None)?;
-        if energies != self.usage {
-            let differs = format!("settled energies are {energies:?}, replayed {:?}", self.usage);
-            audit.differences.push(format!("account {}: {differs}", self.account.id));
-        }
-        let mut differ = |what: &str, is: String, replayed: String| {
-            if is != replayed {
-                audit.differences.push(format!("account {}: {what} is {is}, replayed {replayed}", self.account.id));
-            }
-        };
-        differ("balance", self.account.posted.to_string(), self.balance.to_string());
-        // What is left of a minor unit is dropped with the account.
-        let carry = if self.account.state == account::State::Closed { Carry::ZERO } else { self.carry };
-        differ("carry", self.account.carry.get().to_string(), carry.get().to_string());
-        let expected = fixed_charges::expected(self.account, self.tariff, self.zone);
-        differ("fixed charges", format!("{:?}", self.fixed), format!("{expected:?}"));
-        differ("settled days without transaction", days.len().to_string(), "0".to_owned());
-        differ("reversals without transaction", reversals.len().to_string(), "0".to_owned());
-        Ok(())
-    }
-
-    fn step(
-        &mut self,
-        conn: &mut Conn,
-        transaction: &Transaction,
-        settled: Vec<SettledDay>,
-        audit: &mut Audit,
-    ) -> Result<(), Error> {
-        let id = transaction.id;
-        let postings = store::transaction::postings(conn, id)?;
-        let moved = balance_of(LedgerAccount::Balance(self.account.id), &postings);
-        self.balance = self.balance + moved;
-        let mut differ = |holds: bool, what: String| {
-            if !holds {
-                audit.differences.push(format!("transaction {id}: {what}"));
-            }
-        };
-        differ(
-            transaction.balance_after == self.balance,
-            format!("balance after is {}, replayed {}", transaction.balance_after, self.balance),
-        );
-        differ(postings.iter().all(|posting| posting.amount > Money::ZERO), "a posting moves nothing".to_owned());
-        if transaction.kind == TransactionKind::FixedCharge {
-            self.fixed.insert(transaction.object.clone(), -moved);
-        }
-        if !matches!(transaction.kind, TransactionKind::Charge | TransactionKind::Correction) {
-            differ(settled.is_empty(), "settles days without being a charge".to_owned());
-            return Ok(());
-        }
-        let before = self.usage.clone();
-        for day in settled {
-            for what in self.settle(conn, day)? {
-                differ(false, what);
-            }
-        }
-        let (amount, carry) = charge::settle(&before, &self.usage, self.carry, self.tariff)?;
-        differ(-moved == amount, format!("charged {}, replayed {amount}", -moved));
-        differ(
-            transaction.carry_after == Some(carry),
-            format!("carry after is {:?}, replayed {carry:?}", transaction.carry_after),
-        );
-        self.carry = carry;
-        Ok(())
-    }
-
-    /// Replays a settled day from its readings; returns what does not agree.
-    fn settle(&mut self, conn: &mut Conn, day: SettledDay) -> Result<Vec<String>, Error> {
-        let mut wrong = Vec::new();
-        let installation = store::installation::by_id(conn, day.installation_id)?;
-        let before = self.usage.plus(&day.usage(installation.multiplier)?);
-        self.usage = match self.ends.get(&(day.installation_id, day.day)) {
-            Some(old) => before.minus(&old.usage(installation.multiplier)?),
-            None => before,
-        };
-        let Some(at) = installation.settlement().end_of(day.day, self.zone) else {
-            return Ok(vec![format!("day {} of a meter that had been removed before", day.day)]);
-        };
-        let (window, version) = self.tariff.window(day.day, books::opened(self.account, self.zone))?;
-        if (window, i64::from(version)) != (day.block_window, day.tariff_version) {
-            wrong.push(format!("day {} counts in {} by version {}", day.day, day.block_window, day.tariff_version));
-        }
-        let end = (at, day.end_value, vec![day.reading_id]);
-        let end = day.later_reading_id.into_iter().fold(end, |(at, value, mut readings), later| {
-            readings.push(later);
-            (at, value, readings)
-        });
-        let cuts = day.cuts.iter().map(|cut| (cut.at, cut.value, cut.readings.clone()));
-        for (at, is, readings) in cuts.chain([end]) {
-            // The running maximum may stand above what its readings say, never below, but for what a removed meter showed
-            // last.
-            let value = replayed(conn, &readings, at)?;
-            let value = installation.end_value.map_or(value, |last| value.min(last));
-            if is < value {
-                wrong.push(format!("day {} has {is} at {at}, its readings say {value}", day.day));
-            }
-        }
-        if installation.account_id != self.account.id {
-            wrong.push(format!("day {} of a meter that was never installed", day.day));
-        }
-        let before = self.ends.get(&(installation.id, domain::calendar::day_before(day.day)));
-        let start = before.map_or(installation.start_value, |before| before.end_value);
-        let energy = Energy::new((day.end_value - start).get() * i64::from(installation.multiplier));
-        if energy != day.energy {
-            wrong.push(format!("day {} has {} kWh, replayed {energy}", day.day, day.energy));
-        }
-        self.ends.insert((day.installation_id, day.day), day);
-        Ok(wrong)
-    }
-}
-
-/// A register's value as its readings tell it: of one at that instant, or of the two around it.
-fn replayed(conn: &mut Conn, readings: &[ReadingId], at: Timestamp) -> Result<Energy, Error> {
-    let Some(first) = readings.first() else { return Ok(Energy::ZERO) };
-    let first = store::reading::by_id(conn, *first)?;
-    let Some(later) = readings.get(1) else { return Ok(first.unwrapped) };
-    let later = store::reading::by_id(conn, *later)?;
-    let span = i128::from(later.as_of.as_microsecond() - first.as_of.as_microsecond()).max(1);
-    let since = i128::from(at.as_microsecond() - first.as_of.as_microsecond());
-    let rise = i128::from((later.unwrapped - first.unwrapped).get());
-    Ok(first.unwrapped + Energy::new(i64::try_from((rise * since).div_euclid(span)).unwrap_or(i64::MAX)))
+    };
+    let energies = store::settled_energy::since(conn, id, None)?;
+    differ("settled energies", format!("{energies:?}"), format!("{:?}", replay.usage));
+    differ("balance", replay.account.posted.to_string(), replay.balance.to_string());
+    // What is left of a minor unit is dropped with the account.
+    let closed = replay.account.state == account::State::Closed;
+    let carry = if closed { Carry::ZERO } else { replay.carry };
+    differ("carry", replay.account.carry.get().to_string(), carry.get().to_string());
+    let expected = fixed_charges::expected(&replay.account, &replay.tariff, &replay.zone);
+    differ("fixed charges", format!("{fixed:?}"), format!("{expected:?}"));
+    differ("settled days without transaction", replay.days.len().to_string(), "0".to_owned());
+    differ("reversals without transaction", reversals.len().to_string(), "0".to_owned());
+    Ok(())
 }
 
 /// A reversal's transaction gives back what its vend's one brought, the way it came; what does not agree.

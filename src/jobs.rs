@@ -1,16 +1,19 @@
-//! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled.
+//! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled,
+//! heartbeats.
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
-use domain::{
-    calendar::{day_before, day_of, midnight, shift},
-    ids::AccountId,
-};
+use domain::calendar::{at, day_before, day_of, shift};
 use futures_util::FutureExt;
+use store::job::JobKind;
 
 use crate::{
     app::App,
-    operations::{Error, books, decide_relay, fixed_charges, notices, settle},
+    operations::{
+        Error, books, decide_relay, fixed_charges,
+        job::{self, Claim, Run},
+        notices, outage, settle,
+    },
 };
 
 /// Starts all of it; it ends with the program.
@@ -26,6 +29,9 @@ pub fn start(app: &App) {
         Duration::from_secs(jobs.fixed_charges_s),
         |app| async move { charge_fixed(&app).await },
     );
+    every(app, "outages", Duration::from_secs(app.settings.outages.heartbeat_s), |app| async move {
+        outage::beat(&app).await
+    });
     every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
 }
 
@@ -71,66 +77,76 @@ pub async fn decide_due(app: &App) -> Result<usize, Error> {
     Ok(due.len())
 }
 
-/// Posts the fixed charges that are due, site by site.
+/// Posts the fixed charges that are due, site by site: each local day's by a job, and what it left by every look after it.
 ///
 /// # Errors
 /// The database fails.
 pub async fn charge_fixed(app: &App) -> Result<usize, Error> {
+    site_by_site(app, JobKind::FixedCharges).await
+}
+
+/// Settles the days that are open, site by site: most were settled when their freeze arrived, what is left waited for a
+/// reading after it. From the time on from which yesterday may be interpolated, a job does it once; every look before and
+/// after that settles what can be settled then.
+///
+/// # Errors
+/// The database fails.
+pub async fn settle_open(app: &App) -> Result<usize, Error> {
+    site_by_site(app, JobKind::Settlement).await
+}
+
+async fn site_by_site(app: &App, kind: JobKind) -> Result<usize, Error> {
     let rows = app.settings.jobs.rows;
-    let (mut charged, mut site) = (0, None);
+    let (mut written, mut site) = (0, None);
     loop {
         let sites = app.db.read(move |conn| Ok::<_, Error>(store::site::page(conn, site, rows)?)).await?;
-        let Some(last) = sites.last().map(|site| site.id) else { return Ok(charged) };
+        let Some(last) = sites.last().map(|site| site.id) else { return Ok(written) };
         site = Some(last);
         for site in sites {
-            let mut after = None;
-            loop {
-                let (last, posted) = fixed_charges::post_due(app, site.id, after).await?;
-                charged += posted;
-                match last {
-                    None => break,
-                    last => after = last,
-                }
+            match of_site(app, &site, kind).await {
+                Ok(done) => written += done,
+                Err(error) if error.is_of_the_database() => return Err(error),
+                // One site must not keep the others waiting.
+                Err(error) => tracing::error!(site = %site.id, %error, "a job was not done"),
             }
         }
     }
 }
 
-/// Settles the days that are open, site by site: most were settled when their freeze arrived, what is left waited for a
-/// reading after it.
-///
-/// # Errors
-/// The database fails.
-pub async fn settle_open(app: &App) -> Result<usize, Error> {
-    let (now, rows) = (app.clock.now(), app.settings.jobs.rows);
-    let mut settled = 0;
-    let mut site = None;
+/// Goes through a site's accounts, by its job where that is due and was not done yet; what was written.
+async fn of_site(app: &App, site: &store::site::Site, kind: JobKind) -> Result<usize, Error> {
+    let now = app.clock.now();
+    let zone = books::zone(site)?;
+    let today = day_of(now, &zone);
+    let due = match kind {
+        JobKind::FixedCharges => Some(today),
+        JobKind::Settlement => {
+            let noon = at(today, app.settings.policy.settlement.interpolate_from, &zone);
+            (now >= noon).then(|| day_before(today))
+        }
+    };
+    let run = match due {
+        None => None,
+        Some(day) => match job::claim(app, site.id, kind, day).await? {
+            Claim::Ours(run) => Some(run),
+            Claim::Theirs => return Ok(0),
+            Claim::Done => None,
+        },
+    };
+    let (mut written, mut after) = (0, run.as_ref().and_then(Run::cursor));
     loop {
-        let sites = app.db.read(move |conn| Ok::<_, Error>(store::site::page(conn, site, rows)?)).await?;
-        let Some(last) = sites.last().map(|site| site.id) else { return Ok(settled) };
-        site = Some(last);
-        for site in sites {
-            let Ok(zone) = books::zone(&site) else {
-                tracing::error!(site = %site.id, zone = site.time_zone, "no such time zone");
-                continue;
-            };
-            let today = day_of(now, &zone);
-            let (yesterday, midnight) = (day_before(today), midnight(today, &zone));
-            let mut after: Option<AccountId> = None;
-            loop {
-                let behind = move |conn: &mut store::Conn| {
-                    Ok::<_, Error>(store::installation::behind(conn, site.id, yesterday, midnight, after, rows)?)
-                };
-                let open = app.db.read(behind).await?;
-                let Some(last) = open.last().copied() else { break };
-                after = Some(last);
-                for account in open {
-                    match settle::settle(app, account, None).await {
-                        Ok(days) => settled += days,
-                        Err(error) => tracing::warn!(%account, %error, "an account was not settled"),
-                    }
-                }
-            }
+        let (last, done) = match kind {
+            JobKind::FixedCharges => fixed_charges::post_due(app, site.id, after, run.as_ref()).await?,
+            JobKind::Settlement => settle::settle_behind(app, site.id, after, run.as_ref()).await?,
+        };
+        written += done;
+        match last {
+            None => break,
+            last => after = last,
         }
     }
+    if let Some(run) = run {
+        run.end(app).await?;
+    }
+    Ok(written)
 }

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod batch;
 pub mod changes;
 pub mod demo;
+pub mod explain;
 pub mod hot;
 pub mod http;
 pub mod jobs;

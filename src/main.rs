@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use wattgate::{app, audit, demo, keys, settings, telemetry};
+use wattgate::{app, audit, demo, explain, keys, settings, telemetry};
 
 /// Head end for centralized meter reading and prepaid electricity.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Command {
     CreateKey(keys::Options),
     /// Replays every balance from readings and postings; exit status 1 on any difference
     Audit(audit::Options),
+    /// Tells why the balance of an account is what it is, from its readings to the fen
+    Explain(explain::Options),
 }
 
 #[derive(clap::Args)]
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::CheckConfig(file) => read(file).and_then(app::check_config),
         Command::CreateKey(options) => keys::create(options),
         Command::Audit(options) => audit::run(options),
+        Command::Explain(options) => explain::run(options),
     };
     match done {
         Ok(code) => code,

@@ -109,7 +109,7 @@ impl From<Usage> for Vec<(UsageKey, Energy)> {
 }
 
 /// What prices a part of a cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priced {
     /// The block, from 1, that the energy fell into.

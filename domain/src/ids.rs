@@ -161,6 +161,10 @@ id! {
     AuditLineId
     /// A read-now request (召测).
     ReadRequestId
+    /// Work that comes once for each local day.
+    JobId
+    /// A time in which the program was down.
+    OutageId
 }
 
 #[cfg(test)]

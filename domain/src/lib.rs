@@ -13,12 +13,14 @@ pub mod bug;
 pub mod calendar;
 pub mod charge;
 pub mod energy;
+pub mod explain;
 #[cfg(test)]
 mod fixtures;
 pub mod ids;
 pub mod ledger;
 pub mod money;
 pub mod notice;
+pub mod outage;
 pub mod polling;
 pub mod reading;
 pub mod relay;

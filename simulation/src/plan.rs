@@ -198,6 +198,9 @@ decide_ms = 60000
 notices_ms = 60000
 settle_s = 900
 
+[outages]
+heartbeat_s = 900
+
 [policy.disconnection]
 automatic = "on"
 "#;

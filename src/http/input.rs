@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
-    AccountId, ConcentratorId, CustomerId, MeterId, OrderId, ReadRequestId, RefundId, SiteId, TariffId, VendId,
+    AccountId, ConcentratorId, CustomerId, JobId, MeterId, OrderId, OutageId, ReadRequestId, RefundId, SiteId,
+    TariffId, VendId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -114,8 +115,10 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
         }
         ready(web::Query::<T>::from_query(query).map(|query| Self(query.into_inner())).map_err(|error| {
             let text = error.to_string();
-            // serde does not say which value it refused: it is the parameter that is refused alone as well.
-            let alone = || query.split('&').find(|pair| web::Query::<T>::from_query(pair).is_err());
+            // serde does not say which value it refused: it is the parameter that is refused alone as well, and not because
+            // another one is missing then.
+            let bad = |error: QueryPayloadError| !error.to_string().contains("missing field");
+            let alone = || query.split('&').find(|pair| web::Query::<T>::from_query(pair).is_err_and(bad));
             let field = named_field(&text).or_else(|| alone().and_then(|pair| pair.split('=').next()));
             Problem::malformed("query", field, text.clone())
         }))
@@ -151,6 +154,7 @@ macro_rules! named {
 named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
     AccountId = "account", VendId = "vend", RefundId = "refund", OrderId = "relay order", ReadRequestId = "read request",
+    JobId = "job", OutageId = "outage",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

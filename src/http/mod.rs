@@ -11,10 +11,13 @@ pub mod auth;
 mod concentrators;
 mod customers;
 mod document;
+mod explanations;
 mod health;
 pub mod input;
+mod jobs;
 mod meters;
 mod notices;
+mod outages;
 pub mod page;
 pub mod problem;
 mod readings;
@@ -105,11 +108,14 @@ fn resources(config: &mut ServiceConfig) {
         .configure(account_meters::routes)
         .configure(account_tariffs::routes)
         .configure(statements::routes)
+        .configure(explanations::routes)
         .configure(notices::routes)
         .configure(vends::routes)
         .configure(refunds::routes)
         .configure(relay_orders::routes)
         .configure(alarms::routes)
+        .configure(jobs::routes)
+        .configure(outages::routes)
         .configure(audit_log::routes);
 }
 

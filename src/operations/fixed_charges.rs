@@ -16,16 +16,23 @@ use store::{Conn, account::Account};
 
 use super::{
     Error, balance, books, decide_relay,
+    job::{self, Run},
     post::{Entry, post},
 };
 use crate::app::App;
 
-/// Posts what is due at a site by now, for some accounts after one; the account to go on after, where there are more.
-/// Returns with it how many accounts had money posted.
+/// Posts what is due at a site by now, for some accounts after one, as part of a job where it is one; the account to go on
+/// after, where there are more. Returns with it how many accounts had money posted.
 ///
 /// # Errors
-/// The database fails. An account whose rows do not hold is logged and left as it is.
-pub async fn post_due(app: &App, site: SiteId, after: Option<AccountId>) -> Result<(Option<AccountId>, usize), Error> {
+/// The database fails; a conflict where somebody else has claimed the job. An account whose rows do not hold is logged and
+/// left as it is.
+pub async fn post_due(
+    app: &App,
+    site: SiteId,
+    after: Option<AccountId>,
+    run: Option<&Run>,
+) -> Result<(Option<AccountId>, usize), Error> {
     let (now, jobs) = (app.clock.now(), app.settings.jobs.clone());
     let (rows, days) = (jobs.accounts_per_transaction, jobs.fixed_charge_days);
     let due = app
@@ -36,24 +43,9 @@ pub async fn post_due(app: &App, site: SiteId, after: Option<AccountId>) -> Resu
         })
         .await?;
     let Some(last) = due.last().copied() else { return Ok((None, 0)) };
-    let all = due.clone();
-    let written = app.db.write(move |conn| all.iter().map(|id| one(conn, *id, now, days)).collect()).await;
-    let posted: Vec<AccountId> = match written {
-        Ok(posted) => Vec::into_iter(posted).flatten().collect(),
-        // One account must not keep the others of its transaction waiting.
-        Err(_) => {
-            let mut posted = Vec::new();
-            for id in due {
-                match app.db.write(move |conn| one(conn, id, now, days)).await {
-                    Ok(account) => posted.extend(account),
-                    Err(error) => tracing::warn!(account = %id, %error, "fixed charges were not posted"),
-                }
-            }
-            posted
-        }
-    };
+    let posted = job::change(app, due, run, move |conn, id| one(conn, id, now, days)).await?;
     store::fault::point("fixed.committed");
-    for account in &posted {
+    for (account, _) in &posted {
         if let Err(error) = balance::refresh(app, *account).await {
             tracing::warn!(%account, %error, "a hot balance was not brought up to a fixed charge");
         }
@@ -64,13 +56,13 @@ pub async fn post_due(app: &App, site: SiteId, after: Option<AccountId>) -> Resu
     Ok((Some(last), posted.len()))
 }
 
-/// Locks an account and posts what is due by now, at most `days` days of it; the account, where money was posted.
-fn one(conn: &mut Conn, id: AccountId, now: Timestamp, days: u32) -> Result<Option<AccountId>, Error> {
+/// Locks an account and posts what is due by now, at most `days` days of it; 1 where money was posted.
+fn one(conn: &mut Conn, id: AccountId, now: Timestamp, days: u32) -> Result<usize, Error> {
     let mut account = store::account::lock(conn, id)?;
     let before = account.posted;
     post_until(conn, &mut account, now, days)?;
     store::account::save(conn, &account)?;
-    Ok((account.posted != before).then_some(id))
+    Ok(usize::from(account.posted != before))
 }
 
 /// Posts what is due of a locked account by now, at most `days` days of it.
@@ -141,6 +133,14 @@ fn enter(conn: &mut Conn, account: &mut Account, dues: &Dues, day: Date, now: Ti
 #[must_use]
 pub fn object(day: Date, name: &str) -> String {
     format!("fixed_charge:{day}:{name}")
+}
+
+/// The day, none for a closing, and the charge that a transaction names as [`object`] does.
+#[must_use]
+pub fn named(object: &str) -> Option<(Option<Date>, String)> {
+    let (day, name) = object.strip_prefix("fixed_charge:")?.split_once(':')?;
+    let day = if day == CLOSING { None } else { Some(day.parse().ok()?) };
+    Some((day, name.to_owned()))
 }
 
 /// What an account has to have posted for the days from its opening to the last one posted, by [`object`].

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use domain::{
     account::State,
     bug::{Bug, is_planted},
-    calendar::day_of,
+    calendar::{day_before, day_of, midnight},
     charge::{self, Usage},
     energy::Energy,
-    ids::AccountId,
+    ids::{AccountId, SiteId},
     ledger::{self, TransactionKind},
     settlement::{self, SettledDay},
     site::{Policy, Site},
@@ -17,7 +17,10 @@ use domain::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use store::{Conn, account::Account, installation::Installation, transaction::Transaction};
 
-use super::{Error, balance, books, decide_relay};
+use super::{
+    Error, balance, books, decide_relay,
+    job::{self, Run},
+};
 use crate::app::App;
 
 /// Settles what can be settled of an account now: open days, and days whose boundary a reading at or after `since`
@@ -27,37 +30,85 @@ use crate::app::App;
 /// A row is missing or does not parse; the tariff does not price a day; the database fails.
 pub async fn settle(app: &App, account: AccountId, since: Option<Timestamp>) -> Result<usize, Error> {
     let (now, settings) = (app.clock.now(), app.settings.clone());
-    let days = app
-        .db
-        .write(move |conn| {
-            let mut row = store::account::lock(conn, account)?;
-            if row.state == State::Closed {
-                return report(conn, &row, now);
-            }
-            let mut days = 0;
-            for installation in store::installation::of_account(conn, account)? {
-                // A meter that was removed is settled already, unless a reading of its time came late.
-                let open = installation.end_at.is_none() || installation.resettle_since.is_some();
-                if open {
-                    let since = since.into_iter().chain(installation.resettle_since).min();
-                    days += one(conn, &mut row, &installation, since, now, &settings.policy)?;
-                }
-                if installation.resettle_since.is_some() {
-                    store::installation::set_resettle(conn, installation.id, None)?;
-                }
-            }
-            store::account::save(conn, &row)?;
-            Ok::<_, Error>(days)
-        })
-        .await?;
+    let days = app.db.write(move |conn| of_account(conn, account, since, now, &settings.policy)).await?;
     if days > 0 {
         store::fault::point("settle.committed");
-        // The days are posted; what follows is done again by the next reading and the next review.
-        if let Err(error) = balance::refresh(app, account).await {
-            tracing::warn!(%account, %error, "a hot balance was not brought up to a settlement");
-        }
-        decide_relay::review(app, account).await?;
+        follow(app, account).await?;
     }
+    Ok(days)
+}
+
+/// Settles what can be settled now of a site's accounts whose yesterday is open though a reading after it is known, or whose
+/// days may have changed; of some of them after one, as part of a job where it is one. Returns the account to go on after,
+/// where there are more, and the number of days written.
+///
+/// # Errors
+/// The database fails; a conflict where somebody else has claimed the job. An account whose rows do not hold is logged and
+/// left as it is.
+pub async fn settle_behind(
+    app: &App,
+    site: SiteId,
+    after: Option<AccountId>,
+    run: Option<&Run>,
+) -> Result<(Option<AccountId>, usize), Error> {
+    let (now, settings) = (app.clock.now(), app.settings.clone());
+    let rows = settings.jobs.accounts_per_transaction;
+    let behind = app
+        .db
+        .read(move |conn| {
+            let zone = books::zone(&store::site::by_id(conn, site)?)?;
+            let today = day_of(now, &zone);
+            let (yesterday, midnight) = (day_before(today), midnight(today, &zone));
+            Ok::<_, Error>(store::installation::behind(conn, site, yesterday, midnight, after, rows)?)
+        })
+        .await?;
+    let Some(last) = behind.last().copied() else { return Ok((None, 0)) };
+    let work = move |conn: &mut Conn, id| of_account(conn, id, None, now, &settings.policy);
+    let settled = job::change(app, behind, run, work).await?;
+    if !settled.is_empty() {
+        store::fault::point("settle.committed");
+    }
+    for (account, _) in &settled {
+        if let Err(error) = follow(app, *account).await {
+            tracing::warn!(%account, %error, "supply was not decided after a settlement");
+        }
+    }
+    Ok((Some(last), settled.iter().map(|(_, days)| days).sum()))
+}
+
+/// The days are posted; what follows is done again by the next reading and the next review.
+async fn follow(app: &App, account: AccountId) -> Result<(), Error> {
+    if let Err(error) = balance::refresh(app, account).await {
+        tracing::warn!(%account, %error, "a hot balance was not brought up to a settlement");
+    }
+    decide_relay::review(app, account).await.map(drop)
+}
+
+/// Locks an account and settles what can be settled of it; the number of days written.
+fn of_account(
+    conn: &mut Conn,
+    id: AccountId,
+    since: Option<Timestamp>,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<usize, Error> {
+    let mut row = store::account::lock(conn, id)?;
+    if row.state == State::Closed {
+        return report(conn, &row, now);
+    }
+    let mut days = 0;
+    for installation in store::installation::of_account(conn, id)? {
+        // A meter that was removed is settled already, unless a reading of its time came late.
+        let open = installation.end_at.is_none() || installation.resettle_since.is_some();
+        if open {
+            let since = since.into_iter().chain(installation.resettle_since).min();
+            days += one(conn, &mut row, &installation, since, now, policy)?;
+        }
+        if installation.resettle_since.is_some() {
+            store::installation::set_resettle(conn, installation.id, None)?;
+        }
+    }
+    store::account::save(conn, &row)?;
     Ok(days)
 }
 

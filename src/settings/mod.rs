@@ -60,6 +60,10 @@ pub struct Settings {
     pub journal: BatchSettings,
     /// Recurring work.
     pub jobs: JobSettings,
+    /// Explanations of balances.
+    pub explain: ExplainSettings,
+    /// Reports of times in which the program was down.
+    pub outages: OutageSettings,
     /// The business rules' numbers.
     pub policy: Policy,
     /// Kinds of concentrators and meters.
@@ -114,10 +118,36 @@ pub struct JobSettings {
     pub fixed_charges_s: u64,
     /// Days whose fixed charges a look posts for an account at the most; the next look goes on.
     pub fixed_charge_days: u32,
+    /// A job that nobody went on with for so many seconds may be claimed by another process.
+    pub claim_s: u64,
     /// Accounts that one transaction of a job changes at the most.
     pub accounts_per_transaction: i64,
     /// Rows a look takes at the most.
     pub rows: i64,
+}
+
+/// Explanations of balances.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainSettings {
+    /// Longest span, in days.
+    pub days: u32,
+    /// Most transactions of a span.
+    pub transactions: usize,
+    /// Rows read at once.
+    pub rows: i64,
+}
+
+/// Reports of times in which the program was down.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutageSettings {
+    /// Time between two heartbeats, in seconds.
+    pub heartbeat_s: u64,
+    /// A report is made so many hours after the start at the latest.
+    pub report_after_h: u32,
+    /// Days of an outage that are looked at, the last ones.
+    pub days: u32,
 }
 
 impl Settings {
@@ -170,6 +200,10 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("http.workers", settings.http.workers == 0),
         ("http.page_rows", settings.http.page_rows < 1),
         ("jobs.rows", settings.jobs.rows < 1),
+        ("jobs.claim_s", settings.jobs.claim_s < 1),
+        ("jobs.accounts_per_transaction", settings.jobs.accounts_per_transaction < 1),
+        ("explain.rows", settings.explain.rows < 1),
+        ("outages.heartbeat_s", settings.outages.heartbeat_s < 1),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {
         return Err(value(key, "must be at least 1".to_owned()));

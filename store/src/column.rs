@@ -271,7 +271,8 @@ ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
     domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
-    domain::ids::ReadRequestId, domain::ids::AuditLineId,
+    domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
+    domain::ids::OutageId,
 }
 
 wholes! { u8, u16, u32, i64 }
@@ -288,7 +289,10 @@ words! {
     domain::tariff::Period,
 }
 
-own_words! { crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role }
+own_words! {
+    crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role, crate::job::JobKind,
+    crate::job::JobState,
+}
 
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 

@@ -233,6 +233,21 @@ pub fn known_between(conn: &mut Conn, meter: MeterId, from: Timestamp, to: Times
     Ok(rows.into_iter().map(|(id, as_of, kind, total)| Known { id, as_of, kind, total }).collect())
 }
 
+/// The highest register that a meter showed from one instant to another, both included, of every quality, unwrapped.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn highest_between(conn: &mut Conn, meter: MeterId, from: Timestamp, to: Timestamp) -> Result<Option<Energy>> {
+    on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.between(val(from), val(to)))
+        .order(readings::unwrapped.desc())
+        .select(readings::unwrapped)
+        .first(c)
+        .optional())
+}
+
 /// A meter's good readings from one instant to another, both included, by time.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::{
     column::{row, val},
     conn::{Conn, on},
-    error::Result,
+    error::{Result, found},
     schema::reversals,
 };
 
@@ -56,6 +56,19 @@ row! {
 pub fn insert(conn: &mut Conn, new: &Reversal) -> Result<()> {
     let values = (new, reversals::site_id.eq(val(new.id.site())));
     on!(conn, |c| diesel::insert_into(reversals::table).values(values).execute(c)).map(drop)
+}
+
+/// The reversal with this identifier.
+///
+/// # Errors
+/// [`crate::Error::NotFound`].
+pub fn by_id(conn: &mut Conn, id: ReversalId) -> Result<Reversal> {
+    let row = on!(conn, |c| reversals::table
+        .find((val(id.site()), val(id)))
+        .select(Reversal::as_select())
+        .first(c)
+        .optional())?;
+    found("reversal", row)
 }
 
 /// The reversal of a vend.

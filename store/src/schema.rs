@@ -404,6 +404,39 @@ tables! {
         count -> BigInt,
         cleared_at -> Nullable<Instant>,
     }
+
+    jobs (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        kind -> Word,
+        day -> Word,
+        state -> Word,
+        attempts -> Number,
+        claimed_at -> Instant,
+        deadline_at -> Instant,
+        cursor -> Nullable<Number>,
+        started_at -> Instant,
+        ended_at -> Nullable<Instant>,
+        accounts -> BigInt,
+        entries -> BigInt,
+        failures -> BigInt,
+    }
+
+    heartbeats (site_id) {
+        site_id -> Number,
+        at -> Instant,
+    }
+
+    outages (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        down_from -> Instant,
+        up_at -> Instant,
+        missed -> Text,
+        deadline_at -> Instant,
+        reported_at -> Nullable<Instant>,
+        report -> Nullable<Text>,
+    }
 }
 
 allow_tables_to_appear_in_same_query!(
@@ -414,12 +447,15 @@ allow_tables_to_appear_in_same_query!(
     audit_lines,
     concentrators,
     customers,
+    heartbeats,
     id_counters,
     idempotency_keys,
     installations,
+    jobs,
     meter_causes,
     meters,
     notices,
+    outages,
     postings,
     read_requests,
     readings,

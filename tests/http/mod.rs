@@ -4,7 +4,10 @@ mod account_life;
 mod account_meters;
 mod archive;
 mod bad_input;
+mod explaining;
 mod health;
+mod jobs;
+mod outages;
 mod reversal;
 mod rights;
 mod tariffs;
@@ -29,6 +32,9 @@ const SETTINGS: &str = "
 body_bytes = 4096
 page_rows = 2
 page_rows_max = 3
+[explain]
+transactions = 3
+rows = 2
 ";
 
 /// A head end with an empty database in memory, no concentrators, and an administrator.

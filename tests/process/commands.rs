@@ -54,6 +54,37 @@ async fn a_key_is_shown_once_and_does_what_its_role_may(database: Database) {
 }
 
 #[test]
+fn an_account_is_explained_at_the_command_line() {
+    play(Database::sqlite(), async |database| {
+        let config = Config::head_end(&database, "");
+        let serving = config.serve().await;
+        let rest = serving.rest(&config.key("admin"));
+        let shop = Shop::enter(&rest).await;
+        let concentrator = shop.concentrator(&rest).await;
+        let meter = shop.meter(&rest, &concentrator, "202600000001", "dlt645_direct").await;
+        let opening = json!({ "initial_reading": "1", "reason": "read on site", "opening_credit": 700 });
+        let account = shop.open(&rest, &meter, opening).await;
+        let number = rest.get(&format!("/accounts/{account}")).await["number"].as_str().unwrap().to_owned();
+        serving.stop().await;
+
+        let now = jiff::Timestamp::now();
+        let (from, to) = (now - jiff::SignedDuration::from_hours(1), now + jiff::SignedDuration::from_hours(1));
+        let (from, to) = (from.to_string(), to.to_string());
+        let asked = |number: &str, more: &[&str]| {
+            let span = ["explain", "--account", number, "--from", &from, "--to", &to];
+            let arguments: Vec<&str> = span.into_iter().chain(more.iter().copied()).collect();
+            config.command(&arguments).output().unwrap()
+        };
+        assert!(text(&asked(&number, &["--lang", "en"]), 0).0.contains("opening balance: +7.00 CNY"));
+        assert!(text(&asked(&number, &[]), 0).0.contains("开户余额：+7.00 CNY"), "the customer's own language");
+        let json: serde_json::Value = serde_json::from_str(&text(&asked(&number, &["--json"]), 0).0).unwrap();
+        assert_eq!((&json["account_id"], &json["balance_after"]), (&json!(account), &json!(700)));
+        assert!(text(&asked("nobody", &[]), 1).1.contains("no such account"));
+        assert!(text(&asked(&number, &["--lang", "la"]), 2).1.contains("la"));
+    });
+}
+
+#[test]
 fn the_database_does_not_hold_a_key() {
     play(Database::sqlite(), async |database| {
         let config = Config::head_end(&database, "");

@@ -3,13 +3,16 @@
 mod account_life;
 mod change_of_tariff;
 mod durability;
+mod explaining;
 mod fixed_charges;
 mod guards;
 mod hot;
 mod identity;
 mod interleavings;
+mod jobs;
 mod links;
 mod outage;
+mod outages;
 mod permit;
 mod replacement;
 mod settlement;

@@ -102,6 +102,7 @@ impl Home {
     }
 
     pub(super) async fn closed(self) -> audit::Audit {
+        self.explained().await;
         let audit = self.audited().await;
         self.app.stop().await;
         audit

@@ -332,6 +332,7 @@ async fn shuffled_duplicated_and_late_readings_leave_the_same_rows(database: Dat
         assert_eq!(left.readings, wanted.readings, "readings by seed {seed}");
         assert_eq!(left.days, wanted.days, "settled days by seed {seed}");
         assert_eq!(left, wanted, "by seed {seed}");
+        home.explained().await;
     }
     assert!(again > 100 && corrections > 10, "{again} came twice, {corrections} corrections");
     assert_eq!(in_order.audited().await.accounts, homes.len() + 1);

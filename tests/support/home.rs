@@ -7,18 +7,22 @@ use actors::Clock;
 use domain::{
     energy::Energy,
     ids::{AccountId, MeterId, SiteId},
-    money::Money,
+    ledger::TransactionKind,
+    money::{Exact, Money},
     reading::{Kind, Observation, Registers, TimeSource},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::date};
 use wattgate::{
     app::App,
     audit,
     operations::{
+        Error,
+        explain::{self, Moment, Span},
         open_account::{self, OpenAccount},
         register::{self, NewAccount, NewConcentrator, NewCustomer, NewMeter, NewSite},
         tariffs::{self, NewBlock, NewTariff, NewVersion},
     },
+    settings::ExplainSettings,
 };
 
 /// Rows the audit reads at once: few, so that it pages.
@@ -142,6 +146,48 @@ impl Home {
             resolution: Energy::new(1),
             identity_verified: true,
         }
+    }
+
+    /// Explains all that was ever posted: nothing differs from the books, every amount is the sum of its lines, exactly
+    /// with its carry, and one balance follows the other.
+    pub async fn explained(&self) {
+        let (account, limits) = (self.account, ExplainSettings { days: 10_000, transactions: 10_000, rows: 7 });
+        let span = Span { from: Moment::Date(date(2020, 1, 1)), to: Moment::Date(date(2030, 1, 1)) };
+        let read = move |conn: &mut store::Conn| {
+            let posted = store::transaction::of_account(conn, account, 0, 10_000)?.len();
+            Ok::<_, Error>((explain::explain(conn, account, span, &limits)?, posted))
+        };
+        let (told, posted) = self.app.db.read(read).await.unwrap();
+        assert!(told.agrees(), "{told:#?}");
+        assert_eq!(told.transactions.len(), posted);
+        let (mut balance, mut carry) = (told.balance_before, told.carry_before);
+        for transaction in &told.transactions {
+            assert_eq!(transaction.balance_before, balance);
+            balance = balance + transaction.amount;
+            assert_eq!(transaction.balance_after, balance);
+            assert_eq!(transaction.carry_before, carry);
+            carry = transaction.carry_after;
+            if let Some(fixed) = &transaction.fixed_charge {
+                assert_eq!(fixed.parts.iter().map(|part| part.amount).sum::<Money>(), -transaction.amount);
+            }
+            let Some(charge) = &transaction.energy_charge else {
+                let others = [TransactionKind::Charge, TransactionKind::Correction];
+                assert!(!others.contains(&transaction.kind), "{transaction:#?}");
+                assert_eq!(transaction.carry_before, carry);
+                continue;
+            };
+            assert_eq!(charge.posted, -transaction.amount);
+            assert_eq!(charge.lines.iter().map(|line| line.amount).sum::<Money>(), charge.posted);
+            assert_eq!(charge.lines.iter().map(|line| line.cost).sum::<Exact>(), charge.cost);
+            assert_eq!(charge.cost, charge.cost_after - charge.cost_before);
+            assert_eq!(charge.cost + transaction.carry_before, Exact::of(charge.posted, &told.currency) + carry);
+            assert!(!charge.days.is_empty());
+            for day in &charge.days {
+                assert_eq!(day.energies.iter().map(|part| part.energy).sum::<Energy>(), day.energy);
+                assert!(day.ends.iter().all(|end| !end.readings.is_empty() && end.value >= end.told), "{day:#?}");
+            }
+        }
+        assert_eq!((balance, carry), (told.balance_after, told.carry_after));
     }
 
     /// Replays every balance and every order of the database; nothing may differ.
