@@ -151,6 +151,8 @@ id! {
     ReversalId
     /// Money given back from a balance (退款).
     RefundId
+    /// A change of what an account owes
+    DebtLineId
     /// A relay order (遥控令).
     OrderId
     /// A notice (通知).

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::{Limits, State},
     bug::{Bug, is_planted},
+    debt::{self, Owed},
     money::Money,
     site::VendPolicy,
     tariff::TariffVersion,
@@ -21,6 +22,8 @@ pub struct Facts {
     pub available: Money,
     /// What the cashier sold on this local day so far.
     pub cashier_sold_today: Money,
+    /// What it owes apart from its balance.
+    pub owed: Owed,
 }
 
 /// What becomes of the money.
@@ -30,6 +33,10 @@ pub struct Split {
     pub amount: Money,
     /// Tax contained in it, rounded half up; it stays part of the amount.
     pub tax: Money,
+    /// The part of it that recovers debt.
+    pub debt_recovered: Money,
+    /// What is owed after.
+    pub debt_left: Money,
     /// The posted balance before.
     pub balance_before: Money,
     /// The posted balance after.
@@ -114,11 +121,15 @@ pub fn split(
     if amount > left {
         return Err(Refused::CashierDayLimit { left: left.max(Money::ZERO) });
     }
-    let balance_after = facts.balance.checked_add(amount).ok_or(Refused::BalanceTooLarge)?;
-    let available_after = facts.available.checked_add(amount).ok_or(Refused::BalanceTooLarge)?;
+    let debt_recovered = debt::recovered(amount, facts.available, limits, &facts.owed);
+    let credited = amount - debt_recovered;
+    let balance_after = facts.balance.checked_add(credited).ok_or(Refused::BalanceTooLarge)?;
+    let available_after = facts.available.checked_add(credited).ok_or(Refused::BalanceTooLarge)?;
     Ok(Split {
         amount,
         tax: contained_tax(amount, tariff.tax_rate_ppm),
+        debt_recovered,
+        debt_left: facts.owed.left - debt_recovered,
         balance_before: facts.balance,
         balance_after,
         available_after,
@@ -131,6 +142,8 @@ pub fn split(
 pub struct Sold {
     /// What was paid in.
     pub amount: Money,
+    /// The part of it that recovered debt, which is owed again.
+    pub debt_recovered: Money,
     /// Whether the vend was reversed before.
     pub reversed: bool,
     /// Where the account is in its life.
@@ -198,7 +211,8 @@ pub fn reverse(sold: &Sold, has_reason: bool) -> Result<Undone, NotReversed> {
     if sold.state != State::Active {
         return Err(NotReversed::AccountNotActive);
     }
-    let less = |money: Money| money.checked_add(-sold.amount).ok_or(NotReversed::BalanceTooSmall);
+    let credited = sold.amount - sold.debt_recovered;
+    let less = |money: Money| money.checked_add(-credited).ok_or(NotReversed::BalanceTooSmall);
     let (balance_after, available_after) = (less(sold.balance)?, less(sold.available)?);
     if available_after < Money::ZERO && !has_reason {
         return Err(NotReversed::ReasonMissing { available: available_after });
@@ -267,6 +281,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::debt::Terms;
     use crate::fixtures::{limits, policy, version};
 
     const FACTS: Facts = Facts {
@@ -274,6 +289,7 @@ mod tests {
         balance: Money::new(-300),
         available: Money::new(-450),
         cashier_sold_today: Money::ZERO,
+        owed: Owed::NOTHING,
     };
 
     fn try_split(amount: i64, facts: &Facts) -> Result<Split, Refused> {
@@ -287,6 +303,8 @@ mod tests {
         let expected = Split {
             amount: Money::new(11_300),
             tax: Money::new(1_300),
+            debt_recovered: Money::ZERO,
+            debt_left: Money::ZERO,
             balance_before: Money::new(-300),
             balance_after: Money::new(11_000),
             available_after: Money::new(10_850),
@@ -326,6 +344,7 @@ mod tests {
 
     const SOLD: Sold = Sold {
         amount: Money::new(500),
+        debt_recovered: Money::ZERO,
         reversed: false,
         state: State::Active,
         balance: Money::new(700),
@@ -394,11 +413,17 @@ mod tests {
             amount in 100_i64..1_000_000,
             balance in -1_000_000_i64..1_000_000,
             accrued in 0_i64..1_000_000,
+            (debt, share_ppm) in (0_i64..1_000_000, 1_u32..=1_000_000),
         ) {
-            let before = Facts { balance: Money::new(balance), available: Money::new(balance - accrued), ..FACTS };
+            let owed = Owed { left: Money::new(debt), terms: Terms { share_ppm, weekly_cap: None }, ..Owed::NOTHING };
+            let (balance, available) = (Money::new(balance), Money::new(balance - accrued));
+            let before = Facts { balance, available, owed, ..FACTS };
             let split = try_split(amount, &before)?;
+            prop_assert_eq!(split.debt_left + split.debt_recovered, owed.left);
+            prop_assert_eq!(split.balance_after + split.debt_recovered, balance + split.amount);
             let (balance, available) = (split.balance_after, split.available_after);
-            let sold = Sold { amount: split.amount, reversed: false, state: State::Active, balance, available };
+            let (amount, debt_recovered) = (split.amount, split.debt_recovered);
+            let sold = Sold { amount, debt_recovered, reversed: false, state: State::Active, balance, available };
             let undone = reverse(&sold, true)?;
             prop_assert_eq!((undone.balance_after, undone.available_after), (before.balance, before.available));
             prop_assert_eq!(reverse(&sold, false).is_ok(), before.available >= Money::ZERO);

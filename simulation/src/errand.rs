@@ -358,6 +358,7 @@ fn open(
         initial_reading: shown,
         reason: shown.map(|_| "read off the display".to_owned()),
         opening_credit: Some(Money::new(credit)),
+        opening_debt: None,
     };
     done(async move { open_account::open(&app, account, new, &key, "operator").await })
 }

@@ -61,6 +61,9 @@ struct Account {
     /// The posted balance, without the energy used since.
     #[schema(value_type = i64)]
     posted: Money,
+    /// What is owed apart from the balance (旧欠).
+    #[schema(value_type = i64)]
+    debt: Money,
     /// A first notice is due at or below this.
     #[schema(value_type = i64)]
     alarm_1: Money,
@@ -104,6 +107,7 @@ impl From<store::account::Account> for Account {
             state: row.state,
             currency: row.currency,
             posted: row.posted,
+            debt: row.debt,
             alarm_1: row.alarm_1,
             alarm_2: row.alarm_2,
             rearm_margin: row.rearm_margin,

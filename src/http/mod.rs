@@ -8,6 +8,7 @@ mod audit_log;
 pub mod auth;
 mod concentrators;
 mod customers;
+mod debts;
 mod document;
 mod health;
 pub mod input;
@@ -100,6 +101,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(tariffs::routes)
         .configure(accounts::routes)
         .configure(account_life::routes)
+        .configure(debts::routes)
         .configure(statements::routes)
         .configure(notices::routes)
         .configure(vends::routes)

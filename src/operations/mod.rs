@@ -7,6 +7,7 @@ pub mod balance;
 pub mod books;
 pub mod boundary_reading;
 pub mod close_account;
+pub mod debts;
 pub mod decide_relay;
 pub mod end_installation;
 pub mod field;

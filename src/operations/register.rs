@@ -313,6 +313,7 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
                 opened_at: None,
                 fixed_to: None,
                 closed_at: None,
+                debt: Money::ZERO,
                 version: 1,
             };
             store::account::insert(conn, &account)?;

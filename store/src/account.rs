@@ -74,6 +74,8 @@ row! {
         pub fixed_to: Option<Date>,
         /// When it was closed or transferred.
         pub closed_at: Option<Timestamp>,
+        /// What is owed apart from the balance.
+        pub debt: Money,
         /// Grows by one with every [`lock`].
         pub version: i64,
     }

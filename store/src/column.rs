@@ -270,7 +270,8 @@ macro_rules! wholes {
 ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
-    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
+    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::DebtLineId,
+    domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId,
 }
 
@@ -283,7 +284,7 @@ words! {
     domain::reading::Kind, domain::reading::Quality, domain::reading::TimeSource,
     domain::relay::RelayState, domain::relay::Action, domain::relay::Cause,
     domain::relay::order::State,
-    domain::account::State, domain::ledger::Tender, domain::ledger::TransactionKind,
+    domain::account::State, domain::debt::Change, domain::ledger::Tender, domain::ledger::TransactionKind,
     domain::notice::Kind, domain::notice::State, domain::notice::Language,
     domain::tariff::Period,
 }

@@ -19,6 +19,7 @@ pub mod alarm;
 pub mod api_key;
 pub mod concentrator;
 pub mod customer;
+pub mod debt_line;
 pub mod fault;
 pub mod idempotency;
 pub mod ids;

@@ -204,6 +204,7 @@ tables! {
         version -> BigInt,
         fixed_to -> Nullable<Word>,
         closed_at -> Nullable<Instant>,
+        debt -> Number,
     }
 
     installations (site_id, id) {
@@ -326,6 +327,22 @@ tables! {
         receipt -> Text,
     }
 
+    debt_lines (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        transaction_id -> Number,
+        change -> Word,
+        amount -> Number,
+        owed_after -> Number,
+        share_ppm -> Nullable<Number>,
+        weekly_cap -> Nullable<Number>,
+        vend_id -> Nullable<Number>,
+        reason -> Nullable<Text>,
+        operator_key -> Text,
+        created_at -> Instant,
+    }
+
     receipt_counters (site_id, terminal) {
         site_id -> Number,
         terminal -> Text,
@@ -402,6 +419,7 @@ allow_tables_to_appear_in_same_query!(
     audit_lines,
     concentrators,
     customers,
+    debt_lines,
     id_counters,
     idempotency_keys,
     installations,

@@ -3,6 +3,7 @@
 mod account_life;
 mod archive;
 mod bad_input;
+mod debts;
 mod health;
 mod reversal;
 mod rights;

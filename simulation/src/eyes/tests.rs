@@ -162,6 +162,7 @@ fn account(conn: &mut Conn, customer_id: CustomerId, tariff_id: TariffId) -> Acc
         opened_at: Some(at(0)),
         fixed_to: None,
         closed_at: None,
+        debt: Money::ZERO,
         version: 1,
     };
     store::account::insert(conn, &row).unwrap();

@@ -237,6 +237,7 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         opened_at: Some(at(0)),
         fixed_to: None,
         closed_at: None,
+        debt: Money::ZERO,
         version: 1,
     };
     account.set_credit(&Credit::default());

@@ -1,0 +1,28 @@
+-- Debts (旧欠): what is owed apart from the balance, recovered by a share of each vend. From now on transactions have the kinds
+-- debt and debt_recovery as well. Money is in minor units.
+ALTER TABLE accounts ADD COLUMN debt bigint NOT NULL DEFAULT 0; -- what is owed apart from the balance
+
+CREATE TABLE debt_lines (
+    site_id bigint NOT NULL,
+    id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    transaction_id bigint NOT NULL, -- what posted it
+    change text NOT NULL, -- entered | recovered | restored | settled | written_off
+    amount bigint NOT NULL CHECK (amount > 0),
+    owed_after bigint NOT NULL CHECK (owed_after >= 0),
+    share_ppm bigint, -- millionths of the rest of each vend that recover it; only where entered
+    weekly_cap bigint, -- most that a local week's vends recover; none: no such limit
+    vend_id bigint, -- the vend that recovered it, or whose reversal restored it
+    reason text, -- why, where somebody said so
+    operator_key text NOT NULL, -- prefix of the API key that asked
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (site_id, id),
+    FOREIGN KEY (site_id, account_id) REFERENCES accounts (site_id, id),
+    FOREIGN KEY (site_id, transaction_id) REFERENCES transactions (site_id, id)
+);
+CREATE UNIQUE INDEX debt_lines_vend_id_change ON debt_lines (site_id, vend_id, change);
+CREATE INDEX debt_lines_by_account ON debt_lines (site_id, account_id, id);
+
+-- Append-only guard.
+CREATE TRIGGER debt_lines_append_only BEFORE UPDATE OR DELETE ON debt_lines
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
