@@ -98,6 +98,7 @@ pub(crate) fn limits() -> Limits {
         rearm_margin: Money::new(100),
         overdraft: Money::ZERO,
         restore_margin: Money::new(1),
+        emergency_credit: Money::ZERO,
     }
 }
 

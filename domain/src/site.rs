@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn a_policy_that_breaks_a_rule_is_refused_by_name() {
         type Change = fn(&mut Policy);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 9] = [
             ("polling.slot", |policy| policy.polling.slot = SignedDuration::ZERO),
             ("relay.retry_cap", |policy| policy.relay.retry_cap = SignedDuration::from_secs(1)),
             ("credit.warning_lead", |policy| policy.credit.warning_lead = -hours(1)),
@@ -365,6 +365,10 @@ mod tests {
             ("polling.round_limit_percent", |policy| policy.polling.round_limit_percent = 101),
             ("relay.disconnect_attempts", |policy| policy.relay.disconnect_attempts = 0),
             ("debts.terms", |policy| policy.debts.terms.share_ppm = 0),
+            ("credit.limits", |policy| {
+                (policy.credit.limits.emergency_credit, policy.credit.limits.restore_margin) =
+                    (Money::new(5), Money::new(6));
+            }),
             ("credit.limits", |policy| policy.credit.limits.rearm_margin = Money::ZERO),
         ];
         assert_eq!(policy().validate(), Ok(()));

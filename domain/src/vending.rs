@@ -24,6 +24,8 @@ pub struct Facts {
     pub cashier_sold_today: Money,
     /// What it owes apart from its balance.
     pub owed: Owed,
+    /// Emergency credit that counts as headroom until available is back at 0.
+    pub emergency: Money,
 }
 
 /// What becomes of the money.
@@ -125,6 +127,7 @@ pub fn split(
     let credited = amount - debt_recovered;
     let balance_after = facts.balance.checked_add(credited).ok_or(Refused::BalanceTooLarge)?;
     let available_after = facts.available.checked_add(credited).ok_or(Refused::BalanceTooLarge)?;
+    let emergency = if available_after < Money::ZERO { facts.emergency } else { Money::ZERO };
     Ok(Split {
         amount,
         tax: contained_tax(amount, tariff.tax_rate_ppm),
@@ -133,7 +136,7 @@ pub fn split(
         balance_before: facts.balance,
         balance_after,
         available_after,
-        restores: limits.restore_due(available_after),
+        restores: limits.restore_due(available_after + emergency),
     })
 }
 
@@ -290,6 +293,7 @@ mod tests {
         available: Money::new(-450),
         cashier_sold_today: Money::ZERO,
         owed: Owed::NOTHING,
+        emergency: Money::ZERO,
     };
 
     fn try_split(amount: i64, facts: &Facts) -> Result<Split, Refused> {
@@ -313,6 +317,10 @@ mod tests {
         assert_eq!(split, Ok(expected));
         assert_eq!(try_split(450, &FACTS).map(|split| split.restores), Ok(false));
         assert_eq!(try_split(451, &FACTS).map(|split| split.restores), Ok(true));
+        let helped = Facts { emergency: Money::new(300), ..FACTS };
+        assert_eq!(try_split(150, &helped).map(|split| split.restores), Ok(false));
+        assert_eq!(try_split(151, &helped).map(|split| split.restores), Ok(true), "emergency credit still counts");
+        assert_eq!(try_split(450, &helped).map(|split| split.restores), Ok(false), "at 0 it is over");
     }
 
     #[test]

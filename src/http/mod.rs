@@ -10,6 +10,7 @@ mod concentrators;
 mod customers;
 mod debts;
 mod document;
+mod emergency_credit;
 mod health;
 pub mod input;
 mod meters;
@@ -102,6 +103,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(accounts::routes)
         .configure(account_life::routes)
         .configure(debts::routes)
+        .configure(emergency_credit::routes)
         .configure(statements::routes)
         .configure(notices::routes)
         .configure(vends::routes)

@@ -9,6 +9,7 @@ pub mod boundary_reading;
 pub mod close_account;
 pub mod debts;
 pub mod decide_relay;
+pub mod emergency_credit;
 pub mod end_installation;
 pub mod field;
 pub mod fixed_charges;

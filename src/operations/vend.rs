@@ -228,6 +228,7 @@ fn check(
         available: books.available()?,
         cashier_sold_today: store::vend::sold_by(conn, vend.account_id.site(), by, since)?,
         owed: debts::owed(conn, settings, books, now)?,
+        emergency: books.account.limits().active_emergency(&books.account.credit()),
     };
     let mut split = vending::split(vend.amount, &facts, &books.account.limits(), version, &settings.policy.vending)
         .map_err(|refused| match refused {

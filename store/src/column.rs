@@ -284,7 +284,7 @@ words! {
     domain::reading::Kind, domain::reading::Quality, domain::reading::TimeSource,
     domain::relay::RelayState, domain::relay::Action, domain::relay::Cause,
     domain::relay::order::State,
-    domain::account::State, domain::debt::Change, domain::ledger::Tender, domain::ledger::TransactionKind,
+    domain::account::State, domain::account::Emergency, domain::debt::Change, domain::ledger::Tender, domain::ledger::TransactionKind,
     domain::notice::Kind, domain::notice::State, domain::notice::Language,
     domain::tariff::Period,
 }

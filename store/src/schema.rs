@@ -205,6 +205,8 @@ tables! {
         fixed_to -> Nullable<Word>,
         closed_at -> Nullable<Instant>,
         debt -> Number,
+        emergency_credit -> Number,
+        episode_emergency -> Nullable<Word>,
     }
 
     installations (site_id, id) {

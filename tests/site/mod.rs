@@ -3,6 +3,7 @@
 mod account_life;
 mod debts;
 mod durability;
+mod emergency_credit;
 mod fixed_charges;
 mod guards;
 mod hot;

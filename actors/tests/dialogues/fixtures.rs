@@ -161,6 +161,7 @@ pub fn policy() -> Policy {
                 rearm_margin: Money::new(100),
                 overdraft: Money::ZERO,
                 restore_margin: Money::new(1),
+                emergency_credit: Money::ZERO,
             },
         },
         reading: ReadingPolicy {

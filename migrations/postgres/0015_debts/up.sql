@@ -1,6 +1,10 @@
--- Debts (旧欠): what is owed apart from the balance, recovered by a share of each vend. From now on transactions have the kinds
+-- Debts (旧欠) and emergency credit. Debts: what is owed apart from the balance, recovered by a share of each vend. From now on transactions have the kinds
 -- debt and debt_recovery as well. Money is in minor units.
 ALTER TABLE accounts ADD COLUMN debt bigint NOT NULL DEFAULT 0; -- what is owed apart from the balance
+
+-- Emergency credit (应急额度): a limit, never a posting.
+ALTER TABLE accounts ADD COLUMN emergency_credit bigint NOT NULL DEFAULT 0; -- how much may be used once per episode; 0: none
+ALTER TABLE accounts ADD COLUMN episode_emergency text; -- granted | drawn | used in the present episode; none: not asked for
 
 CREATE TABLE debt_lines (
     site_id bigint NOT NULL,

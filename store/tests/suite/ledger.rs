@@ -1,7 +1,7 @@
 //! Money: accounts, the append-only ledger, settled days and vends.
 
 use domain::{
-    account::{Credit, Episode, State},
+    account::{Credit, Emergency, Episode, State},
     debt::Change,
     energy::Energy,
     ids::{AccountId, TransactionId, VendId},
@@ -116,6 +116,7 @@ on_both! {
                 alarm_2_armed: true,
                 episode: Some(Episode {
                     began_at: at(1), forecast: true, warning_served_at: Some(at(2)), warned: true,
+                    emergency: Some(Emergency::Drawn),
                 }),
                 last_warning_at: Some(at(2)),
             };

@@ -238,6 +238,8 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         fixed_to: None,
         closed_at: None,
         debt: Money::ZERO,
+        emergency_credit: Money::ZERO,
+        episode_emergency: None,
         version: 1,
     };
     account.set_credit(&Credit::default());
@@ -247,6 +249,7 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         rearm_margin: Money::new(100),
         overdraft: Money::ZERO,
         restore_margin: Money::new(1),
+        emergency_credit: Money::ZERO,
     });
     account
 }
