@@ -153,6 +153,8 @@ id! {
     RefundId
     /// A change of what an account owes
     DebtLineId
+    /// Subsidies to many accounts at once
+    BatchCreditId
     /// A relay order (遥控令).
     OrderId
     /// A notice (通知).

@@ -45,13 +45,15 @@ words! {
         Debt = "debt",
         /// What is left on an account that ends, taken for its debt.
         DebtRecovery = "debt_recovery",
+        /// Money that somebody else gives (补贴).
+        Subsidy = "subsidy",
         /// What goes over to the account that another customer has from then on (过户).
         Transfer = "transfer",
     }
 }
 
 /// One side of a posting. Text and JSON: `balance:<account>`, `debt:<account>`, `tender:<tender>`, `revenue:energy`,
-/// `revenue:fixed`, `opening`, `adjustment`, `write_off`, `transfer`.
+/// `revenue:fixed`, `opening`, `subsidy`, `adjustment`, `write_off`, `transfer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LedgerAccount {
     /// A customer account's balance.
@@ -66,6 +68,8 @@ pub enum LedgerAccount {
     RevenueFixed,
     /// What accounts brought along when they were opened.
     Opening,
+    /// What others give to accounts.
+    Subsidy,
     /// What operators entered.
     Adjustment,
     /// What nobody pays any more.
@@ -83,6 +87,7 @@ impl fmt::Display for LedgerAccount {
             Self::RevenueEnergy => f.write_str("revenue:energy"),
             Self::RevenueFixed => f.write_str("revenue:fixed"),
             Self::Opening => f.write_str("opening"),
+            Self::Subsidy => f.write_str("subsidy"),
             Self::Adjustment => f.write_str("adjustment"),
             Self::WriteOff => f.write_str("write_off"),
             Self::Transfer => f.write_str("transfer"),
@@ -101,6 +106,7 @@ impl FromStr for LedgerAccount {
             Some(("revenue", "energy")) => Ok(Self::RevenueEnergy),
             Some(("revenue", "fixed")) => Ok(Self::RevenueFixed),
             None if text == "opening" => Ok(Self::Opening),
+            None if text == "subsidy" => Ok(Self::Subsidy),
             None if text == "adjustment" => Ok(Self::Adjustment),
             None if text == "write_off" => Ok(Self::WriteOff),
             None if text == "transfer" => Ok(Self::Transfer),
@@ -180,6 +186,12 @@ pub fn write_off(account: AccountId, owed: Money) -> Option<Posting> {
     Posting::moving(LedgerAccount::WriteOff, LedgerAccount::Balance(account), owed)
 }
 
+/// Money that somebody else gives.
+#[must_use]
+pub fn subsidy(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Subsidy, LedgerAccount::Balance(account), amount)
+}
+
 /// A debt that came from `source`.
 #[must_use]
 pub fn debt(account: AccountId, source: LedgerAccount, amount: Money) -> Option<Posting> {
@@ -244,8 +256,16 @@ mod tests {
 
     #[test]
     fn a_ledger_account_and_its_text_name_each_other() {
-        let meter_words =
-            ["tender:wechat", "revenue:energy", "revenue:fixed", "opening", "adjustment", "write_off", "transfer"];
+        let meter_words = [
+            "tender:wechat",
+            "revenue:energy",
+            "revenue:fixed",
+            "opening",
+            "subsidy",
+            "adjustment",
+            "write_off",
+            "transfer",
+        ];
         for text in meter_words {
             assert_eq!(text.parse::<LedgerAccount>().map(|account| account.to_string()), Ok(text.to_owned()));
         }

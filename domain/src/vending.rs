@@ -1,5 +1,7 @@
 //! Vends: every check before money is taken, and what becomes of it; and their reversal (冲正), which gives it back.
 
+mod subsidy;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,6 +12,8 @@ use crate::{
     site::VendPolicy,
     tariff::TariffVersion,
 };
+
+pub use subsidy::{Has, subsidize};
 
 /// What is known of the account and the cashier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use domain::ids::{
-    AccountId, ConcentratorId, CustomerId, MeterId, OrderId, ReadRequestId, RefundId, SiteId, TariffId, VendId,
+    AccountId, BatchCreditId, ConcentratorId, CustomerId, MeterId, OrderId, ReadRequestId, RefundId, SiteId, TariffId,
+    VendId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -150,7 +151,7 @@ macro_rules! named {
 
 named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
-    AccountId = "account", VendId = "vend", RefundId = "refund", OrderId = "relay order", ReadRequestId = "read request",
+    AccountId = "account", VendId = "vend", RefundId = "refund", BatchCreditId = "batch credit", OrderId = "relay order", ReadRequestId = "read request",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

@@ -22,6 +22,7 @@ mod refunds;
 mod relay_orders;
 mod sites;
 mod statements;
+mod subsidies;
 mod tariffs;
 mod vends;
 
@@ -108,6 +109,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(notices::routes)
         .configure(vends::routes)
         .configure(refunds::routes)
+        .configure(subsidies::routes)
         .configure(relay_orders::routes)
         .configure(alarms::routes)
         .configure(audit_log::routes);

@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod audit_line;
 pub mod balance;
+pub mod batch_credit;
 pub mod books;
 pub mod boundary_reading;
 pub mod close_account;
@@ -28,6 +29,7 @@ pub mod replace_meter;
 pub mod reverse_vend;
 pub mod settle;
 pub mod site;
+pub mod subsidize;
 pub mod suspend_account;
 pub mod tariffs;
 pub mod transfer_account;
@@ -62,6 +64,14 @@ pub enum Error {
         /// The field at fault, where there is one; a path such as `blocks[1].upto`.
         field: Option<Cow<'static, str>>,
     },
+    /// Several rules are against it, each at a place of its own.
+    #[error("{} places are at fault", fields.len())]
+    Many {
+        /// Stable name of the rules.
+        code: &'static str,
+        /// Every place at fault.
+        fields: Vec<FieldError>,
+    },
     /// Too much waits already; ask again.
     #[error("busy: too much is waiting, ask again")]
     Busy,
@@ -71,6 +81,15 @@ pub enum Error {
     /// The hot balances failed.
     #[error(transparent)]
     Hot(#[from] HotError),
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field; a path such as `lines[3].amount`.
+    pub field: String,
+    /// What is wrong with it, for people.
+    pub detail: String,
 }
 
 impl Error {

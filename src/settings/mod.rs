@@ -60,10 +60,22 @@ pub struct Settings {
     pub journal: BatchSettings,
     /// Recurring work.
     pub jobs: JobSettings,
+    /// Subsidies to many accounts at once.
+    pub batch_credit: BatchCreditSettings,
     /// The business rules' numbers.
     pub policy: Policy,
     /// Kinds of concentrators and meters.
     pub profiles: Profiles,
+}
+
+/// Subsidies to many accounts at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchCreditSettings {
+    /// Most lines of a batch.
+    pub lines: usize,
+    /// Accounts that one transaction of a batch credits at the most.
+    pub accounts_per_transaction: i64,
 }
 
 /// The REST side.

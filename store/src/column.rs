@@ -270,7 +270,7 @@ macro_rules! wholes {
 ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
-    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::DebtLineId,
+    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
     domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId,
 }
@@ -289,7 +289,7 @@ words! {
     domain::tariff::Period,
 }
 
-own_words! { crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role }
+own_words! { crate::batch_credit::LineState, crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role }
 
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 

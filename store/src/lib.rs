@@ -17,6 +17,7 @@ mod time;
 pub mod account;
 pub mod alarm;
 pub mod api_key;
+pub mod batch_credit;
 pub mod concentrator;
 pub mod customer;
 pub mod debt_line;

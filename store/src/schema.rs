@@ -345,6 +345,27 @@ tables! {
         created_at -> Instant,
     }
 
+    batch_credits (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        currency -> Text,
+        reason -> Text,
+        operator_key -> Text,
+        created_at -> Instant,
+        version -> BigInt,
+    }
+
+    batch_credit_lines (site_id, batch_id, line) {
+        site_id -> Number,
+        batch_id -> Number,
+        line -> BigInt,
+        account_id -> Number,
+        amount -> Number,
+        state -> Word,
+        transaction_id -> Nullable<Number>,
+        detail -> Nullable<Text>,
+    }
+
     receipt_counters (site_id, terminal) {
         site_id -> Number,
         terminal -> Text,
@@ -419,6 +440,8 @@ allow_tables_to_appear_in_same_query!(
     alarms,
     api_keys,
     audit_lines,
+    batch_credit_lines,
+    batch_credits,
     concentrators,
     customers,
     debt_lines,

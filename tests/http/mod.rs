@@ -7,6 +7,7 @@ mod debts;
 mod health;
 mod reversal;
 mod rights;
+mod subsidies;
 mod tariffs;
 mod vending;
 

@@ -16,6 +16,7 @@ mod replacement;
 mod settlement;
 mod shuffled;
 mod story;
+mod subsidies;
 mod supervision;
 mod vending;
 mod worked_year;

@@ -1,5 +1,5 @@
--- Debts (旧欠) and emergency credit. Debts: what is owed apart from the balance, recovered by a share of each vend. From now on transactions have the kinds
--- debt and debt_recovery as well. Money is in minor units.
+-- Debts (旧欠), emergency credit, subsidies. Debts: what is owed apart from the balance, recovered by a share of each vend. From now on transactions have the kinds
+-- debt, debt_recovery and subsidy as well. Money is in minor units.
 ALTER TABLE accounts ADD COLUMN debt INTEGER NOT NULL DEFAULT 0; -- what is owed apart from the balance
 
 -- Emergency credit (应急额度): a limit, never a posting.
@@ -32,3 +32,29 @@ CREATE TRIGGER debt_lines_refuse_update BEFORE UPDATE ON debt_lines
     BEGIN SELECT RAISE(ABORT, 'debt_lines is append-only'); END;
 CREATE TRIGGER debt_lines_refuse_delete BEFORE DELETE ON debt_lines
     BEGIN SELECT RAISE(ABORT, 'debt_lines is append-only'); END;
+
+-- Subsidies (补贴) to many accounts at once.
+CREATE TABLE batch_credits (
+    site_id INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    currency TEXT NOT NULL, -- ISO 4217
+    reason TEXT NOT NULL, -- who gives it, and why
+    operator_key TEXT NOT NULL, -- prefix of the API key that asked
+    created_at INTEGER NOT NULL,
+    version INTEGER NOT NULL, -- grows by one with each transaction that posts lines
+    PRIMARY KEY (site_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batch_credit_lines (
+    site_id INTEGER NOT NULL,
+    batch_id INTEGER NOT NULL,
+    line INTEGER NOT NULL, -- its place in the batch, from 1
+    account_id INTEGER NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL, -- waiting | posted | refused
+    transaction_id INTEGER, -- what posted it
+    detail TEXT, -- why it was refused
+    PRIMARY KEY (site_id, batch_id, line),
+    FOREIGN KEY (site_id, batch_id) REFERENCES batch_credits (site_id, id),
+    FOREIGN KEY (site_id, account_id) REFERENCES accounts (site_id, id)
+) STRICT, WITHOUT ROWID;
