@@ -21,6 +21,7 @@ pub mod once;
 pub mod open_account;
 pub mod order_relay;
 pub mod post;
+pub mod quote;
 pub mod read_now;
 pub mod record_order;
 pub mod refund;
