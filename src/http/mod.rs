@@ -23,6 +23,7 @@ mod relay_orders;
 mod sites;
 mod statements;
 mod subsidies;
+mod tariff_presets;
 mod tariffs;
 mod vends;
 
@@ -101,6 +102,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(readings::routes)
         .configure(customers::routes)
         .configure(tariffs::routes)
+        .configure(tariff_presets::routes)
         .configure(accounts::routes)
         .configure(account_life::routes)
         .configure(debts::routes)

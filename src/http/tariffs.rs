@@ -50,7 +50,7 @@ impl From<store::tariff::Tariff> for Tariff {
 
 /// A tariff and its versions.
 #[derive(Serialize, ToSchema)]
-struct TariffAndVersions {
+pub(super) struct TariffAndVersions {
     #[serde(flatten)]
     tariff: Tariff,
     /// What prices and amounts are in, ISO 4217.
@@ -190,7 +190,7 @@ async fn show_quote(
     Ok(web::Json(quote::quote(&app, id.0, query.0).await?))
 }
 
-fn show(conn: &mut Conn, id: TariffId) -> store::Result<TariffAndVersions> {
+pub(super) fn show(conn: &mut Conn, id: TariffId) -> store::Result<TariffAndVersions> {
     Ok(TariffAndVersions {
         tariff: store::tariff::by_id(conn, id)?.into(),
         currency: store::site::by_id(conn, id.site())?.currency,

@@ -32,6 +32,7 @@ pub mod settle;
 pub mod site;
 pub mod subsidize;
 pub mod suspend_account;
+pub mod tariff_preset;
 pub mod tariffs;
 pub mod transfer_account;
 pub mod vend;

@@ -138,7 +138,10 @@ pub async fn quote(app: &App, id: TariffId, ask: AskQuote) -> Result<Quote, Erro
                 }
                 (None, energies) if !energies.is_empty() && ask.period.is_none() => standing.wanted(&energies)?,
                 _ => {
-                    return Err(Error::refused("quote", "either an amount, or energies by period, must be asked about"));
+                    return Err(Error::refused(
+                        "quote",
+                        "either an amount, or energies by period, must be asked about",
+                    ));
                 }
             };
             let cost = quote::cost(&used, &more, &tariff)?;

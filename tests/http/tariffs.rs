@@ -55,6 +55,34 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
 }
 
 #[actix_web::test]
+async fn a_tariff_is_entered_from_a_preset() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let presets = api.get("/api/v1/tariff_presets").await.ok();
+    let names: Vec<&str> = presets.as_array().unwrap().iter().map(|one| one["preset"].as_str().unwrap()).collect();
+    assert_eq!(names, ["commercial_time_of_use", "flat", "residential_tiered"]);
+    for preset in presets.as_array().unwrap() {
+        assert_eq!(preset["source"], "example prices");
+        let body = json!({ "site_id": street.site, "preset": preset["preset"], "name": preset["name_zh"] });
+        let entered = api.post("/api/v1/tariffs/from_preset", &body).await;
+        assert_eq!(entered.status, 201);
+        let version = &entered.ok()["versions"][0];
+        assert_eq!(version["blocks"], preset["terms"]["blocks"]);
+        assert_eq!(version["time_of_use"], preset["terms"]["time_of_use"]);
+        assert_eq!(version["tax_rate_ppm"], 130_000);
+    }
+    let unknown = json!({ "site_id": street.site, "preset": "cheap", "name": "Cheap" });
+    let refused = api.post("/api/v1/tariffs/from_preset", &unknown).await;
+    assert_eq!((refused.problem(), refused.field()), ((422, "preset"), Some("preset")));
+    let abroad = json!({ "name": "Abroad", "time_zone": "Europe/Berlin", "currency": "EUR" });
+    let abroad = api.post("/api/v1/sites", &abroad).await.id();
+    let refused =
+        api.post("/api/v1/tariffs/from_preset", &json!({ "site_id": abroad, "preset": "flat", "name": "Flat" })).await;
+    assert_eq!(refused.problem(), (422, "currency_mismatch"));
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn a_quote_tells_what_an_amount_buys_and_what_energy_costs() {
     let api = Api::start().await;
     let street = api.street().await;

@@ -1,5 +1,7 @@
--- Debts (旧欠), emergency credit, subsidies. Debts: what is owed apart from the balance, recovered by a share of each vend. From now on transactions have the kinds
--- debt, debt_recovery and subsidy as well. Money is in minor units.
+-- Debts (旧欠), emergency credit and subsidies. From now on transactions have the kinds debt, debt_recovery and subsidy as well.
+-- Money is in minor units.
+
+-- Debts: what is owed apart from the balance, recovered by a share of each vend.
 ALTER TABLE accounts ADD COLUMN debt INTEGER NOT NULL DEFAULT 0; -- what is owed apart from the balance
 
 -- Emergency credit (应急额度): a limit, never a posting.
