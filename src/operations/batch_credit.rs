@@ -161,7 +161,9 @@ pub async fn enter(app: &App, new: NewBatchCredit, key: &str, by: &str) -> Resul
     let asked = once::Asked::new(site, key, &("batch_credit", &new))?;
     let reason = check_whole(app, &new)?;
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
-    app.db
+    let earlier = asked.clone();
+    let entered = app
+        .db
         .write(move |conn| {
             if let Some(earlier) = once::find::<BatchCreditId>(conn, &asked)? {
                 return Ok((earlier, true));
@@ -188,7 +190,16 @@ pub async fn enter(app: &App, new: NewBatchCredit, key: &str, by: &str) -> Resul
             store::fault::point("batch_credit.written");
             Ok::<_, Error>((id, false))
         })
-        .await
+        .await;
+    // No row is locked: of two who ask at once, the slower finds what the faster stored.
+    match entered {
+        Err(Error::Conflict { .. }) => {
+            let found = app.db.read(move |conn| once::find(conn, &earlier)).await?;
+            let unknown = || Error::conflict("idempotency_key_reused", "the key was used for something else");
+            Ok((found.ok_or_else(unknown)?, true))
+        }
+        other => other,
+    }
 }
 
 /// A batch with its lines.

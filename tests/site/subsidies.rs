@@ -45,5 +45,13 @@ async fn a_batch_that_was_interrupted_goes_on_with_the_same_key_and_posts_each_l
     for (supply, posted) in court.supplies.iter().zip([100_500, 100_500, 100_000]) {
         assert_eq!(supply.balance(rest).await["posted"], posted);
     }
+
+    let more = NewBatchCredit { lines: new.lines[..2].to_vec(), ..new };
+    let body = serde_json::to_value(&more).unwrap();
+    let all = (0..8).map(|_| rest.post_once("/batch_credits", "aid-2", &body));
+    let answers = futures_util::future::join_all(all).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.status < 300), "{answers:?}");
+    assert_eq!(court.supplies[0].balance(rest).await["posted"], 101_000);
     head_end.audited().await;
 }
