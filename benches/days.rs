@@ -140,6 +140,7 @@ impl Town {
             initial_reading: Some(Energy::ZERO),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(1_000_000)),
+            opening_debt: None,
         };
         open_account::open(&self.app, account, opening, &format!("open-{nth}"), "bench").await.unwrap();
         meter

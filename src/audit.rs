@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use domain::{
     account,
     ids::SiteId,
-    ledger::{self, LedgerAccount, Posting, TransactionKind},
+    ledger::{self, LedgerAccount, Posting, TransactionKind, balance_of},
     money::{Carry, Money},
     relay::order::State,
 };
@@ -102,6 +102,8 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
                         let differs = format!("balance is {}, its postings sum to {sum}", row.posted);
                         audit.differences.push(format!("account {}: {differs}", row.id));
                     }
+                    let owed = sums.get(&LedgerAccount::Debt(row.id)).copied().unwrap_or_default();
+                    audit.differences.extend(debt(conn, &row, -owed)?);
                     account(conn, row, rows, &mut audit)?;
                 }
             }
@@ -186,6 +188,26 @@ fn reversed(conn: &mut Conn, transaction: &Transaction, row: Option<Reversal>) -
         && (row.amount, row.tender) == (vend.amount, vend.tender)
         && given == taken.iter().map(back).collect::<Vec<_>>();
     Ok((!agrees).then(|| format!("posts {given:?} as reversal of vend {}, which posted {taken:?}", vend.id)))
+}
+
+/// What an account owes apart from its balance: its lines, one after the other, each as its transaction posts it, come to
+/// what its row and its ledger account say; what does not agree.
+fn debt(conn: &mut Conn, account: &Account, posted: Money) -> Result<Vec<String>, Error> {
+    let mut wrong = Vec::new();
+    let mut owed = Money::ZERO;
+    for line in store::debt_line::of_account(conn, account.id)? {
+        let more = if line.change.adds() { line.amount } else { -line.amount };
+        owed = owed + more;
+        let moved =
+            balance_of(LedgerAccount::Debt(account.id), &store::transaction::postings(conn, line.transaction_id)?);
+        if (line.owed_after, -moved) != (owed, more) {
+            wrong.push(format!("debt line {}: {line:?}, replayed {owed}, posted {}", line.id, -moved));
+        }
+    }
+    if (account.debt, posted) != (owed, owed) {
+        wrong.push(format!("account {}: owes {}, its lines {owed}, its postings {posted}", account.id, account.debt));
+    }
+    Ok(wrong)
 }
 
 /// Every order ends once, and is confirmed only by a relay that was read.

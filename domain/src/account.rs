@@ -10,6 +10,10 @@ use crate::{
     site::CreditPolicy,
 };
 
+mod emergency;
+
+pub use emergency::{Emergency, NotActivated, activate};
+
 words! {
     /// Where an account is in its life.
     pub enum State {
@@ -38,6 +42,8 @@ pub struct Limits {
     pub overdraft: Money,
     /// Headroom from which supply is restored.
     pub restore_margin: Money,
+    /// What may be used beyond that once per episode, when the customer asks for it; 0: it is not offered.
+    pub emergency_credit: Money,
 }
 
 /// What is wrong with limits, and in which field.
@@ -72,6 +78,12 @@ impl Limits {
         if self.restore_margin < Money::new(1) {
             return bad("restore_margin", "must be at least 1 minor unit");
         }
+        if self.emergency_credit < Money::ZERO {
+            return bad("emergency_credit", "must not be negative");
+        }
+        if self.emergency_credit > Money::ZERO && self.restore_margin > self.emergency_credit {
+            return bad("restore_margin", "must not be above the emergency credit");
+        }
         Ok(())
     }
 
@@ -105,6 +117,8 @@ pub struct Episode {
     pub warning_served_at: Option<Timestamp>,
     /// Whether a warning was written in it.
     pub warned: bool,
+    /// Where its emergency credit stands; none: it was not asked for.
+    pub emergency: Option<Emergency>,
 }
 
 /// What is remembered of an account's credit between two looks.
@@ -168,13 +182,18 @@ pub fn watch(
         notices.push(Notice::LowBalance2 { available });
     }
     let forecast_before = credit.episode.is_some_and(|episode| episode.forecast);
-    let forecast = ends_soon(forecast_before, standing, limits, currency, policy.warning_lead);
+    let active = limits.with_emergency(credit);
+    let forecast = ends_soon(forecast_before, standing, &active, currency, policy.warning_lead);
     next.episode = match credit.episode {
         None if available <= limits.alarm_2 || forecast => {
-            Some(Episode { began_at: now, forecast, warning_served_at: None, warned: false })
+            Some(Episode { began_at: now, forecast, warning_served_at: None, warned: false, emergency: None })
         }
         Some(_) if available > limits.alarm_2 + margin && !forecast => None,
-        episode => episode.map(|episode| Episode { forecast, ..episode }),
+        episode => episode.map(|episode| Episode {
+            forecast,
+            emergency: emergency::after(episode.emergency, available),
+            ..episode
+        }),
     };
     if let Some(episode) = next.episode.as_mut() {
         let older_than = |span| next.last_warning_at.is_none_or(|last| now >= shift(last, span));

@@ -64,6 +64,13 @@ pub fn day_before(date: Date) -> Date {
     date.yesterday().unwrap_or(Date::MIN)
 }
 
+/// The Monday on or before `date`, with which its week begins.
+#[must_use]
+pub fn monday(date: Date) -> Date {
+    let days = date.weekday().to_monday_zero_offset();
+    date.checked_sub(jiff::Span::new().days(days)).unwrap_or(Date::MIN)
+}
+
 /// The instant at which a local clock on `date` shows `time`: the first where it does so twice, and the instant as long
 /// after the jump as `time` is after its beginning where it never does.
 #[must_use]

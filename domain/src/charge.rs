@@ -1,5 +1,7 @@
 //! From energy to money: the exact cost of an account's energies, and the posted whole minor units that follow it.
 
+pub mod quote;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;

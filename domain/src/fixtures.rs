@@ -5,12 +5,13 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
     account::Limits,
+    debt::Terms,
     energy::Energy,
     ids::{AccountId, MeterId, OrderId, ReadingId, SiteId},
     money::{Currency, Money, Price},
     site::{
-        AutomaticDisconnection, CreditPolicy, DisconnectionPolicy, FriendlyHours, NoticePolicy, Policy, PollingPolicy,
-        ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
+        AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, FriendlyHours, NoticePolicy, Policy,
+        PollingPolicy, ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
     },
     tariff::{Block, Period, Season, Switch, Tariff, TariffVersion, TimeOfUse},
 };
@@ -97,6 +98,7 @@ pub(crate) fn limits() -> Limits {
         rearm_margin: Money::new(100),
         overdraft: Money::ZERO,
         restore_margin: Money::new(1),
+        emergency_credit: Money::ZERO,
     }
 }
 
@@ -145,6 +147,7 @@ pub(crate) fn policy() -> Policy {
             retry_cap: minutes(10),
         },
         vending: VendPolicy { maximum_per_vend: Money::new(1_000_000), maximum_per_cashier_day: Money::new(5_000_000) },
+        debts: DebtPolicy { maximum: Money::new(10_000_000), terms: Terms { share_ppm: 200_000, weekly_cap: None } },
         polling: PollingPolicy {
             slot: minutes(15),
             silent_cap: hours(6),

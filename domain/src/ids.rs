@@ -151,6 +151,10 @@ id! {
     ReversalId
     /// Money given back from a balance (退款).
     RefundId
+    /// A change of what an account owes
+    DebtLineId
+    /// Subsidies to many accounts at once
+    BatchCreditId
     /// A relay order (遥控令).
     OrderId
     /// A notice (通知).

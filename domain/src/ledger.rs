@@ -41,17 +41,25 @@ words! {
         Refund = "refund",
         /// What is still owed, and nobody pays any more.
         WriteOff = "write_off",
+        /// A debt entered: owed apart from the balance (旧欠).
+        Debt = "debt",
+        /// What is left on an account that ends, taken for its debt.
+        DebtRecovery = "debt_recovery",
+        /// Money that somebody else gives (补贴).
+        Subsidy = "subsidy",
         /// What goes over to the account that another customer has from then on (过户).
         Transfer = "transfer",
     }
 }
 
-/// One side of a posting. Text and JSON: `balance:<account>`, `tender:<tender>`, `revenue:energy`, `revenue:fixed`,
-/// `opening`, `write_off`, `transfer`.
+/// One side of a posting. Text and JSON: `balance:<account>`, `debt:<account>`, `tender:<tender>`, `revenue:energy`,
+/// `revenue:fixed`, `opening`, `subsidy`, `adjustment`, `write_off`, `transfer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LedgerAccount {
     /// A customer account's balance.
     Balance(AccountId),
+    /// What a customer account owes apart from its balance, below 0.
+    Debt(AccountId),
     /// Where money paid in came from.
     Tender(Tender),
     /// Energy sold.
@@ -60,6 +68,10 @@ pub enum LedgerAccount {
     RevenueFixed,
     /// What accounts brought along when they were opened.
     Opening,
+    /// What others give to accounts.
+    Subsidy,
+    /// What operators entered.
+    Adjustment,
     /// What nobody pays any more.
     WriteOff,
     /// Between an account and the one that takes its place: nothing is left here.
@@ -70,10 +82,13 @@ impl fmt::Display for LedgerAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Balance(account) => write!(f, "balance:{account}"),
+            Self::Debt(account) => write!(f, "debt:{account}"),
             Self::Tender(tender) => write!(f, "tender:{tender}"),
             Self::RevenueEnergy => f.write_str("revenue:energy"),
             Self::RevenueFixed => f.write_str("revenue:fixed"),
             Self::Opening => f.write_str("opening"),
+            Self::Subsidy => f.write_str("subsidy"),
+            Self::Adjustment => f.write_str("adjustment"),
             Self::WriteOff => f.write_str("write_off"),
             Self::Transfer => f.write_str("transfer"),
         }
@@ -86,10 +101,13 @@ impl FromStr for LedgerAccount {
         let strange = || UnknownWord { word: text.to_owned(), of: "LedgerAccount" };
         match text.split_once(':') {
             Some(("balance", account)) => account.parse().map(Self::Balance).map_err(|_| strange()),
+            Some(("debt", account)) => account.parse().map(Self::Debt).map_err(|_| strange()),
             Some(("tender", tender)) => tender.parse().map(Self::Tender),
             Some(("revenue", "energy")) => Ok(Self::RevenueEnergy),
             Some(("revenue", "fixed")) => Ok(Self::RevenueFixed),
             None if text == "opening" => Ok(Self::Opening),
+            None if text == "subsidy" => Ok(Self::Subsidy),
+            None if text == "adjustment" => Ok(Self::Adjustment),
             None if text == "write_off" => Ok(Self::WriteOff),
             None if text == "transfer" => Ok(Self::Transfer),
             _ => Err(strange()),
@@ -168,6 +186,30 @@ pub fn write_off(account: AccountId, owed: Money) -> Option<Posting> {
     Posting::moving(LedgerAccount::WriteOff, LedgerAccount::Balance(account), owed)
 }
 
+/// Money that somebody else gives.
+#[must_use]
+pub fn subsidy(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Subsidy, LedgerAccount::Balance(account), amount)
+}
+
+/// A debt that came from `source`.
+#[must_use]
+pub fn debt(account: AccountId, source: LedgerAccount, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Debt(account), source, amount)
+}
+
+/// A part of a balance taken for a debt; a negative amount gives back.
+#[must_use]
+pub fn debt_recovery(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Balance(account), LedgerAccount::Debt(account), amount)
+}
+
+/// A debt, or a part of it, that nobody pays any more.
+#[must_use]
+pub fn debt_write_off(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::WriteOff, LedgerAccount::Debt(account), amount)
+}
+
 /// What an account has, or owes, out of it.
 #[must_use]
 pub fn transfer_out(account: AccountId, balance: Money) -> Option<Posting> {
@@ -214,12 +256,22 @@ mod tests {
 
     #[test]
     fn a_ledger_account_and_its_text_name_each_other() {
-        let meter_words = ["tender:wechat", "revenue:energy", "revenue:fixed", "opening", "write_off", "transfer"];
+        let meter_words = [
+            "tender:wechat",
+            "revenue:energy",
+            "revenue:fixed",
+            "opening",
+            "subsidy",
+            "adjustment",
+            "write_off",
+            "transfer",
+        ];
         for text in meter_words {
             assert_eq!(text.parse::<LedgerAccount>().map(|account| account.to_string()), Ok(text.to_owned()));
         }
         let balance = LedgerAccount::Balance(account_id(7));
-        assert_eq!(balance.to_string().parse(), Ok(balance));
+        let debt = LedgerAccount::Debt(account_id(7));
+        assert_eq!((balance.to_string().parse(), debt.to_string().parse()), (Ok(balance), Ok(debt)));
         for strange in ["", "balance", "balance:0", "balance:x", "tender:gold", "revenue:gas", "opening:1"] {
             assert!(strange.parse::<LedgerAccount>().is_err(), "{strange}");
         }
@@ -231,6 +283,21 @@ mod tests {
         let back = charge(account_id(1), Money::new(-5));
         let balance = LedgerAccount::Balance(account_id(1));
         assert_eq!(back, Some(Posting { from: LedgerAccount::RevenueEnergy, to: balance, amount: Money::new(5) }));
+    }
+
+    #[test]
+    fn a_debt_is_apart_from_the_balance_until_something_is_taken_for_it() {
+        let (account, amount) = (account_id(1), Money::new(500));
+        let all = [
+            debt(account, LedgerAccount::Adjustment, amount),
+            vend(account, Tender::Cash, Money::new(100)),
+            debt_recovery(account, Money::new(30)),
+            debt_write_off(account, Money::new(470)),
+        ];
+        let postings: Vec<Posting> = all.into_iter().flatten().collect();
+        assert_eq!(balance_of(LedgerAccount::Balance(account), &postings), Money::new(70));
+        assert_eq!(balance_of(LedgerAccount::Debt(account), &postings), Money::ZERO);
+        assert_eq!(balance_of(LedgerAccount::Debt(account), postings.iter().take(1)), -amount);
     }
 
     #[test]

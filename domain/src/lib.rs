@@ -12,6 +12,7 @@ pub mod account;
 pub mod bug;
 pub mod calendar;
 pub mod charge;
+pub mod debt;
 pub mod energy;
 pub mod explain;
 #[cfg(test)]

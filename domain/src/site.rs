@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::Limits,
     calendar::{Weekday, next_at},
+    debt::Terms,
     energy::Energy,
     money::Money,
 };
@@ -43,6 +44,8 @@ pub struct Policy {
     pub relay: RelayPolicy,
     /// What may be sold at once.
     pub vending: VendPolicy,
+    /// What may be owed apart from a balance, and how it is recovered.
+    pub debts: DebtPolicy,
     /// When meters are asked.
     pub polling: PollingPolicy,
     /// How notices are retried.
@@ -97,6 +100,9 @@ impl Policy {
         }
         if self.relay.disconnect_attempts == 0 {
             return Err(BadPolicy { field: "relay.disconnect_attempts", problem: "must be at least 1" });
+        }
+        if let Some((_, problem)) = self.debts.terms.problem() {
+            return Err(BadPolicy { field: "debts.terms", problem });
         }
         self.credit
             .limits
@@ -247,6 +253,16 @@ pub struct VendPolicy {
     pub maximum_per_cashier_day: Money,
 }
 
+/// What may be owed apart from a balance, and how it is recovered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebtPolicy {
+    /// Most that an account may owe apart from its balance, in minor units.
+    pub maximum: Money,
+    /// How a debt is recovered that is entered without terms of its own.
+    pub terms: Terms,
+}
+
 /// When meters are asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -343,13 +359,18 @@ mod tests {
     #[test]
     fn a_policy_that_breaks_a_rule_is_refused_by_name() {
         type Change = fn(&mut Policy);
-        let cases: [(&str, Change); 7] = [
+        let cases: [(&str, Change); 9] = [
             ("polling.slot", |policy| policy.polling.slot = SignedDuration::ZERO),
             ("relay.retry_cap", |policy| policy.relay.retry_cap = SignedDuration::from_secs(1)),
             ("credit.warning_lead", |policy| policy.credit.warning_lead = -hours(1)),
             ("polling.freeze_until", |policy| policy.polling.freeze_until = policy.polling.freeze_from),
             ("polling.round_limit_percent", |policy| policy.polling.round_limit_percent = 101),
             ("relay.disconnect_attempts", |policy| policy.relay.disconnect_attempts = 0),
+            ("debts.terms", |policy| policy.debts.terms.share_ppm = 0),
+            ("credit.limits", |policy| {
+                (policy.credit.limits.emergency_credit, policy.credit.limits.restore_margin) =
+                    (Money::new(5), Money::new(6));
+            }),
             ("credit.limits", |policy| policy.credit.limits.rearm_margin = Money::ZERO),
         ];
         assert_eq!(policy().validate(), Ok(()));

@@ -1,14 +1,19 @@
 //! Vends: every check before money is taken, and what becomes of it; and their reversal (冲正), which gives it back.
 
+mod subsidy;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{Limits, State},
     bug::{Bug, is_planted},
+    debt::{self, Owed},
     money::Money,
     site::VendPolicy,
     tariff::TariffVersion,
 };
+
+pub use subsidy::{Has, subsidize};
 
 /// What is known of the account and the cashier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,10 @@ pub struct Facts {
     pub available: Money,
     /// What the cashier sold on this local day so far.
     pub cashier_sold_today: Money,
+    /// What it owes apart from its balance.
+    pub owed: Owed,
+    /// Emergency credit that counts as headroom until available is back at 0.
+    pub emergency: Money,
 }
 
 /// What becomes of the money.
@@ -30,6 +39,10 @@ pub struct Split {
     pub amount: Money,
     /// Tax contained in it, rounded half up; it stays part of the amount.
     pub tax: Money,
+    /// The part of it that recovers debt.
+    pub debt_recovered: Money,
+    /// What is owed after.
+    pub debt_left: Money,
     /// The posted balance before.
     pub balance_before: Money,
     /// The posted balance after.
@@ -114,15 +127,20 @@ pub fn split(
     if amount > left {
         return Err(Refused::CashierDayLimit { left: left.max(Money::ZERO) });
     }
-    let balance_after = facts.balance.checked_add(amount).ok_or(Refused::BalanceTooLarge)?;
-    let available_after = facts.available.checked_add(amount).ok_or(Refused::BalanceTooLarge)?;
+    let debt_recovered = debt::recovered(amount, facts.available, limits, &facts.owed);
+    let credited = amount - debt_recovered;
+    let balance_after = facts.balance.checked_add(credited).ok_or(Refused::BalanceTooLarge)?;
+    let available_after = facts.available.checked_add(credited).ok_or(Refused::BalanceTooLarge)?;
+    let emergency = if available_after < Money::ZERO { facts.emergency } else { Money::ZERO };
     Ok(Split {
         amount,
         tax: contained_tax(amount, tariff.tax_rate_ppm),
+        debt_recovered,
+        debt_left: facts.owed.left - debt_recovered,
         balance_before: facts.balance,
         balance_after,
         available_after,
-        restores: limits.restore_due(available_after),
+        restores: limits.restore_due(available_after + emergency),
     })
 }
 
@@ -131,6 +149,8 @@ pub fn split(
 pub struct Sold {
     /// What was paid in.
     pub amount: Money,
+    /// The part of it that recovered debt, which is owed again.
+    pub debt_recovered: Money,
     /// Whether the vend was reversed before.
     pub reversed: bool,
     /// Where the account is in its life.
@@ -198,7 +218,8 @@ pub fn reverse(sold: &Sold, has_reason: bool) -> Result<Undone, NotReversed> {
     if sold.state != State::Active {
         return Err(NotReversed::AccountNotActive);
     }
-    let less = |money: Money| money.checked_add(-sold.amount).ok_or(NotReversed::BalanceTooSmall);
+    let credited = sold.amount - sold.debt_recovered;
+    let less = |money: Money| money.checked_add(-credited).ok_or(NotReversed::BalanceTooSmall);
     let (balance_after, available_after) = (less(sold.balance)?, less(sold.available)?);
     if available_after < Money::ZERO && !has_reason {
         return Err(NotReversed::ReasonMissing { available: available_after });
@@ -267,6 +288,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::debt::Terms;
     use crate::fixtures::{limits, policy, version};
 
     const FACTS: Facts = Facts {
@@ -274,6 +296,8 @@ mod tests {
         balance: Money::new(-300),
         available: Money::new(-450),
         cashier_sold_today: Money::ZERO,
+        owed: Owed::NOTHING,
+        emergency: Money::ZERO,
     };
 
     fn try_split(amount: i64, facts: &Facts) -> Result<Split, Refused> {
@@ -287,6 +311,8 @@ mod tests {
         let expected = Split {
             amount: Money::new(11_300),
             tax: Money::new(1_300),
+            debt_recovered: Money::ZERO,
+            debt_left: Money::ZERO,
             balance_before: Money::new(-300),
             balance_after: Money::new(11_000),
             available_after: Money::new(10_850),
@@ -295,6 +321,10 @@ mod tests {
         assert_eq!(split, Ok(expected));
         assert_eq!(try_split(450, &FACTS).map(|split| split.restores), Ok(false));
         assert_eq!(try_split(451, &FACTS).map(|split| split.restores), Ok(true));
+        let helped = Facts { emergency: Money::new(300), ..FACTS };
+        assert_eq!(try_split(150, &helped).map(|split| split.restores), Ok(false));
+        assert_eq!(try_split(151, &helped).map(|split| split.restores), Ok(true), "emergency credit still counts");
+        assert_eq!(try_split(450, &helped).map(|split| split.restores), Ok(false), "at 0 it is over");
     }
 
     #[test]
@@ -326,6 +356,7 @@ mod tests {
 
     const SOLD: Sold = Sold {
         amount: Money::new(500),
+        debt_recovered: Money::ZERO,
         reversed: false,
         state: State::Active,
         balance: Money::new(700),
@@ -394,11 +425,17 @@ mod tests {
             amount in 100_i64..1_000_000,
             balance in -1_000_000_i64..1_000_000,
             accrued in 0_i64..1_000_000,
+            (debt, share_ppm) in (0_i64..1_000_000, 1_u32..=1_000_000),
         ) {
-            let before = Facts { balance: Money::new(balance), available: Money::new(balance - accrued), ..FACTS };
+            let owed = Owed { left: Money::new(debt), terms: Terms { share_ppm, weekly_cap: None }, ..Owed::NOTHING };
+            let (balance, available) = (Money::new(balance), Money::new(balance - accrued));
+            let before = Facts { balance, available, owed, ..FACTS };
             let split = try_split(amount, &before)?;
+            prop_assert_eq!(split.debt_left + split.debt_recovered, owed.left);
+            prop_assert_eq!(split.balance_after + split.debt_recovered, balance + split.amount);
             let (balance, available) = (split.balance_after, split.available_after);
-            let sold = Sold { amount: split.amount, reversed: false, state: State::Active, balance, available };
+            let (amount, debt_recovered) = (split.amount, split.debt_recovered);
+            let sold = Sold { amount, debt_recovered, reversed: false, state: State::Active, balance, available };
             let undone = reverse(&sold, true)?;
             prop_assert_eq!((undone.balance_after, undone.available_after), (before.balance, before.available));
             prop_assert_eq!(reverse(&sold, false).is_ok(), before.available >= Money::ZERO);

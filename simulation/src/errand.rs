@@ -249,7 +249,9 @@ async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
         Ok(receipt) => Answer::Done { receipt },
         Err(Error::Busy | Error::Store(_) | Error::Hot(_)) => Answer::Unknown,
         Err(Error::NotFound(what)) => Answer::Refused { code: format!("no {what}") },
-        Err(Error::Conflict { code, .. } | Error::Refused { code, .. }) => Answer::Refused { code: code.to_owned() },
+        Err(Error::Conflict { code, .. } | Error::Refused { code, .. } | Error::Many { code, .. }) => {
+            Answer::Refused { code: code.to_owned() }
+        }
     };
     world.note(&format!("answered {number}: {answer:?}"));
     settle(world, app, &errand.what, &answer);
@@ -358,6 +360,7 @@ fn open(
         initial_reading: shown,
         reason: shown.map(|_| "read off the display".to_owned()),
         opening_credit: Some(Money::new(credit)),
+        opening_debt: None,
     };
     done(async move { open_account::open(&app, account, new, &key, "operator").await })
 }

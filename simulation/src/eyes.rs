@@ -252,6 +252,9 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::WriteOff => Kind::WriteOff,
             // Nobody transfers accounts here.
             TransactionKind::Transfer => return Err(corrupt(format!("transaction {} transfers", one.id))),
+            TransactionKind::Debt | TransactionKind::DebtRecovery | TransactionKind::Subsidy => {
+                return Err(corrupt(format!("transaction {} is of no kind that is simulated", one.id)));
+            }
         },
         key: one.key.clone(),
         object: one.object.clone(),

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, post, put, web};
 use domain::{
-    account::State,
+    account::{Emergency, State},
     ids::{AccountId, CustomerId, TariffId},
     money::Money,
 };
@@ -61,6 +61,9 @@ struct Account {
     /// The posted balance, without the energy used since.
     #[schema(value_type = i64)]
     posted: Money,
+    /// What is owed apart from the balance (旧欠).
+    #[schema(value_type = i64)]
+    debt: Money,
     /// A first notice is due at or below this.
     #[schema(value_type = i64)]
     alarm_1: Money,
@@ -76,6 +79,12 @@ struct Account {
     /// Headroom from which supply is restored.
     #[schema(value_type = i64)]
     restore_margin: Money,
+    /// What may be used beyond that once per credit episode, when the customer asks for it; 0: it is not offered.
+    #[schema(value_type = i64)]
+    emergency_credit: Money,
+    /// Whether that was asked for in the present episode: `granted`, `drawn` once available is below 0, `used` once it is back.
+    #[schema(value_type = Option<String>)]
+    emergency: Option<Emergency>,
     /// Whether its supplies are guarded (保电): never cut automatically.
     guarded: bool,
     /// Why.
@@ -104,11 +113,14 @@ impl From<store::account::Account> for Account {
             state: row.state,
             currency: row.currency,
             posted: row.posted,
+            debt: row.debt,
             alarm_1: row.alarm_1,
             alarm_2: row.alarm_2,
             rearm_margin: row.rearm_margin,
             overdraft: row.overdraft,
             restore_margin: row.restore_margin,
+            emergency_credit: row.emergency_credit,
+            emergency: row.episode_emergency,
             guarded: row.guarded,
             guard_reason: row.guard_reason,
             episode_began_at: row.episode_began_at,

@@ -8,8 +8,8 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
-    AccountId, ConcentratorId, CustomerId, JobId, MeterId, OrderId, OutageId, ReadRequestId, RefundId, SiteId,
-    TariffId, VendId,
+    AccountId, BatchCreditId, ConcentratorId, CustomerId, JobId, MeterId, OrderId, OutageId, ReadRequestId, RefundId,
+    SiteId, TariffId, VendId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -153,7 +153,7 @@ macro_rules! named {
 
 named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
-    AccountId = "account", VendId = "vend", RefundId = "refund", OrderId = "relay order", ReadRequestId = "read request",
+    AccountId = "account", VendId = "vend", RefundId = "refund", BatchCreditId = "batch credit", OrderId = "relay order", ReadRequestId = "read request",
     JobId = "job", OutageId = "outage",
 }
 

@@ -10,7 +10,9 @@ mod audit_log;
 pub mod auth;
 mod concentrators;
 mod customers;
+mod debts;
 mod document;
+mod emergency_credit;
 mod explanations;
 mod health;
 pub mod input;
@@ -25,6 +27,8 @@ mod refunds;
 mod relay_orders;
 mod sites;
 mod statements;
+mod subsidies;
+mod tariff_presets;
 mod tariffs;
 mod vends;
 
@@ -103,15 +107,19 @@ fn resources(config: &mut ServiceConfig) {
         .configure(readings::routes)
         .configure(customers::routes)
         .configure(tariffs::routes)
+        .configure(tariff_presets::routes)
         .configure(accounts::routes)
         .configure(account_life::routes)
         .configure(account_meters::routes)
         .configure(account_tariffs::routes)
+        .configure(debts::routes)
+        .configure(emergency_credit::routes)
         .configure(statements::routes)
         .configure(explanations::routes)
         .configure(notices::routes)
         .configure(vends::routes)
         .configure(refunds::routes)
+        .configure(subsidies::routes)
         .configure(relay_orders::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)

@@ -129,6 +129,12 @@ impl From<operations::Error> for Problem {
             operations::Error::Refused { code, detail, field } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at(field.as_deref())
             }
+            operations::Error::Many { code, ref fields } => {
+                let problem =
+                    |at: &operations::FieldError| FieldProblem { field: at.field.clone(), detail: at.detail.clone() };
+                let errors = fields.iter().map(problem).collect();
+                Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string()) }
+            }
             operations::Error::Busy => Self::unavailable("busy", "too much is waiting, ask again"),
             operations::Error::Store(store::Error::Database(error)) => {
                 tracing::error!(%error, "the database failed");

@@ -32,7 +32,8 @@ struct Transaction {
     id: TransactionId,
     /// Its place among the account's transactions, from 1.
     sequence: i64,
-    /// What it is about: `opening`, `vend`, `reversal`, `charge`, `correction`, `fixed_charge`.
+    /// What it is about: `opening`, `vend`, `reversal`, `charge`, `correction`, `fixed_charge`,
+    /// `refund`, `debt`, `debt_recovery`, `subsidy`, `write_off`, `transfer`.
     #[schema(value_type = String)]
     kind: TransactionKind,
     /// The thing it is about.

@@ -22,11 +22,14 @@ use super::{
 };
 use crate::{
     app::App,
-    operations::tariffs::{self, NewTariff, NewVersion},
+    operations::{
+        quote::{self, AskQuote, Quote},
+        tariffs::{self, NewTariff, NewVersion},
+    },
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(list_tariffs).service(enter_tariff).service(show_tariff).service(enter_version);
+    config.service(list_tariffs).service(enter_tariff).service(show_tariff).service(enter_version).service(show_quote);
 }
 
 /// A tariff.
@@ -47,7 +50,7 @@ impl From<store::tariff::Tariff> for Tariff {
 
 /// A tariff and its versions.
 #[derive(Serialize, ToSchema)]
-struct TariffAndVersions {
+pub(super) struct TariffAndVersions {
     #[serde(flatten)]
     tariff: Tariff,
     /// What prices and amounts are in, ISO 4217.
@@ -172,7 +175,22 @@ async fn enter_version(
     Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", id.0), &shown))
 }
 
-fn show(conn: &mut Conn, id: TariffId) -> store::Result<TariffAndVersions> {
+/// Tells how much energy an amount buys by today's prices, or what energy costs
+#[utoipa::path(tag = "tariffs", params(AskQuote), responses((status = 200, description = "The quote", body = Quote)))]
+#[get("/tariffs/{id}/quote")]
+async fn show_quote(
+    _caller: May<Read>,
+    app: web::Data<App>,
+    id: At<TariffId>,
+    query: Query<AskQuote>,
+) -> Result<web::Json<Quote>, Problem> {
+    if query.0.account_id.is_some_and(|account| account.site() != id.0.site()) {
+        return Err(Problem::not_found("account"));
+    }
+    Ok(web::Json(quote::quote(&app, id.0, query.0).await?))
+}
+
+pub(super) fn show(conn: &mut Conn, id: TariffId) -> store::Result<TariffAndVersions> {
     Ok(TariffAndVersions {
         tariff: store::tariff::by_id(conn, id)?.into(),
         currency: store::site::by_id(conn, id.site())?.currency,

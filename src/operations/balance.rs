@@ -87,7 +87,7 @@ pub async fn get(app: &App, account: AccountId) -> Result<Balance, Error> {
                 posted: books.account.posted,
                 accrued: books.accrued()?,
                 available,
-                headroom: books.account.limits().headroom(available),
+                headroom: books.account.limits().with_emergency(&books.account.credit()).headroom(available),
                 as_of: books.meters.iter().map(|meter| meter.as_of).max(),
                 version: books.account.version,
                 supply,

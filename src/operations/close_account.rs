@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use super::{
     Error, audit_line,
     boundary_reading::Source,
+    debts,
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
     fixed_charges, label, once,
@@ -57,7 +58,7 @@ pub struct CloseAccount {
     pub tender: Tender,
     /// The terminal that pays it out, 1 to 40 letters, digits, `-` or `_`.
     pub terminal: String,
-    /// Whether what is still owed is written off; otherwise an account that owes is not closed. `false` if absent.
+    /// Whether what is still owed, debt included, is written off; otherwise an account that owes is not closed. `false` if absent.
     #[serde(default)]
     pub write_off: bool,
     /// Whether supply is cut. `false` if absent.
@@ -94,7 +95,7 @@ pub struct Closing {
     pub meters: Vec<RemovedMeter>,
     /// What amounts are in.
     pub currency: String,
-    /// What was left once everything was settled; negative where it owed.
+    /// What was left once everything was settled, before debt; negative where it owed.
     #[schema(value_type = i64)]
     pub balance: Money,
     /// The receipt of what was paid out.
@@ -102,6 +103,14 @@ pub struct Closing {
     /// What it owed and nobody pays any more.
     #[schema(value_type = i64)]
     pub written_off: Money,
+    /// Debt that was taken out of what was left.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_settled: Money,
+    /// Debt that nobody pays any more.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_written_off: Money,
 }
 
 /// Closes an account.
@@ -241,7 +250,12 @@ fn leave(
         balance,
         refund: None,
         written_off: Money::ZERO,
+        debt_settled: Money::ZERO,
+        debt_written_off: Money::ZERO,
     };
+    let (why, by) = (made.reason, (made.by, made.now));
+    (closing.debt_settled, closing.debt_written_off) = debts::leave(conn, account, write_off, why, by)?;
+    let balance = account.posted;
     if balance > Money::ZERO && !is_planted(Bug::KeepBalance) {
         let (balance_after, available_after) = (Money::ZERO, Money::ZERO);
         let undone = Undone { amount: balance, balance_before: balance, balance_after, available_after };
@@ -256,7 +270,7 @@ fn leave(
             kind: TransactionKind::WriteOff,
             key: format!("write_off:{}", account.id),
             object: format!("account:{}", account.id),
-            posting: ledger::write_off(account.id, -balance),
+            postings: Vec::from_iter(ledger::write_off(account.id, -balance)),
         };
         post(conn, account, entry, made.now)?;
     }

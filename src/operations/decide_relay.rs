@@ -2,9 +2,10 @@
 //! its meters gets an order, loses one, or is held.
 
 use domain::{
-    account::{self, Standing},
+    account::{self, Emergency, Standing},
     calendar::shift,
     ids::{AccountId, MeterId, OrderId, VendId},
+    money::Money,
     notice::Notice,
     relay::{
         Action, Cause, Causes,
@@ -52,15 +53,24 @@ pub async fn stands_otherwise(app: &App, update: Update) -> Result<bool, Error> 
     let available = balance::put(app, update).await?;
     let row = app.db.read(move |conn| store::account::by_id(conn, id)).await?;
     let limits = row.limits();
-    let above = |level: domain::money::Money| available > level + limits.rearm_margin;
+    let above = |level: Money| available > level + limits.rearm_margin;
     let level = |armed: bool, level| if armed { available <= level } else { above(level) };
     let credit = row.credit();
     let episode = match credit.episode {
         None => available <= limits.alarm_2,
         Some(episode) => above(limits.alarm_2) && !episode.forecast,
     };
-    let cut = limits.disconnect_due(available);
-    Ok(level(credit.alarm_1_armed, limits.alarm_1) || level(credit.alarm_2_armed, limits.alarm_2) || episode || cut)
+    let cut = limits.with_emergency(&credit).disconnect_due(available);
+    let emergency = match credit.episode.and_then(|episode| episode.emergency) {
+        Some(Emergency::Granted) => available < Money::ZERO,
+        Some(Emergency::Drawn) => available >= Money::ZERO,
+        Some(Emergency::Used) | None => false,
+    };
+    Ok(level(credit.alarm_1_armed, limits.alarm_1)
+        || level(credit.alarm_2_armed, limits.alarm_2)
+        || episode
+        || emergency
+        || cut)
 }
 
 /// Decides over an account's supply now, in one transaction.
@@ -180,13 +190,7 @@ pub fn in_transaction(
 }
 
 /// Watches an account's credit: its levels, its episode, and the notices that they ask for.
-fn watch(
-    conn: &mut Conn,
-    policy: &Policy,
-    books: &mut Books,
-    available: domain::money::Money,
-    now: Timestamp,
-) -> Result<(), Error> {
+fn watch(conn: &mut Conn, policy: &Policy, books: &mut Books, available: Money, now: Timestamp) -> Result<(), Error> {
     let mean_cost_per_hour = books.mean_cost_per_hour(conn, &policy.credit, now)?;
     let standing = Standing { available, mean_cost_per_hour };
     let (before, limits, currency) = (books.account.credit(), books.account.limits(), &books.tariff.currency);
@@ -239,7 +243,7 @@ pub fn account_facts(books: &Books) -> Result<AccountFacts, Error> {
     Ok(AccountFacts {
         state: books.account.state,
         available: books.available()?,
-        limits: books.account.limits(),
+        limits: books.account.limits().with_emergency(&books.account.credit()),
         credit: books.account.credit(),
         supply_guard: books.account.guarded,
     })
@@ -404,7 +408,7 @@ fn withdraw_credit(conn: &mut Conn, order: &Order, seen: &MeterFacts) -> Result<
 
 /// The notice that an order's new state asks for.
 #[must_use]
-pub fn notice_of(order: &Order, available: domain::money::Money, address: &str) -> Option<Notice> {
+pub fn notice_of(order: &Order, available: Money, address: &str) -> Option<Notice> {
     match (order.action, order.state) {
         (Action::Disconnect, order::State::Confirmed) => Some(Notice::Disconnected { available, cause: order.cause }),
         (Action::Reconnect, order::State::Confirmed) => Some(Notice::Restored { available }),

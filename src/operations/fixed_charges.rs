@@ -104,7 +104,7 @@ pub fn give_back(conn: &mut Conn, account: &mut Account, now: Timestamp, days: u
             kind: TransactionKind::FixedCharge,
             key: format!("fixed_charge:{}:{CLOSING}:{name}", account.id),
             object: format!("fixed_charge:{CLOSING}:{name}"),
-            posting: ledger::fixed_charge(account.id, amount),
+            postings: Vec::from_iter(ledger::fixed_charge(account.id, amount)),
         };
         post(conn, account, entry, now)?;
     }
@@ -121,7 +121,7 @@ fn enter(conn: &mut Conn, account: &mut Account, dues: &Dues, day: Date, now: Ti
             kind: TransactionKind::FixedCharge,
             key: format!("fixed_charge:{}:{day}:{name}", account.id),
             object: object(day, name),
-            posting: ledger::fixed_charge(account.id, *amount),
+            postings: Vec::from_iter(ledger::fixed_charge(account.id, *amount)),
         };
         post(conn, account, entry, now)?;
         store::fault::point("fixed.posted");

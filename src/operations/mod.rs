@@ -5,12 +5,15 @@ pub mod archive;
 pub mod attach_meter;
 pub mod audit_line;
 pub mod balance;
+pub mod batch_credit;
 pub mod begin_installation;
 pub mod books;
 pub mod boundary_reading;
 pub mod change_tariff;
 pub mod close_account;
+pub mod debts;
 pub mod decide_relay;
+pub mod emergency_credit;
 pub mod end_installation;
 pub mod explain;
 pub mod field;
@@ -24,6 +27,7 @@ pub mod open_account;
 pub mod order_relay;
 pub mod outage;
 pub mod post;
+pub mod quote;
 pub mod read_now;
 pub mod record_order;
 pub mod refund;
@@ -34,7 +38,9 @@ pub mod replay;
 pub mod reverse_vend;
 pub mod settle;
 pub mod site;
+pub mod subsidize;
 pub mod suspend_account;
+pub mod tariff_preset;
 pub mod tariffs;
 pub mod transfer_account;
 pub mod vend;
@@ -68,6 +74,14 @@ pub enum Error {
         /// The field at fault, where there is one; a path such as `blocks[1].upto`.
         field: Option<Cow<'static, str>>,
     },
+    /// Several rules are against it, each at a place of its own.
+    #[error("{} places are at fault", fields.len())]
+    Many {
+        /// Stable name of the rules.
+        code: &'static str,
+        /// Every place at fault.
+        fields: Vec<FieldError>,
+    },
     /// Too much waits already; ask again.
     #[error("busy: too much is waiting, ask again")]
     Busy,
@@ -77,6 +91,15 @@ pub enum Error {
     /// The hot balances failed.
     #[error(transparent)]
     Hot(#[from] HotError),
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field; a path such as `lines[3].amount`.
+    pub field: String,
+    /// What is wrong with it, for people.
+    pub detail: String,
 }
 
 impl Error {

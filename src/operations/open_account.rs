@@ -5,10 +5,11 @@ use domain::{
     calendar::day_of,
     energy::Energy,
     ids::{AccountId, MeterId},
-    ledger::{self, TransactionKind},
+    ledger::{self, LedgerAccount, TransactionKind},
     money::Money,
     notice::Notice,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{Conn, account::Account};
 use utoipa::ToSchema;
@@ -18,10 +19,11 @@ use super::{
     begin_installation::{Beginning, begin, check_meter, forget_causes, multiplier},
     books::Books,
     boundary_reading::Source,
+    debts::{self, Debt},
     decide_relay, fixed_charges, notices, once,
     post::{Entry, post},
 };
-use crate::{app::App, changes::Changed};
+use crate::{app::App, changes::Changed, settings::Settings};
 
 /// What an account is opened with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -40,6 +42,10 @@ pub struct OpenAccount {
     /// What the account brings along, in minor units; negative where it owes.
     #[schema(value_type = Option<i64>)]
     pub opening_credit: Option<Money>,
+    /// What is owed apart from that, in minor units, and recovered from vends on the settings' terms.
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening_debt: Option<Money>,
 }
 
 /// Opens an account.
@@ -62,12 +68,18 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
         };
         app.db.read(ready).await?;
         let first = Source::of(app, new.meter_id, new.initial_reading, by).await?;
-        write(app, id, new, first, asked).await?;
+        write(app, id, (new, by.to_owned()), first, asked).await?;
     }
     app.db.read(move |conn| Ok(store::account::by_id(conn, id)?)).await
 }
 
-async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked: once::Asked) -> Result<(), Error> {
+async fn write(
+    app: &App,
+    id: AccountId,
+    (new, by): (OpenAccount, String),
+    first: Source,
+    asked: once::Asked,
+) -> Result<(), Error> {
     let (now, settings) = (app.clock.now(), app.settings.clone());
     let (meter, credit) = (new.meter_id, new.opening_credit.unwrap_or_default());
     let limit = settings.policy.vending.maximum_per_vend;
@@ -91,13 +103,7 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
             let installation = begin(conn, &settings, id, beginning, now)?;
             forget_causes(conn, meter)?;
             (account.state, account.opened_at) = (State::Active, Some(now));
-            let entry = Entry {
-                kind: TransactionKind::Opening,
-                key: format!("opening:{id}"),
-                object: format!("account:{id}"),
-                posting: ledger::opening(id, credit),
-            };
-            post(conn, &mut account, entry, now)?;
+            bring_along(conn, &settings, &mut account, &new, (&by, now))?;
             fixed_charges::post_until(conn, &mut account, now, settings.jobs.fixed_charge_days)?;
             let mut books = Books::load(conn, account)?;
             if books.tariff.at(day_of(installation.start_at, &books.zone)).is_none() {
@@ -118,6 +124,31 @@ async fn write(app: &App, id: AccountId, new: OpenAccount, first: Source, asked:
     }
     decide_relay::follow(app, reviewed);
     app.announce(Changed::Account { account: id });
+    Ok(())
+}
+
+/// Posts what an account brings along: its credit, and its debt.
+fn bring_along(
+    conn: &mut Conn,
+    settings: &Settings,
+    account: &mut Account,
+    new: &OpenAccount,
+    (by, now): (&str, Timestamp),
+) -> Result<(), Error> {
+    let (id, credit) = (account.id, new.opening_credit.unwrap_or_default());
+    let entry = Entry {
+        kind: TransactionKind::Opening,
+        key: format!("opening:{id}"),
+        object: format!("account:{id}"),
+        postings: Vec::from_iter(ledger::opening(id, credit)),
+    };
+    post(conn, account, entry, now)?;
+    if let Some(amount) = new.opening_debt {
+        debts::check_amount(settings, account.debt, amount, "opening_debt")?;
+        let (terms, source) = (settings.policy.debts.terms, LedgerAccount::Opening);
+        let debt = Debt { amount, terms, source, reason: "brought along at the opening" };
+        debt.enter(conn, account, format!("opening_debt:{id}"), (by, now))?;
+    }
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub struct Entry {
     /// The business object it comes from.
     pub object: String,
     /// How the money moves; none: nothing does.
-    pub posting: Option<Posting>,
+    pub postings: Vec<Posting>,
 }
 
 /// Posts an entry; the account's balance follows. The caller saves the account's row.
@@ -28,7 +28,7 @@ pub struct Entry {
 /// A conflict where the key was used; the database fails.
 pub fn post(conn: &mut Conn, account: &mut Account, entry: Entry, now: Timestamp) -> Result<TransactionId, Error> {
     let before = account.posted;
-    account.posted = before + balance_of(LedgerAccount::Balance(account.id), &entry.posting);
+    account.posted = before + balance_of(LedgerAccount::Balance(account.id), &entry.postings);
     let forgets = entry.kind == TransactionKind::Vend && is_planted(Bug::ForgetBalanceAfter);
     let transaction = Transaction {
         id: store::ids::next(conn, account.id.site())?,
@@ -44,6 +44,6 @@ pub fn post(conn: &mut Conn, account: &mut Account, entry: Entry, now: Timestamp
         carry_after: None,
         balance_after: if forgets { before } else { account.posted },
     };
-    store::transaction::insert(conn, &transaction, entry.posting.as_slice())?;
+    store::transaction::insert(conn, &transaction, &entry.postings)?;
     Ok(transaction.id)
 }

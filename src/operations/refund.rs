@@ -149,7 +149,7 @@ impl Made<'_> {
             kind: TransactionKind::Refund,
             key: format!("refund:{}", self.key),
             object: format!("refund:{id}"),
-            posting: ledger::refund(account.id, self.tender, undone.amount),
+            postings: Vec::from_iter(ledger::refund(account.id, self.tender, undone.amount)),
         };
         let transaction_id = post(conn, account, entry, self.now)?;
         store::fault::point("refund.posted");

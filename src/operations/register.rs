@@ -313,6 +313,9 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
                 opened_at: None,
                 fixed_to: None,
                 closed_at: None,
+                debt: Money::ZERO,
+                emergency_credit: limits.emergency_credit,
+                episode_emergency: None,
                 version: 1,
             };
             store::account::insert(conn, &account)?;

@@ -2,6 +2,7 @@
 //! answer.
 
 use domain::{
+    debt::Change,
     ids::{AccountId, ReversalId, VendId},
     ledger::{self, Tender, TransactionKind},
     money::Money,
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
-    decide_relay, label, once,
+    debts, decide_relay, label, once,
     post::{Entry, post},
     vend,
 };
@@ -57,6 +58,10 @@ pub struct Reversal {
     /// Tax contained in it.
     #[schema(value_type = i64)]
     pub tax: Money,
+    /// The part of the vend that had recovered debt, which is owed again.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_restored: Money,
     /// How it is given back: as it was paid.
     #[schema(value_type = String)]
     pub tender: Tender,
@@ -103,9 +108,10 @@ pub async fn reverse(app: &App, id: VendId, how: ReverseVend, key: &str, by: &st
             }
             store::fault::point("reversal.locked");
             let reversed = store::reversal::of_vend(conn, id)?.is_some();
-            let undone = check(&books, &vend, reversed, reason.is_some())?;
+            let recovered = store::debt_line::recovered_by(conn, id)?;
+            let undone = check(&books, (&vend, recovered), reversed, reason.is_some())?;
             let reason = reason.as_deref();
-            let made = Made { vend: &vend, terminal: &terminal, reason, key: &key, by: &by, now };
+            let made = Made { vend: &vend, recovered, terminal: &terminal, reason, key: &key, by: &by, now };
             let receipt = made.write(conn, &mut books, &undone, reversed)?;
             once::store(conn, &asked, &receipt, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
@@ -125,9 +131,15 @@ pub async fn reverse(app: &App, id: VendId, how: ReverseVend, key: &str, by: &st
     Ok((receipt, false))
 }
 
-fn check(books: &Books, vend: &store::vend::Vend, reversed: bool, has_reason: bool) -> Result<Undone, Error> {
+fn check(
+    books: &Books,
+    (vend, debt_recovered): (&store::vend::Vend, Money),
+    reversed: bool,
+    has_reason: bool,
+) -> Result<Undone, Error> {
     let sold = Sold {
         amount: vend.amount,
+        debt_recovered,
         reversed,
         state: books.account.state,
         balance: books.account.posted,
@@ -144,6 +156,8 @@ fn check(books: &Books, vend: &store::vend::Vend, reversed: bool, has_reason: bo
 
 struct Made<'a> {
     vend: &'a store::vend::Vend,
+    /// The debt that the vend recovered.
+    recovered: Money,
     terminal: &'a str,
     reason: Option<&'a str>,
     key: &'a str,
@@ -160,9 +174,19 @@ impl Made<'_> {
             kind: TransactionKind::Reversal,
             key: format!("reversal:{}", self.key),
             object: format!("reversal:{id}"),
-            posting: ledger::reversal(account, self.vend.tender, undone.amount),
+            postings: [
+                ledger::reversal(account, self.vend.tender, undone.amount),
+                ledger::debt_recovery(account, -self.recovered),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
         let transaction_id = post(conn, &mut books.account, entry, self.now)?;
+        let (change, amount, reason) = (Change::Restored, self.recovered, self.reason);
+        let (by, now) = (self.by, self.now);
+        debts::Changing { change, amount, posted: transaction_id, vend: Some(self.vend.id), reason, by, now }
+            .write(conn, &mut books.account)?;
         store::fault::point("reversal.posted");
         let number = store::vend::next_receipt(conn, site, self.terminal)?;
         let receipt = Reversal {
@@ -175,6 +199,7 @@ impl Made<'_> {
             currency: books.account.currency.clone(),
             amount: undone.amount,
             tax: self.vend.tax,
+            debt_restored: self.recovered,
             tender: self.vend.tender,
             terminal: self.terminal.to_owned(),
             balance_before: undone.balance_before,

@@ -8,7 +8,7 @@ use domain::{
     tariff::{BadTariff, Block, FixedCharge, TariffVersion, TimeOfUse, VERSIONS_MAX},
 };
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use store::{ids, tariff::Tariff};
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use super::{Error, books, label};
 use crate::app::App;
 
 /// A block of a tariff to be entered.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBlock {
     /// Upper bound of the block in kWh per window; absent for the last block.
@@ -110,7 +110,7 @@ impl NewVersion {
     ///
     /// # Errors
     /// Names the field that does not hold.
-    fn numbered(&self, version: i32) -> Result<TariffVersion, Error> {
+    pub fn numbered(&self, version: i32) -> Result<TariffVersion, Error> {
         let terms = TariffVersion {
             version,
             valid_from: self.valid_from,
@@ -134,14 +134,28 @@ impl NewVersion {
 /// # Errors
 /// Names the field that does not hold.
 pub async fn enter(app: &App, new: NewTariff) -> Result<(Tariff, TariffVersion), Error> {
-    let name = label("name", &new.name)?;
+    let name = new.name.clone();
+    enter_first(app, new.site_id, &name, move |today| new.first(today)).await
+}
+
+/// Enters a tariff whose first version is told by the site's present day.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub(super) async fn enter_first(
+    app: &App,
+    site_id: SiteId,
+    name: &str,
+    first: impl Fn(Date) -> NewVersion + Send + 'static,
+) -> Result<(Tariff, TariffVersion), Error> {
+    let name = label("name", name)?;
     let now = app.clock.now();
     app.db
         .write(move |conn| {
-            let site = store::site::by_id(conn, new.site_id)?;
+            let site = store::site::by_id(conn, site_id)?;
             let today = day_of(now, &books::zone(&site)?);
-            let terms = new.first(today).numbered(1)?;
-            let tariff = Tariff { id: ids::next(conn, new.site_id)?, name: name.clone() };
+            let terms = first(today).numbered(1)?;
+            let tariff = Tariff { id: ids::next(conn, site_id)?, name: name.clone() };
             store::tariff::insert(conn, &tariff)?;
             store::tariff::insert_version(conn, tariff.id, &terms, now)?;
             Ok((tariff, terms))

@@ -19,6 +19,7 @@ use super::{
     Error, audit_line, balance, books,
     books::Books,
     close_account::{self, FinalReading, RemovedMeter},
+    debts,
     decide_relay::{self, Reviewed},
     fixed_charges, label, notices, once,
     post::{Entry, post},
@@ -39,6 +40,10 @@ pub struct TransferAccount {
     pub final_readings: Vec<FinalReading>,
     /// Why it is transferred, or a reading was entered by hand.
     pub reason: String,
+    /// Whether debt that the balance does not settle is written off; otherwise an account that owes such is not transferred.
+    /// `false` if absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub write_off: bool,
 }
 
 /// What a transfer came to: the same for every repetition of the key.
@@ -64,6 +69,14 @@ pub struct Transfer {
     /// What went over; negative where the account owed.
     #[schema(value_type = i64)]
     pub balance: Money,
+    /// Debt that was taken out of the balance before it went over.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_settled: Money,
+    /// Debt that nobody pays any more.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_written_off: Money,
 }
 
 /// Transfers an account. Its tariff, limits and guard go on; a new window of blocks begins.
@@ -93,6 +106,7 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
             store::customer::by_id(conn, to.customer_id)?;
             let running = store::installation::of_account(conn, id)?;
             let meters = close_account::settle_up(conn, &settings, &mut old, &last, &reason, now)?;
+            let (debt_settled, debt_written_off) = debts::leave(conn, &mut old, to.write_off, &reason, (&by, now))?;
             let mut new = successor(conn, &old, &to, now)?;
             let transfer = Transfer {
                 account_id: id,
@@ -103,6 +117,8 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
                 meters,
                 currency: old.currency.clone(),
                 balance: old.posted,
+                debt_settled,
+                debt_written_off,
             };
             pass(conn, &mut old, &mut new, transfer.balance, now)?;
             close_account::end(&mut old, now);
@@ -189,7 +205,7 @@ fn pass(conn: &mut Conn, old: &mut Account, new: &mut Account, amount: Money, no
         kind: TransactionKind::Transfer,
         key: format!("transfer:{from}:{}", old.id),
         object: format!("account:{object}"),
-        posting,
+        postings: Vec::from_iter(posting),
     };
     let out = entry("out", new.id, ledger::transfer_out(old.id, amount));
     let into = entry("in", old.id, ledger::transfer_in(new.id, amount));

@@ -3,6 +3,7 @@
 use domain::{
     bug::{Bug, is_planted},
     calendar::{day_of, midnight},
+    debt::Change,
     ids::{AccountId, VendId},
     ledger::{self, Tender, TransactionKind},
     money::Money,
@@ -18,7 +19,7 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
-    decide_relay, notices, once,
+    debts, decide_relay, notices, once,
     post::{Entry, post},
 };
 use crate::{app::App, changes::Changed, settings::Settings};
@@ -63,6 +64,14 @@ pub struct Receipt {
     /// Tax contained in it.
     #[schema(value_type = i64)]
     pub tax: Money,
+    /// The part of the amount that recovered debt.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_recovered: Money,
+    /// The debt still owed after.
+    #[schema(value_type = i64)]
+    #[serde(default)]
+    pub debt_left: Money,
     /// How it was paid.
     #[schema(value_type = String)]
     pub tender: Tender,
@@ -95,6 +104,12 @@ pub struct Trial {
     /// Tax contained in it.
     #[schema(value_type = i64)]
     pub tax: Money,
+    /// The part of the amount that would recover debt.
+    #[schema(value_type = i64)]
+    pub debt_recovered: Money,
+    /// The debt still owed after.
+    #[schema(value_type = i64)]
+    pub debt_left: Money,
     /// The posted balance before.
     #[schema(value_type = i64)]
     pub balance_before: Money,
@@ -169,6 +184,8 @@ pub async fn trial(app: &App, vend: Vend, by: &str) -> Result<Trial, Error> {
                 currency: vend.currency,
                 amount: split.amount,
                 tax: split.tax,
+                debt_recovered: split.debt_recovered,
+                debt_left: split.debt_left,
                 balance_before: split.balance_before,
                 balance_after: split.balance_after,
                 available_after: split.available_after,
@@ -210,6 +227,8 @@ fn check(
         balance: books.account.posted,
         available: books.available()?,
         cashier_sold_today: store::vend::sold_by(conn, vend.account_id.site(), by, since)?,
+        owed: debts::owed(conn, settings, books, now)?,
+        emergency: books.account.limits().active_emergency(&books.account.credit()),
     };
     let mut split = vending::split(vend.amount, &facts, &books.account.limits(), version, &settings.policy.vending)
         .map_err(|refused| match refused {
@@ -253,9 +272,19 @@ impl Made<'_> {
             kind: TransactionKind::Vend,
             key: format!("vend:{}", self.key),
             object: format!("vend:{id}"),
-            posting: ledger::vend(account, self.vend.tender, split.amount),
+            postings: [
+                ledger::vend(account, self.vend.tender, split.amount),
+                ledger::debt_recovery(account, split.debt_recovered),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
         let transaction_id = post(conn, &mut books.account, entry, self.now)?;
+        let (change, amount) = (Change::Recovered, split.debt_recovered);
+        let (by, now) = (self.by, self.now);
+        debts::Changing { change, amount, posted: transaction_id, vend: Some(id), reason: None, by, now }
+            .write(conn, &mut books.account)?;
         store::fault::point("vend.posted");
         let mut number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
         if is_planted(Bug::SkipReceiptNumber) {
@@ -269,6 +298,8 @@ impl Made<'_> {
             currency: self.vend.currency.clone(),
             amount: split.amount,
             tax: split.tax,
+            debt_recovered: split.debt_recovered,
+            debt_left: split.debt_left,
             tender: self.vend.tender,
             terminal: self.vend.terminal.clone(),
             balance_before: split.balance_before,

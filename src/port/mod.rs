@@ -48,7 +48,9 @@ impl Door {
 /// What is no use to try again is refused; everything else may go better later.
 fn outward(error: Error) -> PortError {
     match error {
-        Error::NotFound(_) | Error::Conflict { .. } | Error::Refused { .. } => PortError::Refused(error.to_string()),
+        Error::NotFound(_) | Error::Conflict { .. } | Error::Refused { .. } | Error::Many { .. } => {
+            PortError::Refused(error.to_string())
+        }
         Error::Busy | Error::Store(_) | Error::Hot(_) => PortError::Unavailable(error.to_string()),
     }
 }

@@ -1,16 +1,21 @@
 //! Settings: `config/default.toml`, then a file of the site's own, then the environment; each key with its unit there.
 
 mod profiles;
+mod tariff_presets;
 
-use std::{net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use actors::FleetSettings;
 use config::{Config, Environment, File, FileFormat};
 use domain::site::Policy;
+use jiff::civil::Date;
 use serde::Deserialize;
 use store::DbSettings;
 
-pub use self::profiles::{ConcentratorProfile, MeterProfile, Profiles};
+pub use self::{
+    profiles::{ConcentratorProfile, MeterProfile, Profiles},
+    tariff_presets::TariffPreset,
+};
 use crate::{
     batch::BatchSettings,
     hot::HotSettings,
@@ -21,6 +26,8 @@ use crate::{
 const DEFAULT: &str = include_str!("../../config/default.toml");
 /// Meter and concentrator profiles that come with the program.
 const PROFILES: &str = include_str!("../../config/profiles.toml");
+/// Tariffs to begin with that come with the program.
+const TARIFF_PRESETS: &str = include_str!("../../config/tariff_presets.toml");
 /// What the demo changes.
 pub const DEMO: &str = include_str!("../../config/demo.toml");
 
@@ -64,10 +71,24 @@ pub struct Settings {
     pub explain: ExplainSettings,
     /// Reports of times in which the program was down.
     pub outages: OutageSettings,
+    /// Subsidies to many accounts at once.
+    pub batch_credit: BatchCreditSettings,
     /// The business rules' numbers.
     pub policy: Policy,
     /// Kinds of concentrators and meters.
     pub profiles: Profiles,
+    /// Tariffs to begin with, by name.
+    pub tariff_presets: BTreeMap<String, TariffPreset>,
+}
+
+/// Subsidies to many accounts at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchCreditSettings {
+    /// Most lines of a batch.
+    pub lines: usize,
+    /// Accounts that one transaction of a batch credits at the most.
+    pub accounts_per_transaction: i64,
 }
 
 /// The REST side.
@@ -180,7 +201,8 @@ impl Settings {
 pub fn read(extra: Option<&str>, file: Option<&Path>) -> Result<Settings, SettingsError> {
     let mut sources = Config::builder()
         .add_source(File::from_str(DEFAULT, FileFormat::Toml))
-        .add_source(File::from_str(PROFILES, FileFormat::Toml));
+        .add_source(File::from_str(PROFILES, FileFormat::Toml))
+        .add_source(File::from_str(TARIFF_PRESETS, FileFormat::Toml));
     if let Some(text) = extra {
         sources = sources.add_source(File::from_str(text, FileFormat::Toml));
     }
@@ -204,12 +226,19 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("jobs.accounts_per_transaction", settings.jobs.accounts_per_transaction < 1),
         ("explain.rows", settings.explain.rows < 1),
         ("outages.heartbeat_s", settings.outages.heartbeat_s < 1),
+        ("batch_credit.lines", settings.batch_credit.lines == 0),
+        ("batch_credit.accounts_per_transaction", settings.batch_credit.accounts_per_transaction < 1),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {
         return Err(value(key, "must be at least 1".to_owned()));
     }
     if settings.http.page_rows > settings.http.page_rows_max {
         return Err(value("http.page_rows", "is above http.page_rows_max".to_owned()));
+    }
+    for (name, preset) in &settings.tariff_presets {
+        if let Err(Error::Refused { field, detail, .. }) = preset.terms.version(Date::MIN).numbered(1) {
+            return Err(value(&format!("tariff_presets.{name}.terms.{}", field.unwrap_or_default()), detail));
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use diesel::prelude::*;
 use domain::{
-    account::{Credit, Episode, Limits, State},
+    account::{Credit, Emergency, Episode, Limits, State},
     ids::{AccountId, CustomerId, MeterId, SiteId, TariffId},
     money::{Carry, Money},
 };
@@ -74,6 +74,12 @@ row! {
         pub fixed_to: Option<Date>,
         /// When it was closed or transferred.
         pub closed_at: Option<Timestamp>,
+        /// What is owed apart from the balance.
+        pub debt: Money,
+        /// See [`Limits::emergency_credit`].
+        pub emergency_credit: Money,
+        /// See [`Episode::emergency`].
+        pub episode_emergency: Option<Emergency>,
         /// Grows by one with every [`lock`].
         pub version: i64,
     }
@@ -89,6 +95,7 @@ impl Account {
             rearm_margin: self.rearm_margin,
             overdraft: self.overdraft,
             restore_margin: self.restore_margin,
+            emergency_credit: self.emergency_credit,
         }
     }
 
@@ -99,6 +106,7 @@ impl Account {
         self.rearm_margin = limits.rearm_margin;
         self.overdraft = limits.overdraft;
         self.restore_margin = limits.restore_margin;
+        self.emergency_credit = limits.emergency_credit;
     }
 
     /// What is remembered of its credit.
@@ -112,6 +120,7 @@ impl Account {
                 forecast: self.episode_forecast,
                 warning_served_at: self.warning_served_at,
                 warned: self.episode_warned,
+                emergency: self.episode_emergency,
             }),
             last_warning_at: self.last_warning_at,
         }
@@ -125,6 +134,7 @@ impl Account {
         self.episode_forecast = credit.episode.is_some_and(|episode| episode.forecast);
         self.episode_warned = credit.episode.is_some_and(|episode| episode.warned);
         self.warning_served_at = credit.episode.and_then(|episode| episode.warning_served_at);
+        self.episode_emergency = credit.episode.and_then(|episode| episode.emergency);
         self.last_warning_at = credit.last_warning_at;
     }
 }

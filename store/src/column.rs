@@ -270,7 +270,8 @@ macro_rules! wholes {
 ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
-    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
+    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
+    domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
     domain::ids::OutageId,
 }
@@ -284,12 +285,13 @@ words! {
     domain::reading::Kind, domain::reading::Quality, domain::reading::TimeSource,
     domain::relay::RelayState, domain::relay::Action, domain::relay::Cause,
     domain::relay::order::State,
-    domain::account::State, domain::ledger::Tender, domain::ledger::TransactionKind,
+    domain::account::State, domain::account::Emergency, domain::debt::Change, domain::ledger::Tender, domain::ledger::TransactionKind,
     domain::notice::Kind, domain::notice::State, domain::notice::Language,
     domain::tariff::Period,
 }
 
 own_words! {
+    crate::batch_credit::LineState,
     crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role, crate::job::JobKind,
     crate::job::JobState,
 }

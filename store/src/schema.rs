@@ -215,6 +215,9 @@ tables! {
         version -> BigInt,
         fixed_to -> Nullable<Word>,
         closed_at -> Nullable<Instant>,
+        debt -> Number,
+        emergency_credit -> Number,
+        episode_emergency -> Nullable<Word>,
     }
 
     installations (site_id, id) {
@@ -337,6 +340,43 @@ tables! {
         receipt -> Text,
     }
 
+    debt_lines (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        transaction_id -> Number,
+        change -> Word,
+        amount -> Number,
+        owed_after -> Number,
+        share_ppm -> Nullable<Number>,
+        weekly_cap -> Nullable<Number>,
+        vend_id -> Nullable<Number>,
+        reason -> Nullable<Text>,
+        operator_key -> Text,
+        created_at -> Instant,
+    }
+
+    batch_credits (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        currency -> Text,
+        reason -> Text,
+        operator_key -> Text,
+        created_at -> Instant,
+        version -> BigInt,
+    }
+
+    batch_credit_lines (site_id, batch_id, line) {
+        site_id -> Number,
+        batch_id -> Number,
+        line -> BigInt,
+        account_id -> Number,
+        amount -> Number,
+        state -> Word,
+        transaction_id -> Nullable<Number>,
+        detail -> Nullable<Text>,
+    }
+
     receipt_counters (site_id, terminal) {
         site_id -> Number,
         terminal -> Text,
@@ -445,9 +485,12 @@ allow_tables_to_appear_in_same_query!(
     alarms,
     api_keys,
     audit_lines,
+    batch_credit_lines,
+    batch_credits,
     concentrators,
     customers,
     heartbeats,
+    debt_lines,
     id_counters,
     idempotency_keys,
     installations,

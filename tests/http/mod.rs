@@ -4,12 +4,14 @@ mod account_life;
 mod account_meters;
 mod archive;
 mod bad_input;
+mod debts;
 mod explaining;
 mod health;
 mod jobs;
 mod outages;
 mod reversal;
 mod rights;
+mod subsidies;
 mod tariffs;
 mod vending;
 

@@ -32,7 +32,9 @@ async fn every_call_needs_a_key() {
 #[actix_web::test]
 async fn each_role_is_refused_what_is_beyond_it_before_anything_else_is_looked_at() {
     let api = Api::start().await;
-    let sells = |method: &str, path: &str| method == "POST" && path.starts_with("/api/v1/vends");
+    let sells = |method: &str, path: &str| {
+        method == "POST" && (path.starts_with("/api/v1/vends") || path.ends_with("/emergency_credit"))
+    };
     let switches = |method: &str, path: &str| method == "PATCH" && path.starts_with("/api/v1/sites/");
     for role in [Role::Viewer, Role::Cashier, Role::Operator, Role::Admin] {
         let key = api.key(role, None).await;

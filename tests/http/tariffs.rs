@@ -55,6 +55,86 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
 }
 
 #[actix_web::test]
+async fn a_tariff_is_entered_from_a_preset() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let presets = api.get("/api/v1/tariff_presets").await.ok();
+    let names: Vec<&str> = presets.as_array().unwrap().iter().map(|one| one["preset"].as_str().unwrap()).collect();
+    assert_eq!(names, ["commercial_time_of_use", "flat", "residential_tiered"]);
+    for preset in presets.as_array().unwrap() {
+        assert_eq!(preset["source"], "example prices");
+        let body = json!({ "site_id": street.site, "preset": preset["preset"], "name": preset["name_zh"] });
+        let entered = api.post("/api/v1/tariffs/from_preset", &body).await;
+        assert_eq!(entered.status, 201);
+        let version = &entered.ok()["versions"][0];
+        assert_eq!(version["blocks"], preset["terms"]["blocks"]);
+        assert_eq!(version["time_of_use"], preset["terms"]["time_of_use"]);
+        assert_eq!(version["tax_rate_ppm"], 130_000);
+    }
+    let unknown = json!({ "site_id": street.site, "preset": "cheap", "name": "Cheap" });
+    let refused = api.post("/api/v1/tariffs/from_preset", &unknown).await;
+    assert_eq!((refused.problem(), refused.field()), ((422, "preset"), Some("preset")));
+    let abroad = json!({ "name": "Abroad", "time_zone": "Europe/Berlin", "currency": "EUR" });
+    let abroad = api.post("/api/v1/sites", &abroad).await.id();
+    let refused =
+        api.post("/api/v1/tariffs/from_preset", &json!({ "site_id": abroad, "preset": "flat", "name": "Flat" })).await;
+    assert_eq!(refused.problem(), (422, "currency_mismatch"));
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn a_quote_tells_what_an_amount_buys_and_what_energy_costs() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let blocks =
+        json!([{ "upto_kwh": "240", "price": "0.50" }, { "upto_kwh": "400", "price": "0.55" }, { "price": "0.80" }]);
+    let tiered = json!({ "site_id": street.site, "name": "Homes", "blocks": blocks });
+    let tiered = format!("/api/v1/tariffs/{}/quote", api.post("/api/v1/tariffs", &tiered).await.id());
+    let bought = api.get(&format!("{tiered}?amount=15000")).await.ok();
+    // 120.00 for the first 240 kWh, then 30.00 / 0.55
+    assert_eq!(
+        (&bought["energy_kwh"], &bought["amount"], &bought["currency"]),
+        (&json!("294.5454"), &json!(15_000), &json!("CNY"))
+    );
+    assert_eq!(
+        bought["parts"][1],
+        json!({ "block": 2, "period": null, "price": "0.550000", "energy_kwh": "54.5454", "cost": "29.9999700000" })
+    );
+    let costs = api.get(&format!("{tiered}?flat_kwh=294.5455")).await.ok();
+    assert_eq!(
+        (&costs["cost"], &costs["amount"]),
+        (&json!("150.0000250000"), &json!(15_001)),
+        "the least that pays for it"
+    );
+
+    let usual = format!("/api/v1/tariffs/{}/quote", street.tariff);
+    let of_account = api.get(&format!("{usual}?amount=5889&account_id={}", street.account)).await.ok();
+    assert_eq!((&of_account["energy_kwh"], &of_account["used_kwh"]), (&json!("100.0000"), &json!("0.0000")));
+    let by_time = json!({ "site_id": street.site, "name": "Shops 2", "blocks": [{ "price": "0" }], "time_of_use": peak_and_valley() });
+    let by_time = format!("/api/v1/tariffs/{}/quote", api.post("/api/v1/tariffs", &by_time).await.id());
+    let valley = api.get(&format!("{by_time}?amount=100&period=valley")).await.ok();
+    assert_eq!(valley["energy_kwh"], "2.5000");
+    let day = api.get(&format!("{by_time}?peak_kwh=10&valley_kwh=5")).await.ok();
+    assert_eq!((&day["amount"], &day["energy_kwh"]), (&json!(1_400), &json!("15.0000")));
+
+    for (query, code, field) in [
+        ("amount=100&period=sharp", "period", Some("period")),
+        ("sharp_kwh=1", "period", Some("sharp_kwh")),
+        ("peak_kwh=-1", "quote", Some("peak_kwh")),
+        ("peak_kwh=1000000001", "quote", Some("peak_kwh")),
+        ("amount=-1", "quote", Some("amount")),
+        ("amount=1&peak_kwh=1", "quote", None),
+        ("period=peak", "quote", None),
+        (&format!("amount=1&account_id={}", street.account), "account", Some("account_id")),
+    ] {
+        let refused = api.get(&format!("{by_time}?{query}")).await;
+        assert_eq!((refused.problem(), refused.field()), ((422, code), field), "{query}");
+    }
+    assert_eq!(api.get(&format!("{by_time}?watts=1")).await.problem().0, 400);
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn what_does_not_hold_is_named_by_its_field() {
     let api = Api::start().await;
     let street = api.street().await;

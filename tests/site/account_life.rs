@@ -61,7 +61,7 @@ async fn two_days_later(home: &Home) {
     home.at("06 09:00");
 }
 
-fn closing(home: &Home, total: &str) -> CloseAccount {
+pub(super) fn closing(home: &Home, total: &str) -> CloseAccount {
     CloseAccount {
         final_readings: vec![FinalReading { meter_id: home.meter, total: kwh(total) }],
         reason: "moved out".to_owned(),
@@ -73,7 +73,7 @@ fn closing(home: &Home, total: &str) -> CloseAccount {
 }
 
 impl Home {
-    async fn closes(&self, how: CloseAccount, key: &str) -> Result<Closing, Error> {
+    pub(super) async fn closes(&self, how: CloseAccount, key: &str) -> Result<Closing, Error> {
         close(&self.app, self.account, how, key, "tests").await
     }
 
@@ -122,7 +122,7 @@ fn back(home: &Home, amount: i64) -> RefundMoney {
     }
 }
 
-fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
+pub(super) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
     match result.unwrap_err() {
         Error::Refused { code, .. } | Error::Conflict { code, .. } => code,
         other => panic!("{other:?}"),
@@ -212,6 +212,7 @@ async fn a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it(databas
         initial_reading: Some(kwh("1001")),
         reason: Some("read on site".to_owned()),
         opening_credit: Some(Money::new(CREDIT)),
+        opening_debt: None,
     };
     open_account::open(&home.app, home.account, opening, "open-2", "tests").await.unwrap();
     assert_eq!(home.causes().await, Causes::none());
@@ -228,6 +229,7 @@ async fn another_customer_goes_on_with_the_meter_and_the_balance(database: Datab
         number: Some("W-1".to_owned()),
         final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1022") }],
         reason: "sold the flat".to_owned(),
+        write_off: false,
     };
     let done = transfer(&home.app, home.account, to.clone(), "pass-1", "tests").await.unwrap();
     let left = CREDIT - 2200 - 20 - 20;

@@ -146,6 +146,7 @@ async fn who_takes_over_an_account_has_its_tariff_and_its_changes_to_come(databa
         number: None,
         final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1020") }],
         reason: "sold".to_owned(),
+        write_off: false,
     };
     let transfer = transfer(&home.app, home.account, next, "transfer-1", "tests").await.unwrap();
     assert_eq!(transfer.balance.get(), super::settlement::CREDIT - 1000 - 2000);

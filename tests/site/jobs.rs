@@ -145,6 +145,7 @@ impl Home {
             initial_reading: Some(kwh("1000")),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(CREDIT)),
+            opening_debt: None,
         };
         open_account::open(app, account, opening, &format!("open-{nth}"), "tests").await.unwrap();
         Self { app: app.clone(), clock: self.clock.clone(), meter, account }

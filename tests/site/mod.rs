@@ -2,7 +2,9 @@
 
 mod account_life;
 mod change_of_tariff;
+mod debts;
 mod durability;
+mod emergency_credit;
 mod explaining;
 mod fixed_charges;
 mod guards;
@@ -19,6 +21,7 @@ mod settlement;
 mod several_meters;
 mod shuffled;
 mod story;
+mod subsidies;
 mod supervision;
 mod vending;
 mod worked_year;

@@ -121,6 +121,7 @@ impl Home {
             initial_reading: Some(terms.register),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(terms.credit)),
+            opening_debt: None,
         };
         open_account::open(app, account, opening, "open-1", "tests").await.unwrap();
         Self { app: app.clone(), clock: clock.clone(), meter, account }

@@ -8,13 +8,14 @@ use actors::{
 };
 use domain::{
     account::Limits,
+    debt::Terms,
     energy::Energy,
     ids::{ConcentratorId, MeterId, SiteId},
     money::Money,
     relay::RelayControl,
     site::{
-        AutomaticDisconnection, CreditPolicy, DisconnectionPolicy, NoticePolicy, Policy, PollingPolicy, ReadingPolicy,
-        RelayPolicy, SettlementPolicy, VendPolicy,
+        AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, NoticePolicy, Policy, PollingPolicy,
+        ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
     },
 };
 use jiff::{SignedDuration, civil::Date, tz::TimeZone};
@@ -160,6 +161,7 @@ pub fn policy() -> Policy {
                 rearm_margin: Money::new(100),
                 overdraft: Money::ZERO,
                 restore_margin: Money::new(1),
+                emergency_credit: Money::ZERO,
             },
         },
         reading: ReadingPolicy {
@@ -183,6 +185,7 @@ pub fn policy() -> Policy {
             retry_cap: minutes(10),
         },
         vending: VendPolicy { maximum_per_vend: Money::new(1_000_000), maximum_per_cashier_day: Money::new(5_000_000) },
+        debts: DebtPolicy { maximum: Money::new(10_000_000), terms: Terms { share_ppm: 200_000, weekly_cap: None } },
         polling: PollingPolicy {
             slot: minutes(15),
             silent_cap: hours(6),

@@ -135,12 +135,14 @@ fn the_mean_needs_a_day_of_readings() {
 #[test]
 fn limits_that_do_not_fit_are_refused_by_name() {
     type Change = fn(&mut Limits);
-    let cases: [(&str, Change); 5] = [
+    let cases: [(&str, Change); 7] = [
         ("overdraft", |limits| limits.overdraft = Money::new(-1)),
         ("alarm_2", |limits| limits.alarm_2 = Money::new(-1)),
         ("alarm_1", |limits| limits.alarm_1 = Money::new(499)),
         ("rearm_margin", |limits| limits.rearm_margin = Money::ZERO),
         ("restore_margin", |limits| limits.restore_margin = Money::ZERO),
+        ("emergency_credit", |limits| limits.emergency_credit = Money::new(-1)),
+        ("restore_margin", |limits| (limits.emergency_credit, limits.restore_margin) = (Money::new(9), Money::new(10))),
     ];
     assert_eq!(limits().validate(), Ok(()));
     for (field, change) in cases {
@@ -166,5 +168,97 @@ proptest! {
         let warned: Vec<i64> =
             account.written.iter().filter(|(_, kind)| *kind == Kind::DisconnectWarning).map(|(hour, _)| *hour).collect();
         prop_assert!(warned.windows(2).all(|pair| matches!(pair, [a, b] if b - a >= 24)));
+    }
+}
+
+/// The limits with an emergency credit of 3.00.
+fn offered() -> Limits {
+    Limits { emergency_credit: Money::new(300), ..limits() }
+}
+
+/// Looks at an account with an emergency credit.
+fn looks(credit: Credit, hour: i64, available: i64) -> Credit {
+    let standing = Standing { available: Money::new(available), mean_cost_per_hour: None };
+    watch(&credit, &standing, &offered(), &cny(), &policy().credit, instant(hour)).0
+}
+
+fn headroom(credit: &Credit, available: i64) -> i64 {
+    offered().with_emergency(credit).headroom(Money::new(available)).get()
+}
+
+fn activated(credit: &Credit, available: i64) -> Result<Credit, &'static str> {
+    activate(credit, Money::new(available), &offered()).map_err(|refused| refused.code())
+}
+
+#[test]
+fn emergency_credit_is_headroom_until_available_is_back_at_0() {
+    let low = looks(Credit::default(), 0, -50);
+    assert_eq!(headroom(&low, -50), -50);
+    let helped = activated(&low, -50).unwrap_or_default();
+    assert_eq!(headroom(&helped, -50), 250);
+    let helped = looks(looks(helped, 1, -299), 2, -1);
+    assert_eq!(headroom(&helped, -1), 299);
+    let over = looks(helped, 3, 0);
+    assert_eq!(headroom(&over, 0), 0, "a limit that is over");
+    assert_eq!(activated(&over, 0), Err("emergency_credit_used"));
+    let again = looks(over, 4, -50);
+    assert_eq!(
+        (headroom(&again, -50), activated(&again, -50)),
+        (-50, Err("emergency_credit_used")),
+        "the same episode"
+    );
+    let next = looks(looks(again, 5, 601), 6, -50);
+    assert_eq!(activated(&next, -50).map(|credit| headroom(&credit, -50)), Ok(250), "an episode of its own");
+}
+
+#[test]
+fn emergency_credit_before_available_is_below_0_lasts_over_it() {
+    let low = looks(Credit::default(), 0, 400);
+    let helped = looks(activated(&low, 400).unwrap_or_default(), 1, 450);
+    assert_eq!(headroom(&helped, 450), 750);
+    let drawn = looks(helped, 2, -200);
+    assert_eq!(headroom(&drawn, -200), 100);
+    assert_eq!(headroom(&looks(drawn, 3, 1), 1), 1);
+    assert_eq!(headroom(&looks(helped, 3, 601), 601), 601, "the episode is over");
+}
+
+#[test]
+fn emergency_credit_that_does_not_help_is_refused_by_its_word() {
+    let low = looks(Credit::default(), 0, -300);
+    assert_eq!(activated(&low, -300), Err("emergency_credit_too_little"), "headroom would be 0");
+    assert!(activated(&low, -299).is_ok());
+    assert_eq!(activated(&Credit::default(), 700), Err("no_credit_episode"));
+    let none = activate(&low, Money::new(-1), &limits());
+    assert_eq!(none.map_err(|refused| refused.code()), Err("emergency_credit_not_offered"));
+}
+
+proptest! {
+    /// Against a model that knows only the rule: active from an activation until available rises from below 0 to 0, or the
+    /// episode ends; once per episode.
+    #[test]
+    fn emergency_credit_is_what_its_rule_says(
+        steps in prop::collection::vec((-500_i64..900, any::<bool>()), 1..60),
+    ) {
+        let mut credit = Credit::default();
+        let (mut active, mut asked, mut below) = (false, false, false);
+        for (hour, (available, asks)) in (0_i64..).zip(steps) {
+            credit = looks(credit, hour, available);
+            let rises = below && available >= 0;
+            below = available < 0;
+            if credit.episode.is_none() {
+                (active, asked) = (false, false);
+            } else if rises {
+                active = false;
+            }
+            if asks {
+                let allowed = credit.episode.is_some() && !asked && available + 300 >= 1;
+                let result = activated(&credit, available);
+                prop_assert_eq!(result.is_ok(), allowed);
+                if let Ok(next) = result {
+                    (credit, active, asked) = (next, true, true);
+                }
+            }
+            prop_assert_eq!(headroom(&credit, available), available + if active { 300 } else { 0 });
+        }
     }
 }

@@ -24,7 +24,7 @@ pub struct AccountFacts {
     pub state: State,
     /// Balance less accrued.
     pub available: Money,
-    /// Its limits.
+    /// Its limits, with active emergency credit as overdraft.
     pub limits: Limits,
     /// Its episode, with the warning served in it.
     pub credit: Credit,

@@ -162,6 +162,9 @@ fn account(conn: &mut Conn, customer_id: CustomerId, tariff_id: TariffId) -> Acc
         opened_at: Some(at(0)),
         fixed_to: None,
         closed_at: None,
+        debt: Money::ZERO,
+        emergency_credit: Money::ZERO,
+        episode_emergency: None,
         version: 1,
     };
     store::account::insert(conn, &row).unwrap();

@@ -212,6 +212,9 @@ fn kind(kind: TransactionKind) -> (&'static str, &'static str) {
         TransactionKind::Refund => ("退款", "refund"),
         TransactionKind::WriteOff => ("核销欠费", "what was owed is written off"),
         TransactionKind::Transfer => ("过户余额", "transfer of the balance"),
+        TransactionKind::Debt => ("记入旧欠", "a debt is entered"),
+        TransactionKind::DebtRecovery => ("扣还旧欠", "recovery of a debt"),
+        TransactionKind::Subsidy => ("补贴", "subsidy"),
     }
 }
 

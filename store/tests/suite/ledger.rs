@@ -1,7 +1,8 @@
 //! Money: accounts, the append-only ledger, settled days and vends.
 
 use domain::{
-    account::{Credit, Episode, State},
+    account::{Credit, Emergency, Episode, State},
+    debt::Change,
     energy::Energy,
     ids::{AccountId, TransactionId, VendId},
     ledger::{self, LedgerAccount, Posting, Tender, TransactionKind},
@@ -10,7 +11,8 @@ use domain::{
 };
 use jiff::civil::{Date, date};
 use store::{
-    Conn, Error, account, ids, installation, meter, reading, reversal, settled_day, settled_energy, transaction, vend,
+    Conn, Error, account, debt_line, ids, installation, meter, reading, reversal, settled_day, settled_energy,
+    transaction, vend,
 };
 
 use crate::support::{Town, at, found_town, new_account, new_reading};
@@ -114,6 +116,7 @@ on_both! {
                 alarm_2_armed: true,
                 episode: Some(Episode {
                     began_at: at(1), forecast: true, warning_served_at: Some(at(2)), warned: true,
+                    emergency: Some(Emergency::Drawn),
                 }),
                 last_warning_at: Some(at(2)),
             };
@@ -255,9 +258,24 @@ on_both! {
         base.run(move |conn| {
             let row = sold(conn, town, "v-1", 0)?;
             reversed(conn, town, &row)?;
+            let entered = debt_line::DebtLine {
+                id: ids::next(conn, town.site)?,
+                account_id: town.account,
+                transaction_id: row.transaction_id,
+                change: Change::Entered,
+                amount: Money::new(5),
+                owed_after: Money::new(5),
+                share_ppm: Some(1),
+                weekly_cap: None,
+                vend_id: None,
+                reason: None,
+                operator_key: "k".to_owned(),
+                created_at: at(0),
+            };
+            debt_line::insert(conn, &entered)?;
             settled_day::insert_batch(conn, &[settled(town, row.transaction_id, date(2026, 3, 31), 1, 5)])
         }).await.unwrap();
-        for table in ["transactions", "postings", "settled_days", "vends", "reversals"] {
+        for table in ["transactions", "postings", "settled_days", "vends", "reversals", "debt_lines"] {
             for statement in [format!("UPDATE {table} SET site_id = 1"), format!("DELETE FROM {table}")] {
                 let refused = base.console(&statement).unwrap_err().to_string();
                 assert!(refused.contains(&format!("{table} is append-only")), "{statement}: {refused}");

@@ -237,6 +237,9 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         opened_at: Some(at(0)),
         fixed_to: None,
         closed_at: None,
+        debt: Money::ZERO,
+        emergency_credit: Money::ZERO,
+        episode_emergency: None,
         version: 1,
     };
     account.set_credit(&Credit::default());
@@ -246,6 +249,7 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         rearm_margin: Money::new(100),
         overdraft: Money::ZERO,
         restore_margin: Money::new(1),
+        emergency_credit: Money::ZERO,
     });
     account
 }

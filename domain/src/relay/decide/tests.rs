@@ -22,7 +22,8 @@ pub(super) const PERMITTED: RelayReading = RelayReading { command: RelayState::C
 /// An account with this much available, warned two days ago.
 pub(super) fn account(available: i64) -> AccountFacts {
     let warned = at("2026-04-29T12:00:00+08:00");
-    let episode = Episode { began_at: warned, forecast: false, warning_served_at: Some(warned), warned: true };
+    let episode =
+        Episode { began_at: warned, forecast: false, warning_served_at: Some(warned), warned: true, emergency: None };
     let credit = Credit { episode: Some(episode), last_warning_at: Some(warned), ..Credit::default() };
     let available = Money::new(available);
     AccountFacts { state: State::Active, available, limits: limits(), credit, supply_guard: false }

@@ -1,0 +1,96 @@
+//! Subsidies (补贴): to one account, or to many at once.
+
+use actix_web::{HttpResponse, get, post, web};
+use domain::ids::{AccountId, BatchCreditId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    auth::{May, Operate, Read},
+    input::{At, Body, IdempotencyKey, Query},
+    located,
+    problem::Problem,
+};
+use crate::{
+    app::App,
+    operations::{
+        batch_credit::{self, BatchCredit, NewBatchCredit},
+        subsidize::{self, NewSubsidy, Subsidy},
+    },
+};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(give_subsidy).service(credit_batch).service(show_batch_credit);
+}
+
+/// Gives an account a subsidy. After a timeout, ask again with the same key
+#[utoipa::path(
+    tag = "subsidies",
+    request_body = NewSubsidy,
+    params(IdempotencyKey),
+    responses(
+        (status = 201, description = "Given", body = Subsidy),
+        (status = 200, description = "Given before with this key: the same", body = Subsidy),
+    ),
+)]
+#[post("/accounts/{id}/subsidies")]
+async fn give_subsidy(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<AccountId>,
+    key: IdempotencyKey,
+    body: Body<NewSubsidy>,
+) -> Result<HttpResponse, Problem> {
+    let (given, repeated) = subsidize::subsidize(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
+    Ok(located(answer, &format!("/accounts/{}/statement", given.account_id), &given))
+}
+
+/// Whether anything is posted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Rehearsal {
+    /// `true`: every line is checked, and nothing is posted. `false` if absent.
+    dry_run: Option<bool>,
+}
+
+/// Gives many accounts a subsidy: where one line is bad, none is posted. The same key finishes what was interrupted
+#[utoipa::path(
+    tag = "subsidies",
+    request_body = NewBatchCredit,
+    params(Rehearsal, IdempotencyKey),
+    responses(
+        (status = 201, description = "Posted", body = BatchCredit),
+        (status = 200, description = "Posted with this key before; or, with `dry_run`, every line is good", body = BatchCredit),
+    ),
+)]
+#[post("/batch_credits")]
+async fn credit_batch(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    query: Query<Rehearsal>,
+    key: IdempotencyKey,
+    body: Body<NewBatchCredit>,
+) -> Result<HttpResponse, Problem> {
+    caller.within(body.0.site_id)?;
+    if query.0.dry_run == Some(true) {
+        return Ok(HttpResponse::Ok().json(batch_credit::rehearse(&app, body.0, &caller.prefix).await?));
+    }
+    let (batch, repeated) = batch_credit::credit(&app, body.0, &key.0, &caller.prefix).await?;
+    let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
+    let address = batch.id.map_or_else(|| "/batch_credits".to_owned(), |id| format!("/batch_credits/{id}"));
+    Ok(located(answer, &address, &batch))
+}
+
+/// Shows a batch of subsidies with its lines
+#[utoipa::path(tag = "subsidies", responses((status = 200, description = "The batch", body = BatchCredit)))]
+#[get("/batch_credits/{id}")]
+async fn show_batch_credit(
+    _caller: May<Read>,
+    app: web::Data<App>,
+    id: At<BatchCreditId>,
+) -> Result<web::Json<BatchCredit>, Problem> {
+    Ok(web::Json(batch_credit::show(&app, id.0).await?))
+}

@@ -1,0 +1,80 @@
+//! Subsidies to one account and to many.
+
+use serde_json::{Value, json};
+
+use super::{Api, Street};
+
+const BATCHES: &str = "/api/v1/batch_credits";
+
+impl Street {
+    async fn posted(&self, api: &Api) -> Value {
+        api.get(&format!("/api/v1/accounts/{}", self.account)).await.ok()["posted"].clone()
+    }
+}
+
+fn batch(street: &Street, lines: &[(&str, i64)]) -> Value {
+    let line = |(number, amount): &(&str, i64)| json!({ "account_number": number, "amount": amount });
+    let lines: Vec<Value> = lines.iter().map(line).collect();
+    json!({ "site_id": street.site, "currency": "CNY", "reason": "winter aid", "lines": lines })
+}
+
+#[actix_web::test]
+async fn a_subsidy_is_given_once() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let path = format!("/api/v1/accounts/{}/subsidies", street.account);
+    let subsidy = |amount: i64| json!({ "amount": amount, "currency": "CNY", "reason": "winter aid" });
+    let given = api.post_once(&path, "s-1", &subsidy(300)).await;
+    assert_eq!(given.status, 201);
+    let receipt = given.ok();
+    assert_eq!(
+        (&receipt["amount"], &receipt["balance_after"], &receipt["reason"]),
+        (&json!(300), &json!(800), &json!("winter aid"))
+    );
+    let again = api.post_once(&path, "s-1", &subsidy(300)).await;
+    assert_eq!((again.status, again.ok()), (200, receipt));
+    assert_eq!(api.post_once(&path, "s-1", &subsidy(301)).await.problem(), (409, "idempotency_key_reused"));
+    let nothing = api.post_once(&path, "s-2", &subsidy(0)).await;
+    assert_eq!((nothing.problem(), nothing.field()), ((422, "amount_not_positive"), Some("amount")));
+    let much = api.post_once(&path, "s-2", &subsidy(1_000_001)).await;
+    assert_eq!((much.problem(), much.field()), ((422, "above_maximum_vend"), Some("amount")));
+    let statement = api.get(&format!("/api/v1/accounts/{}/statement?limit=1", street.account)).await.ok();
+    let line = &statement["items"][0];
+    assert_eq!((&line["kind"], &line["postings"][0]["from"]), (&json!("subsidy"), &json!("subsidy")));
+    assert_eq!(street.posted(&api).await, 800);
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn a_batch_with_one_bad_line_posts_nothing_and_names_every_bad_one() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let lines = [("S-1", 100), ("nobody", 100), ("S-1", 100), ("S-1", 0)];
+    let refused = api.post_once(BATCHES, "b-1", &batch(&street, &lines)).await;
+    assert_eq!(refused.problem(), (422, "batch_lines"));
+    let fields: Vec<&str> =
+        refused.json["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    let twice = "lines[2].account_number";
+    assert_eq!(fields, ["lines[1].account_number", twice, "lines[3].account_number", "lines[3].amount"]);
+    assert_eq!(api.post_once(BATCHES, "b-1", &batch(&street, &[])).await.field(), Some("lines"));
+    assert_eq!(street.posted(&api).await, 500);
+
+    let rehearsal = format!("{BATCHES}?dry_run=true");
+    let checked = api.post_once(&rehearsal, "b-1", &batch(&street, &[("S-1", 100)])).await;
+    assert_eq!((checked.status, &checked.json["id"], &checked.json["total"]), (200, &Value::Null, &json!(100)));
+    assert_eq!(api.post_once(&rehearsal, "b-1", &batch(&street, &lines)).await.problem(), (422, "batch_lines"));
+    assert_eq!(street.posted(&api).await, 500, "only looked at");
+
+    let posted = api.post_once(BATCHES, "b-1", &batch(&street, &[("S-1", 100)])).await;
+    assert_eq!(posted.status, 201, "the key is free: nothing came of it before");
+    let address = posted.header("location").unwrap().to_owned();
+    let posted = posted.ok();
+    assert_eq!((&posted["posted"], &posted["lines"][0]["state"]), (&json!(100), &json!("posted")));
+    let again = api.post_once(BATCHES, "b-1", &batch(&street, &[("S-1", 100)])).await;
+    assert_eq!((again.status, again.ok()), (200, posted.clone()));
+    assert_eq!(api.get(&address).await.ok(), posted);
+    let other = api.post_once(BATCHES, "b-1", &batch(&street, &[("S-1", 101)])).await;
+    assert_eq!(other.problem(), (409, "idempotency_key_reused"));
+    assert_eq!(street.posted(&api).await, 600, "once");
+    api.stop().await;
+}
