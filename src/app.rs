@@ -158,7 +158,9 @@ impl App {
         Ok(())
     }
 
-    fn start_writers(&self) {
+    /// Starts the writers of readings and of order transitions alone, for whoever lets time pass by hand. Must be called
+    /// inside a runtime.
+    pub fn start_writers(&self) {
         let (db, settings) = (self.db.clone(), self.settings.clone());
         let readings = Batcher::start(self.settings.ingest, move |items: Vec<Vec<Observation>>| {
             let (db, settings) = (db.clone(), settings.clone());

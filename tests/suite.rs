@@ -5,6 +5,7 @@ mod support;
 
 mod hot;
 mod http;
+mod model;
 mod openapi;
 mod process;
 mod site;
