@@ -34,6 +34,9 @@ const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// NUL as JSON writes it. PostgreSQL keeps no text with it, so none is let in.
 const ESCAPED_NUL: &[u8] = br"\u0000";
 
+/// What a text in UTF-8 may begin with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A JSON body. Unknown fields are refused by the type itself.
 pub struct Body<T>(pub T);
 
@@ -42,21 +45,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
-            return Box::pin(ready(Err(Problem::media_type())));
-        };
-        if !is_json(request) {
-            return Box::pin(ready(Err(Problem::media_type())));
-        }
-        let bytes = web::Bytes::from_request(request, payload);
+        let bytes = read_whole(request, payload, "application/json");
         Box::pin(async move {
-            let settings = &app.settings.http;
-            let late = |_| Problem::malformed("body_late", None, "the body did not arrive in time");
-            let read = tokio::time::timeout(Duration::from_secs(settings.request_s), bytes).await.map_err(late)?;
-            let bytes = read.map_err(|error| match error.as_response_error().status_code().as_u16() {
-                413 => Problem::too_large(settings.body_bytes),
-                _ => Problem::malformed("body", None, "the body did not arrive whole"),
-            })?;
+            let bytes = bytes.await?;
             if bytes.windows(ESCAPED_NUL.len()).any(|part| part == ESCAPED_NUL) {
                 return Err(Problem::malformed("body", None, "a text may not contain the character NUL"));
             }
@@ -65,11 +56,67 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
-fn is_json(request: &HttpRequest) -> bool {
-    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media_type
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+/// A table as a CSV body (RFC 4180), UTF-8, whose first row names the columns. Unknown columns are refused by the type
+/// itself.
+pub struct Table<T>(pub Vec<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = read_whole(request, payload, "text/csv");
+        Box::pin(async move {
+            let bytes = bytes.await?;
+            if bytes.contains(&0) {
+                return Err(Problem::malformed("body", None, "a text may not contain the character NUL"));
+            }
+            // Spreadsheets write a byte order mark before the first column's name.
+            let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+            let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+            let rows = (0..).zip(rows.deserialize()).map(|(nth, row)| row.map_err(|error| bad_row(nth, &error)));
+            rows.collect::<Result<_, _>>().map(Self)
+        })
+    }
+}
+
+fn bad_row(nth: usize, error: &csv::Error) -> Problem {
+    let column = |error: &csv::DeserializeError| {
+        error.field().map_or(String::new(), |column| format!(", column {}", column + 1))
+    };
+    let (field, detail) = match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => (format!("lines[{nth}]"), format!("{}{}", err.kind(), column(err))),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            (format!("lines[{nth}]"), format!("{len} columns in place of {expected_len}"))
+        }
+        _ => (format!("lines[{nth}]"), error.to_string()),
+    };
+    Problem::malformed("body", Some(&field), detail)
+}
+
+/// The body, if it comes in time, is not too long and is of this kind.
+fn read_whole(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    media_type: &'static str,
+) -> impl Future<Output = Result<web::Bytes, Problem>> + use<> {
+    let app = request.app_data::<web::Data<App>>().cloned().filter(|_| is_of(request, media_type));
+    let bytes = web::Bytes::from_request(request, payload);
+    async move {
+        let Some(app) = app else { return Err(Problem::media_type(media_type)) };
+        let settings = &app.settings.http;
+        let late = |_| Problem::malformed("body_late", None, "the body did not arrive in time");
+        let read = tokio::time::timeout(Duration::from_secs(settings.request_s), bytes).await.map_err(late)?;
+        read.map_err(|error| match error.as_response_error().status_code().as_u16() {
+            413 => Problem::too_large(settings.body_bytes),
+            _ => Problem::malformed("body", None, "the body did not arrive whole"),
+        })
+    }
+}
+
+fn is_of(request: &HttpRequest, media_type: &str) -> bool {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.split(';').next()).is_some_and(|media| media.trim().eq_ignore_ascii_case(media_type))
 }
 
 fn bad_json(bytes: &[u8], error: &serde_json::Error) -> Problem {

@@ -95,8 +95,8 @@ impl Problem {
     }
 
     /// 415: the body is not JSON.
-    pub fn media_type() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", "the body must be application/json")
+    pub fn media_type(wanted: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", format!("the body must be {wanted}"))
     }
 
     /// 503: ask again.

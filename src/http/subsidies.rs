@@ -1,27 +1,27 @@
 //! Subsidies (补贴): to one account, or to many at once.
 
 use actix_web::{HttpResponse, get, post, web};
-use domain::ids::{AccountId, BatchCreditId};
+use domain::ids::{AccountId, BatchCreditId, SiteId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    auth::{May, Operate, Read},
-    input::{At, Body, IdempotencyKey, Query},
+    auth::{Caller, May, Operate, Read},
+    input::{At, Body, IdempotencyKey, Query, Table},
     located,
     problem::Problem,
 };
 use crate::{
     app::App,
     operations::{
-        batch_credit::{self, BatchCredit, NewBatchCredit},
+        batch_credit::{self, BatchCredit, NewBatchCredit, NewLine},
         subsidize::{self, NewSubsidy, Subsidy},
     },
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(give_subsidy).service(credit_batch).service(show_batch_credit);
+    config.service(give_subsidy).service(credit_batch).service(credit_file).service(show_batch_credit);
 }
 
 /// Gives an account a subsidy. After a timeout, ask again with the same key
@@ -74,11 +74,61 @@ async fn credit_batch(
     key: IdempotencyKey,
     body: Body<NewBatchCredit>,
 ) -> Result<HttpResponse, Problem> {
-    caller.within(body.0.site_id)?;
-    if query.0.dry_run == Some(true) {
-        return Ok(HttpResponse::Ok().json(batch_credit::rehearse(&app, body.0, &caller.prefix).await?));
+    credited(&caller, &app, body.0, query.0.dry_run, &key.0).await
+}
+
+/// What a file of subsidies leaves to be said.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct OfFile {
+    /// The site of the accounts.
+    #[param(value_type = String)]
+    site_id: SiteId,
+    /// What the amounts are in; must be the accounts' currency.
+    currency: String,
+    /// Who gives it, and why.
+    reason: String,
+    /// `true`: every line is checked, and nothing is posted. `false` if absent.
+    dry_run: Option<bool>,
+}
+
+/// Gives many accounts a subsidy, from a file: CSV with the columns `account_number` and `amount`, in minor units. `lines[0]`
+/// of an answer is the row after the names of the columns
+#[utoipa::path(
+    tag = "subsidies",
+    request_body(content = String, content_type = "text/csv"),
+    params(OfFile, IdempotencyKey),
+    responses(
+        (status = 201, description = "Posted", body = BatchCredit),
+        (status = 200, description = "Posted with this key before; or, with `dry_run`, every line is good", body = BatchCredit),
+    ),
+)]
+#[post("/batch_credits/file")]
+async fn credit_file(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    query: Query<OfFile>,
+    key: IdempotencyKey,
+    body: Table<NewLine>,
+) -> Result<HttpResponse, Problem> {
+    let OfFile { site_id, currency, reason, dry_run } = query.0;
+    let new = NewBatchCredit { site_id, currency, reason, lines: body.0 };
+    credited(&caller, &app, new, dry_run, &key.0).await
+}
+
+async fn credited(
+    caller: &Caller,
+    app: &App,
+    new: NewBatchCredit,
+    dry_run: Option<bool>,
+    key: &str,
+) -> Result<HttpResponse, Problem> {
+    caller.within(new.site_id)?;
+    if dry_run == Some(true) {
+        return Ok(HttpResponse::Ok().json(batch_credit::rehearse(app, new, &caller.prefix).await?));
     }
-    let (batch, repeated) = batch_credit::credit(&app, body.0, &key.0, &caller.prefix).await?;
+    let (batch, repeated) = batch_credit::credit(app, new, key, &caller.prefix).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     let address = batch.id.map_or_else(|| "/batch_credits".to_owned(), |id| format!("/batch_credits/{id}"));
     Ok(located(answer, &address, &batch))

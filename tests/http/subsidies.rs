@@ -78,3 +78,37 @@ async fn a_batch_with_one_bad_line_posts_nothing_and_names_every_bad_one() {
     assert_eq!(street.posted(&api).await, 600, "once");
     api.stop().await;
 }
+
+#[actix_web::test]
+async fn a_batch_comes_as_a_file_of_a_spreadsheet_too() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let path = format!("{BATCHES}/file?site_id={}&currency=CNY&reason=winter+aid", street.site);
+    let send = async |path: &str, key: &str, kind: &str, body: &str| {
+        api.ask("POST", path, &api.admin, &[("content-type", kind), ("idempotency-key", key)], body).await
+    };
+    let csv = "text/csv; charset=utf-8";
+    for (file, field, detail) in [
+        ("account_number\nS-1\n", "lines[0]", "missing field `amount`"),
+        ("account_number,amount\nS-1,100\nS-1,1.50\n", "lines[1]", "invalid digit found in string, column 2"),
+        ("account_number,amount\nS-1,100,7\n", "lines[0]", "3 columns in place of 2"),
+        ("account_number,amount,colour\nS-1,100,red\n", "lines[0]", "unknown field `colour`"),
+    ] {
+        let refused = send(&path, "f-1", csv, file).await;
+        assert_eq!((refused.problem(), refused.field()), ((400, "body"), Some(field)), "{}", refused.json);
+        assert!(refused.json["detail"].as_str().unwrap().starts_with(detail), "{}", refused.json);
+    }
+    assert_eq!(send(&path, "f-1", "application/json", "{}").await.problem(), (415, "media_type"));
+    assert_eq!(send(&path, "f-1", csv, "").await.problem(), (422, "batch_lines"));
+    let strangers = send(&path, "f-1", csv, "account_number,amount\nS-1,100\n\"No, body\",100\n").await;
+    assert_eq!((strangers.problem(), strangers.field()), ((422, "batch_lines"), Some("lines[1].account_number")));
+
+    let file = "\u{feff}amount,account_number\r\n 100 , S-1 \r\n";
+    let checked = send(&format!("{path}&dry_run=true"), "f-1", csv, file).await;
+    assert_eq!((checked.status, &checked.json["total"]), (200, &json!(100)));
+    assert_eq!(street.posted(&api).await, 500, "only looked at");
+    assert_eq!(send(&path, "f-1", csv, file).await.status, 201);
+    assert_eq!(send(&path, "f-1", csv, file).await.status, 200);
+    assert_eq!(street.posted(&api).await, 600, "once");
+    api.stop().await;
+}
