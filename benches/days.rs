@@ -103,7 +103,7 @@ impl Town {
         let (name, time_zone) = ("Town".to_owned(), "Asia/Shanghai".to_owned());
         let new = NewSite { name, time_zone, currency: None, currency_exponent: None };
         let site = register::site(&town.app, new).await.unwrap().id;
-        let tariff = tariffs::enter(&town.app, prices(site)).await.unwrap().0.id;
+        let tariff = tariffs::enter(&town.app, prices(site), "bench").await.unwrap().0.id;
         let new = NewCustomer { site_id: site, name: "Li Hua".to_owned(), phone: None, language: None };
         let customer = register::customer(&town.app, new).await.unwrap().id;
         let mut concentrator = None;

@@ -96,7 +96,7 @@ async fn tariff(
         tax_rate_ppm: Some(first.tax_rate_ppm),
         minimum_vend: Some(first.minimum_vend),
     };
-    let id = tariffs::enter(app, new).await.map_err(Failure::other)?.0.id;
+    let id = tariffs::enter(app, new, "simulation").await.map_err(Failure::other)?.0.id;
     let (later, now) = (versions.get(1..).unwrap_or_default().to_vec(), world.time.now());
     let insert = move |conn: &mut store::Conn| {
         later.iter().try_for_each(|version| store::tariff::insert_version(conn, id, version, now))

@@ -62,7 +62,7 @@ pub async fn enter(app: &App, simulated: &simulator::site::Site) -> Result<Enter
         tax_rate_ppm: Some(130_000),
         minimum_vend: None,
     };
-    let tariff_id = tariffs::enter(app, tariff).await?.0.id;
+    let tariff_id = tariffs::enter(app, tariff, "demo").await?.0.id;
     let mut accounts = Vec::new();
     for listing in simulated.concentrators() {
         let new = NewConcentrator {

@@ -65,7 +65,7 @@ async fn enter_preset(
     body: Body<FromPreset>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.site_id)?;
-    let entered = tariff_preset::enter(&app, body.0).await?;
+    let entered = tariff_preset::enter(&app, body.0, &caller.prefix).await?;
     let shown = app.db.read(move |conn| show(conn, entered.id)).await?;
     Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", entered.id), &shown))
 }

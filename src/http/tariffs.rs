@@ -143,7 +143,7 @@ async fn enter_tariff(
     body: Body<NewTariff>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.site_id)?;
-    let (entered, _) = tariffs::enter(&app, body.0).await?;
+    let (entered, _) = tariffs::enter(&app, body.0, &caller.prefix).await?;
     let shown = app.db.read(move |conn| show(conn, entered.id)).await?;
     Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", shown.tariff.id), &shown))
 }
@@ -165,12 +165,12 @@ async fn show_tariff(
 ))]
 #[post("/tariffs/{id}/versions")]
 async fn enter_version(
-    _caller: May<Operate>,
+    caller: May<Operate>,
     app: web::Data<App>,
     id: At<TariffId>,
     body: Body<NewVersion>,
 ) -> Result<HttpResponse, Problem> {
-    tariffs::enter_version(&app, id.0, body.0).await?;
+    tariffs::enter_version(&app, id.0, body.0, &caller.prefix).await?;
     let shown = app.db.read(move |conn| show(conn, id.0)).await?;
     Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", id.0), &shown))
 }

@@ -15,7 +15,7 @@ use store::{Conn, account::Account};
 use utoipa::ToSchema;
 
 use super::{
-    Error, balance,
+    Error, audit_line, balance,
     begin_installation::{Beginning, begin, check_meter, forget_causes, multiplier},
     books::Books,
     boundary_reading::Source,
@@ -111,6 +111,8 @@ async fn write(
             }
             let told = Notice::AccountOpened { balance: credit };
             notices::write(conn, &books.account, &books.tariff.currency, &told, now)?;
+            let detail = format!("meter {meter} from {} kWh on", installation.start_value);
+            audit_line::write(conn, id.site(), (&by, now), "open_account", format!("account:{id}"), detail)?;
             once::store(conn, &asked, &id, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
             store::fault::point("open.written");

@@ -13,7 +13,7 @@ use store::{Conn, installation::Installation, meter::Meter, reading::Reading};
 use utoipa::ToSchema;
 
 use super::{
-    Error, balance,
+    Error, audit_line, balance,
     begin_installation::{Beginning, begin, check_meter, multiplier},
     books::Books,
     boundary_reading::Source,
@@ -97,6 +97,7 @@ pub async fn replace(app: &App, old: MeterId, new: ReplaceMeter, key: &str, by: 
         },
         multiplier: new.multiplier,
         reason: new.reason,
+        by: by.to_owned(),
     };
     let (now, settings) = (app.clock.now(), app.settings.clone());
     let (replacement, done) = app.db.write(move |conn| change.write(conn, &settings, &asked, now)).await?;
@@ -146,6 +147,7 @@ struct Change {
     first: Option<(MeterId, Source)>,
     multiplier: Option<u32>,
     reason: Option<String>,
+    by: String,
 }
 
 /// What is to be told after the commit.
@@ -194,6 +196,10 @@ impl Change {
             start_at: new.start_at,
             initial_reading: first.total,
         };
+        let reason = self.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
+        let detail = format!("by meter {} x {}{reason}", new.meter_id, new.multiplier);
+        let object = format!("meter:{}", self.old);
+        audit_line::write(conn, self.old.site(), (&self.by, now), "replace_meter", object, detail)?;
         once::store(conn, asked, &replacement, now)?;
         store::fault::point("replace.written");
         Ok((replacement, Some(Done { reviewed, hot: books.hot(), concentrators })))

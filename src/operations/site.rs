@@ -3,7 +3,7 @@
 use domain::{ids::SiteId, site::AutomaticDisconnection};
 use store::site::Site;
 
-use super::Error;
+use super::{Error, audit_line};
 use crate::app::App;
 
 /// Sets the switch. `expected`: the version the operator saw; another one is a conflict.
@@ -25,8 +25,10 @@ pub async fn set_switch(
             if expected.is_some_and(|expected| expected != site.version) {
                 return Err(Error::from(store::Error::Stale));
             }
-            let detail = format!("{} to {switch} by {by}", site.automatic_disconnection);
-            store::alarm::raise(conn, id, "switch_changed", &format!("site:{id}"), &detail, now)?;
+            let change = format!("{} to {switch}", site.automatic_disconnection);
+            let object = format!("site:{id}");
+            store::alarm::raise(conn, id, "switch_changed", &object, &format!("{change} by {by}"), now)?;
+            audit_line::write(conn, id, (&by, now), "set_automatic_disconnection", object, change)?;
             site.automatic_disconnection = switch;
             Ok(store::site::save(conn, &site)?)
         })

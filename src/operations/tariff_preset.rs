@@ -77,7 +77,7 @@ pub struct FromPreset {
 ///
 /// # Errors
 /// Names the field that does not hold.
-pub async fn enter(app: &App, from: FromPreset) -> Result<Tariff, Error> {
+pub async fn enter(app: &App, from: FromPreset, by: &str) -> Result<Tariff, Error> {
     let FromPreset { site_id, preset, name, valid_from } = from;
     let unknown = || Error::field("preset", "preset", "the settings have no such preset");
     let preset = app.settings.tariff_presets.get(&preset).ok_or_else(unknown)?;
@@ -87,5 +87,5 @@ pub async fn enter(app: &App, from: FromPreset) -> Result<Tariff, Error> {
         return Err(Error::field("currency_mismatch", "preset", detail));
     }
     let terms = preset.terms.clone();
-    Ok(tariffs::enter_first(app, site_id, &name, move |today| terms.version(valid_from.unwrap_or(today))).await?.0)
+    Ok(tariffs::enter_first(app, site_id, &name, by, move |today| terms.version(valid_from.unwrap_or(today))).await?.0)
 }

@@ -7,12 +7,12 @@ use domain::{
     money::{Money, Price},
     tariff::{BadTariff, Block, FixedCharge, TariffVersion, TimeOfUse, VERSIONS_MAX},
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
-use store::{ids, tariff::Tariff};
+use store::{Conn, ids, tariff::Tariff};
 use utoipa::ToSchema;
 
-use super::{Error, books, label};
+use super::{Error, audit_line, books, label};
 use crate::app::App;
 
 /// A block of a tariff to be entered.
@@ -133,9 +133,9 @@ impl NewVersion {
 ///
 /// # Errors
 /// Names the field that does not hold.
-pub async fn enter(app: &App, new: NewTariff) -> Result<(Tariff, TariffVersion), Error> {
+pub async fn enter(app: &App, new: NewTariff, by: &str) -> Result<(Tariff, TariffVersion), Error> {
     let name = new.name.clone();
-    enter_first(app, new.site_id, &name, move |today| new.first(today)).await
+    enter_first(app, new.site_id, &name, by, move |today| new.first(today)).await
 }
 
 /// Enters a tariff whose first version is told by the site's present day.
@@ -146,10 +146,11 @@ pub(super) async fn enter_first(
     app: &App,
     site_id: SiteId,
     name: &str,
+    by: &str,
     first: impl Fn(Date) -> NewVersion + Send + 'static,
 ) -> Result<(Tariff, TariffVersion), Error> {
     let name = label("name", name)?;
-    let now = app.clock.now();
+    let (now, by) = (app.clock.now(), by.to_owned());
     app.db
         .write(move |conn| {
             let site = store::site::by_id(conn, site_id)?;
@@ -158,6 +159,7 @@ pub(super) async fn enter_first(
             let tariff = Tariff { id: ids::next(conn, site_id)?, name: name.clone() };
             store::tariff::insert(conn, &tariff)?;
             store::tariff::insert_version(conn, tariff.id, &terms, now)?;
+            entered(conn, (&by, now), &tariff, &terms)?;
             Ok((tariff, terms))
         })
         .await
@@ -167,12 +169,12 @@ pub(super) async fn enter_first(
 ///
 /// # Errors
 /// Names the field that does not hold.
-pub async fn enter_version(app: &App, id: TariffId, new: NewVersion) -> Result<(), Error> {
-    let now = app.clock.now();
+pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -> Result<(), Error> {
+    let (now, by) = (app.clock.now(), by.to_owned());
     app.db
         .write(move |conn| {
             let site = store::site::by_id(conn, id.site())?;
-            store::tariff::by_id(conn, id)?;
+            let tariff = store::tariff::by_id(conn, id)?;
             let versions = store::tariff::versions(conn, id)?;
             // A version is never changed once in force, and what is used today is priced today.
             let earliest = versions.last().map(|last| last.valid_from).max(Some(day_of(now, &books::zone(&site)?)));
@@ -188,9 +190,16 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion) -> Result<(
                 ));
             }
             let version = new.numbered(number)?;
-            Ok(store::tariff::insert_version(conn, id, &version, now)?)
+            store::tariff::insert_version(conn, id, &version, now)?;
+            entered(conn, (&by, now), &tariff, &version)
         })
         .await?;
     app.forget_tariff(id);
     Ok(())
+}
+
+/// Writes who entered a version.
+fn entered(conn: &mut Conn, by: (&str, Timestamp), tariff: &Tariff, version: &TariffVersion) -> Result<(), Error> {
+    let detail = format!("{}: version {} from {} on", tariff.name, version.version, version.valid_from);
+    audit_line::write(conn, tariff.id.site(), by, "enter_tariff_version", format!("tariff:{}", tariff.id), detail)
 }

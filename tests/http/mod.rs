@@ -3,6 +3,7 @@
 mod account_life;
 mod account_meters;
 mod archive;
+mod audit_log;
 mod bad_input;
 mod debts;
 mod explaining;

@@ -139,7 +139,7 @@ impl Sequence {
             tax_rate_ppm: None,
             minimum_vend: None,
         };
-        let id = tariffs::enter(&self.app, new).await.unwrap().0.id;
+        let id = tariffs::enter(&self.app, new, BY).await.unwrap().0.id;
         self.note(format!("tariff {}: {version:?}", self.tariffs.len()));
         self.tariffs.push(id);
         self.books.tariffs.push(vec![version]);
@@ -149,7 +149,7 @@ impl Sequence {
         let tariff = self.random.random_range(0..self.tariffs.len());
         let from = self.today().saturating_add(self.random.random_range(1..9).days());
         let version = self.drawn_version(from);
-        let entered = tariffs::enter_version(&self.app, self.tariffs[tariff], terms(&version)).await;
+        let entered = tariffs::enter_version(&self.app, self.tariffs[tariff], terms(&version), BY).await;
         let after_the_last = self.books.tariffs[tariff].last().is_none_or(|last| last.from < from);
         assert_eq!(word(&entered), if after_the_last { "done" } else { "tariff" });
         if after_the_last {

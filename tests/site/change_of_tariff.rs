@@ -31,7 +31,7 @@ on_both!(
 
 async fn tariff(home: &Home, new: NewTariff) -> TariffId {
     let new = NewTariff { site_id: home.account.site(), name: "Shops".to_owned(), ..new };
-    tariffs::enter(&home.app, new).await.unwrap().0.id
+    tariffs::enter(&home.app, new, "tests").await.unwrap().0.id
 }
 
 /// 10 kWh a month at 3 CNY, the rest at 4.

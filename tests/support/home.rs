@@ -111,7 +111,7 @@ impl Home {
         };
         let meter = register::meter(app, meter).await.unwrap().id;
         let tariff = NewTariff { site_id, ..terms.tariff };
-        let tariff_id = tariffs::enter(app, tariff).await.unwrap().0.id;
+        let tariff_id = tariffs::enter(app, tariff, "tests").await.unwrap().0.id;
         let customer = NewCustomer { site_id, name: "Li Hua".to_owned(), phone: None, language: None };
         let customer_id = register::customer(app, customer).await.unwrap().id;
         let account = register::account(app, NewAccount { customer_id, tariff_id, number: None }).await.unwrap().id;
@@ -131,7 +131,7 @@ impl Home {
     pub async fn price_change(&self, version: NewVersion) {
         let account = self.account;
         let tariff = self.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().tariff_id;
-        tariffs::enter_version(&self.app, tariff, version).await.unwrap();
+        tariffs::enter_version(&self.app, tariff, version, "tests").await.unwrap();
     }
 
     /// An answer that arrives now: the register stood so then.
