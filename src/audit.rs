@@ -8,6 +8,7 @@ use domain::{
     ledger::{self, LedgerAccount, Posting, TransactionKind, balance_of},
     money::{Carry, Money},
     relay::order::State,
+    vending,
 };
 use store::{
     Conn,
@@ -108,6 +109,7 @@ pub fn all(conn: &mut Conn, rows: i64) -> Result<Audit, Error> {
                 }
             }
             orders(conn, site.id, rows, &mut audit)?;
+            shifts(conn, site.id, rows, &mut audit)?;
         }
     }
 }
@@ -232,6 +234,32 @@ fn orders(conn: &mut Conn, site: SiteId, rows: i64, audit: &mut Audit) -> Result
                 row.state != State::Confirmed || row.read_at.is_some(),
                 "it is confirmed and the relay was not read",
             );
+        }
+    }
+}
+
+/// A shift's receipts are numbered without gaps, and a closed one keeps what passed through it.
+fn shifts(conn: &mut Conn, site: SiteId, rows: i64, audit: &mut Audit) -> Result<(), Error> {
+    let mut before = None;
+    loop {
+        let page = store::shift::page(conn, site, None, before, rows)?;
+        let Some(last) = page.last().map(|row| row.id) else { return Ok(()) };
+        before = Some(last);
+        for row in page {
+            let terminal = store::terminal::by_id(conn, row.terminal_id)?.name;
+            let mut numbers = store::shift::receipt_numbers(conn, row.id)?;
+            let mut expected: Vec<String> =
+                (1..=row.receipts).map(|n| format!("{terminal}-{}-{n}", row.number)).collect();
+            numbers.sort();
+            expected.sort();
+            if numbers != expected {
+                audit.differences.push(format!("shift {}: its receipts are {numbers:?}", row.id));
+            }
+            let totals = store::shift::totals(conn, row.id)?;
+            let kept = row.closed_at.map(|_| (row.totals.unwrap_or_default(), row.net));
+            if kept.is_some_and(|kept| kept != (totals.clone(), Some(vending::net(&totals)))) {
+                audit.differences.push(format!("shift {}: its totals are not what passed through it", row.id));
+            }
         }
     }
 }

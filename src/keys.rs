@@ -3,7 +3,7 @@
 
 use std::{fmt::Write, path::PathBuf, process::ExitCode};
 
-use domain::ids::SiteId;
+use domain::ids::{SiteId, TerminalId};
 use jiff::Timestamp;
 use rand::{TryRng, rngs::SysRng};
 use sha2::{Digest, Sha256};
@@ -36,6 +36,9 @@ pub struct Options {
     /// The only site it is for; without it, all
     #[arg(long)]
     site: Option<SiteId>,
+    /// The only terminal it sells at, by its identifier; without it, any
+    #[arg(long)]
+    terminal: Option<TerminalId>,
     /// The site's settings over the defaults (see config/default.toml)
     #[arg(long)]
     config: Option<PathBuf>,
@@ -50,7 +53,10 @@ pub fn create(options: &Options) -> Result<ExitCode, Problem> {
     let key = actix::System::new().block_on(async {
         let db = app::open(&settings)?;
         db.check_schema().await?;
-        Ok::<_, Problem>(make(&db, &options.name, options.role, options.site, Timestamp::now()).await?)
+        let site = options.site.or(options.terminal.map(TerminalId::site));
+        let (key, row) = draw(&options.name, options.role, site, options.terminal, Timestamp::now())?;
+        keep(&db, row).await?;
+        Ok::<_, Problem>(key)
     })?;
     println!("{key}");
     Ok(ExitCode::SUCCESS)
@@ -66,6 +72,36 @@ fn role(word: &str) -> Result<Role, String> {
 /// # Errors
 /// A name that is empty or too long, a site that does not exist, no random numbers, or a failure of the database.
 pub async fn make(db: &Db, name: &str, role: Role, site: Option<SiteId>, now: Timestamp) -> Result<String, Error> {
+    let (key, row) = draw(name, role, site, None, now)?;
+    keep(db, row).await?;
+    Ok(key)
+}
+
+/// Stores a key's row, if what it is limited to exists.
+async fn keep(db: &Db, row: ApiKey) -> Result<(), Error> {
+    db.write(move |conn| {
+        if let Some(site) = row.site_id {
+            store::site::by_id(conn, site)?;
+        }
+        if let Some(terminal) = row.terminal_id {
+            store::terminal::by_id(conn, terminal)?;
+        }
+        Ok(store::api_key::insert(conn, &row)?)
+    })
+    .await
+}
+
+/// Draws a key and the row that keeps its hash.
+///
+/// # Errors
+/// A name that is empty or too long; no random numbers.
+pub fn draw(
+    name: &str,
+    role: Role,
+    site_id: Option<SiteId>,
+    terminal_id: Option<TerminalId>,
+    now: Timestamp,
+) -> Result<(String, ApiKey), Error> {
     if name.trim().is_empty() || name.chars().count() > NAME_MAX {
         return Err(Error::field("label", "name", format!("must be 1 to {NAME_MAX} characters")));
     }
@@ -76,19 +112,12 @@ pub async fn make(db: &Db, name: &str, role: Role, site: Option<SiteId>, now: Ti
         name: name.to_owned(),
         role,
         hash: hash(&key),
-        site_id: site,
+        site_id,
         created_at: now,
         revoked_at: None,
+        terminal_id,
     };
-    db.write(move |conn| {
-        if let Some(site) = site {
-            store::site::by_id(conn, site)?;
-        }
-        store::api_key::insert(conn, &row)?;
-        Ok::<_, Error>(())
-    })
-    .await?;
-    Ok(key)
+    Ok((key, row))
 }
 
 /// The prefix of what looks like a key.

@@ -151,6 +151,14 @@ id! {
     ReversalId
     /// Money given back from a balance (退款).
     RefundId
+    /// Who sells for us at terminals of its own (售电商).
+    VendorId
+    /// A counter or machine that sells.
+    TerminalId
+    /// A shift of a terminal (班次).
+    ShiftId
+    /// Money that a vendor handed over.
+    DepositId
     /// A change of what an account owes
     DebtLineId
     /// Subsidies to many accounts at once

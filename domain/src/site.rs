@@ -251,6 +251,8 @@ pub struct VendPolicy {
     pub maximum_per_vend: Money,
     /// Most that one cashier may sell in a local day, in minor units.
     pub maximum_per_cashier_day: Money,
+    /// Whether only terminals that are registered may sell, reverse and refund.
+    pub registered_terminals_only: bool,
 }
 
 /// What may be owed apart from a balance, and how it is recovered.

@@ -385,7 +385,7 @@ fn reverse(app: App, sold: &Sold, reason: Option<&str>, key: String) -> Option<(
     let Sold { id, key: vend, account, amount } = sold.clone();
     let request = Request::Reverse { key: key.clone(), vend, account, amount, content: books::json(&how).ok()? };
     let call = async move {
-        let (receipt, _repeated) = reverse_vend::reverse(&app, id, how, &key, "cashier").await?;
+        let (receipt, _repeated) = reverse_vend::reverse(&app, id, how, &key, ("cashier", false)).await?;
         Ok(Some(books::json(&receipt)?))
     };
     Some((request, Box::pin(call)))

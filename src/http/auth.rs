@@ -61,12 +61,14 @@ pub struct Caller {
     role: Role,
     /// The only site the key is for, if it is for one.
     site: Option<SiteId>,
+    /// The only terminal the key sells at, if it is for one.
+    terminal: Option<String>,
 }
 
 impl Caller {
     /// A caller with this key.
     pub(super) fn new(prefix: impl Into<String>, role: Role, site: Option<SiteId>) -> Self {
-        Self { prefix: prefix.into(), role, site }
+        Self { prefix: prefix.into(), role, site, terminal: None }
     }
 
     /// The site a list is about: the one asked for, else the key's own.
@@ -90,6 +92,25 @@ impl Caller {
             Some(own) if own != site => Err(Problem::forbidden("other_site", "this key is for another site")),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the key may sell, reverse or pay out at this terminal.
+    ///
+    /// # Errors
+    /// 403 if it is another terminal's.
+    pub fn at_terminal(&self, terminal: &str) -> Result<(), Problem> {
+        match &self.terminal {
+            Some(own) if own != terminal => {
+                Err(Problem::forbidden("other_terminal", "this key is for another terminal"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the key may undo what another shift sold.
+    #[must_use]
+    pub fn supervises(&self) -> bool {
+        matches!(self.role, Role::Operator | Role::Admin)
     }
 
     /// Whether the key is for every site.
@@ -168,11 +189,16 @@ async fn identify(app: &App, key: Option<String>) -> Result<Caller, Problem> {
     // One answer for every bad key: it does not tell whether the prefix exists or the key was revoked.
     let refused = || Problem::unauthenticated("this API key is not known");
     let prefix = keys::prefix_of(&key).ok_or_else(refused)?.to_owned();
-    let stored = app.db.read(move |conn| store::api_key::by_prefix(conn, &prefix)).await?.ok_or_else(refused)?;
+    let read = move |conn: &mut store::Conn| {
+        let Some(key) = store::api_key::by_prefix(conn, &prefix)? else { return Ok(None) };
+        let terminal = key.terminal_id.map(|id| store::terminal::by_id(conn, id)).transpose()?;
+        Ok::<_, store::Error>(Some((key, terminal.map(|terminal| terminal.name))))
+    };
+    let (stored, terminal) = app.db.read(read).await?.ok_or_else(refused)?;
     if stored.revoked_at.is_some() || !keys::fits(&key, &stored.hash) {
         return Err(refused());
     }
-    Ok(Caller::new(stored.prefix, stored.role, stored.site_id))
+    Ok(Caller { terminal, ..Caller::new(stored.prefix, stored.role, stored.site_id) })
 }
 
 #[cfg(test)]

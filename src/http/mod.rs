@@ -25,11 +25,13 @@ pub mod problem;
 mod readings;
 mod refunds;
 mod relay_orders;
+mod shifts;
 mod sites;
 mod statements;
 mod subsidies;
 mod tariff_presets;
 mod tariffs;
+mod vendors;
 mod vends;
 
 use std::{net::TcpListener, time::Duration};
@@ -118,6 +120,8 @@ fn resources(config: &mut ServiceConfig) {
         .configure(explanations::routes)
         .configure(notices::routes)
         .configure(vends::routes)
+        .configure(vendors::routes)
+        .configure(shifts::routes)
         .configure(refunds::routes)
         .configure(subsidies::routes)
         .configure(relay_orders::routes)

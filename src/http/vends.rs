@@ -78,6 +78,7 @@ async fn make_vend(
     body: Body<Vend>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.account_id.site())?;
+    caller.at_terminal(&body.0.terminal)?;
     let (receipt, repeated) = vend::vend(&app, body.0, &key.0, &caller.prefix).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}", receipt.vend_id), &receipt))
@@ -90,6 +91,7 @@ async fn make_vend(
 #[post("/vends/trial")]
 async fn try_vend(caller: May<Sell>, app: web::Data<App>, body: Body<Vend>) -> Result<web::Json<Trial>, Problem> {
     caller.within(body.0.account_id.site())?;
+    caller.at_terminal(&body.0.terminal)?;
     Ok(web::Json(vend::trial(&app, body.0, &caller.prefix).await?))
 }
 
@@ -103,6 +105,7 @@ async fn show_last_vend(
 ) -> Result<web::Json<Receipt>, Problem> {
     let Terminal { site_id, terminal } = query.0;
     let site = caller.list_of(site_id)?;
+    caller.at_terminal(&terminal)?;
     let last = app.db.read(move |conn| store::vend::last_of_terminal(conn, site, &terminal)).await?;
     last.map_or_else(|| Err(Problem::not_found("vend of this terminal")), |row| Ok(web::Json(receipt(&row)?)))
 }
@@ -133,7 +136,9 @@ async fn reverse_vend(
     key: IdempotencyKey,
     body: Body<ReverseVend>,
 ) -> Result<HttpResponse, Problem> {
-    let (receipt, repeated) = reverse(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    caller.at_terminal(&body.0.terminal)?;
+    let by = (caller.prefix.as_str(), caller.supervises());
+    let (receipt, repeated) = reverse(&app, id.0, body.0, &key.0, by).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}/reversal", receipt.vend_id), &receipt))
 }

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use super::{
     Error, audit_line,
     boundary_reading::Source,
+    counter::{Counter, check_name},
     debts,
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
@@ -28,7 +29,6 @@ use super::{
     order_relay::is_guarded,
     post::{Entry, post},
     refund::{Made, Refund},
-    vend,
 };
 use crate::{app::App, changes::Changed, settings::Settings};
 
@@ -124,7 +124,7 @@ pub async fn close(app: &App, id: AccountId, how: CloseAccount, key: &str, by: &
     if let Some(earlier) = app.db.read(move |conn| once::find::<Closing>(conn, &earlier)).await? {
         return Ok(earlier);
     }
-    vend::check_terminal(&how.terminal)?;
+    check_name("terminal", &how.terminal)?;
     let reason = label("reason", &how.reason)?;
     let last = last_readings(app, id, &how.final_readings, by).await?;
     let (key, by, now, settings) = (key.to_owned(), by.to_owned(), app.clock.now(), app.settings.clone());
@@ -136,7 +136,8 @@ pub async fn close(app: &App, id: AccountId, how: CloseAccount, key: &str, by: &
                 return Ok((earlier, None));
             }
             let meters = settle_up(conn, &settings, &mut account, &last, &reason, now)?;
-            let made = Made { terminal: &how.terminal, tender: how.tender, reason: &reason, key: &key, by: &by, now };
+            let counter = Counter::of(conn, &settings, id.site(), &how.terminal)?;
+            let made = Made { counter: &counter, tender: how.tender, reason: &reason, key: &key, by: &by, now };
             let closing = leave(conn, &mut account, &made, how.write_off, meters)?;
             end(&mut account, now);
             store::account::save(conn, &account)?;

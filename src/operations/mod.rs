@@ -11,6 +11,7 @@ pub mod books;
 pub mod boundary_reading;
 pub mod change_tariff;
 pub mod close_account;
+pub mod counter;
 pub mod debts;
 pub mod decide_relay;
 pub mod emergency_credit;
@@ -37,6 +38,7 @@ pub mod replace_meter;
 pub mod replay;
 pub mod reverse_vend;
 pub mod settle;
+pub mod shifts;
 pub mod site;
 pub mod subsidize;
 pub mod suspend_account;
@@ -44,6 +46,7 @@ pub mod tariff_preset;
 pub mod tariffs;
 pub mod transfer_account;
 pub mod vend;
+pub mod vendors;
 
 use std::borrow::Cow;
 

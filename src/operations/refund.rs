@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
+    counter::{Counter, check_name},
     decide_relay, label, once,
     post::{Entry, post},
-    vend,
 };
 use crate::{app::App, changes::Changed};
 
@@ -47,7 +47,7 @@ pub struct Refund {
     /// The refund.
     #[schema(value_type = String)]
     pub refund_id: RefundId,
-    /// Gapless for each terminal, together with those of its vends: `terminal-n`.
+    /// Numbered together with those of vends.
     pub receipt_number: String,
     /// The account.
     #[schema(value_type = String)]
@@ -87,7 +87,7 @@ pub struct Refund {
 pub async fn refund(app: &App, new: RefundMoney, key: &str, by: &str) -> Result<(Refund, bool), Error> {
     let account = new.account_id;
     let asked = once::Asked::new(account.site(), key, &("refund", &new))?;
-    vend::check_terminal(&new.terminal)?;
+    check_name("terminal", &new.terminal)?;
     let reason = label("reason", &new.reason)?;
     let (key, by, now, settings) = (key.to_owned(), by.to_owned(), app.clock.now(), app.settings.clone());
     let (receipt, done) = app
@@ -99,7 +99,8 @@ pub async fn refund(app: &App, new: RefundMoney, key: &str, by: &str) -> Result<
             }
             store::fault::point("refund.locked");
             let undone = check(&books, &new)?;
-            let made = Made { terminal: &new.terminal, tender: new.tender, reason: &reason, key: &key, by: &by, now };
+            let counter = Counter::of(conn, &settings, account.site(), &new.terminal)?;
+            let made = Made { counter: &counter, tender: new.tender, reason: &reason, key: &key, by: &by, now };
             let receipt = made.write(conn, &mut books.account, &undone)?;
             once::store(conn, &asked, &receipt, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
@@ -132,7 +133,7 @@ fn check(books: &Books, new: &RefundMoney) -> Result<Undone, Error> {
 
 /// Who pays a refund out, how, and why.
 pub(super) struct Made<'a> {
-    pub(super) terminal: &'a str,
+    pub(super) counter: &'a Counter<'a>,
     pub(super) tender: Tender,
     pub(super) reason: &'a str,
     pub(super) key: &'a str,
@@ -153,16 +154,16 @@ impl Made<'_> {
         };
         let transaction_id = post(conn, account, entry, self.now)?;
         store::fault::point("refund.posted");
-        let number = store::vend::next_receipt(conn, site, self.terminal)?;
+        let receipt_number = self.counter.receipt_number(conn)?;
         let receipt = Refund {
             refund_id: id,
-            receipt_number: format!("{}-{number}", self.terminal),
+            receipt_number,
             account_id: account.id,
             account_number: account.number.clone(),
             currency: account.currency.clone(),
             amount: undone.amount,
             tender: self.tender,
-            terminal: self.terminal.to_owned(),
+            terminal: self.counter.terminal().to_owned(),
             balance_before: undone.balance_before,
             balance_after: undone.balance_after,
             available_after: undone.available_after,
@@ -173,7 +174,7 @@ impl Made<'_> {
             id,
             account_id: account.id,
             transaction_id,
-            terminal: self.terminal.to_owned(),
+            terminal: self.counter.terminal().to_owned(),
             tender: self.tender,
             amount: undone.amount,
             balance_before: undone.balance_before,
@@ -183,6 +184,7 @@ impl Made<'_> {
             reason: self.reason.to_owned(),
             created_at: self.now,
             receipt: books::json(&receipt)?,
+            shift_id: self.counter.shift(),
         };
         store::refund::insert(conn, &row)?;
         Ok(receipt)

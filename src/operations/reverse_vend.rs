@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
+    counter::{Counter, check_name},
     debts, decide_relay, label, once,
     post::{Entry, post},
-    vend,
 };
 use crate::{app::App, changes::Changed};
 
@@ -38,7 +38,7 @@ pub struct Reversal {
     /// The reversal.
     #[schema(value_type = String)]
     pub reversal_id: ReversalId,
-    /// Gapless for each terminal, together with those of its vends: `terminal-n`.
+    /// Numbered together with those of vends.
     pub receipt_number: String,
     /// The vend that it undoes.
     #[schema(value_type = String)]
@@ -83,14 +83,21 @@ pub struct Reversal {
     pub created_at: Timestamp,
 }
 
-/// Reverses a vend. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
+/// Reverses a vend, as part of the shift of the terminal that does it. `supervises`: whether `by` may undo what another shift
+/// sold. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
 ///
 /// # Errors
 /// No such vend; a conflict where the key was used with other content or the vend was reversed under another key; a
 /// refusal by the rule that stands against it.
-pub async fn reverse(app: &App, id: VendId, how: ReverseVend, key: &str, by: &str) -> Result<(Reversal, bool), Error> {
+pub async fn reverse(
+    app: &App,
+    id: VendId,
+    how: ReverseVend,
+    key: &str,
+    (by, supervises): (&str, bool),
+) -> Result<(Reversal, bool), Error> {
     let asked = once::Asked::new(id.site(), key, &("reverse_vend", id, &how))?;
-    vend::check_terminal(&how.terminal)?;
+    check_name("terminal", &how.terminal)?;
     let reason = how.reason.as_deref().map(|reason| label("reason", reason)).transpose()?;
     let (key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
     let (terminal, settings) = (how.terminal, app.settings.clone());
@@ -109,9 +116,14 @@ pub async fn reverse(app: &App, id: VendId, how: ReverseVend, key: &str, by: &st
             store::fault::point("reversal.locked");
             let reversed = store::reversal::of_vend(conn, id)?.is_some();
             let recovered = store::debt_line::recovered_by(conn, id)?;
+            let counter = Counter::of(conn, &settings, id.site(), &terminal)?;
+            if counter.shift() != vend.shift_id && !supervises {
+                let detail = "another shift sold it: an operator must reverse it";
+                return Err(Error::refused("supervisor_needed", detail));
+            }
             let undone = check(&books, (&vend, recovered), reversed, reason.is_some())?;
             let reason = reason.as_deref();
-            let made = Made { vend: &vend, recovered, terminal: &terminal, reason, key: &key, by: &by, now };
+            let made = Made { vend: &vend, recovered, counter: &counter, reason, key: &key, by: &by, now };
             let receipt = made.write(conn, &mut books, &undone, reversed)?;
             once::store(conn, &asked, &receipt, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
@@ -158,7 +170,7 @@ struct Made<'a> {
     vend: &'a store::vend::Vend,
     /// The debt that the vend recovered.
     recovered: Money,
-    terminal: &'a str,
+    counter: &'a Counter<'a>,
     reason: Option<&'a str>,
     key: &'a str,
     by: &'a str,
@@ -188,10 +200,10 @@ impl Made<'_> {
         debts::Changing { change, amount, posted: transaction_id, vend: Some(self.vend.id), reason, by, now }
             .write(conn, &mut books.account)?;
         store::fault::point("reversal.posted");
-        let number = store::vend::next_receipt(conn, site, self.terminal)?;
+        let receipt_number = self.counter.receipt_number(conn)?;
         let receipt = Reversal {
             reversal_id: id,
-            receipt_number: format!("{}-{number}", self.terminal),
+            receipt_number,
             vend_id: self.vend.id,
             vend_receipt_number: self.vend.receipt_number.clone(),
             account_id: account,
@@ -201,7 +213,7 @@ impl Made<'_> {
             tax: self.vend.tax,
             debt_restored: self.recovered,
             tender: self.vend.tender,
-            terminal: self.terminal.to_owned(),
+            terminal: self.counter.terminal().to_owned(),
             balance_before: undone.balance_before,
             balance_after: undone.balance_after,
             available_after: undone.available_after,
@@ -213,7 +225,7 @@ impl Made<'_> {
             vend_id: self.vend.id,
             account_id: account,
             transaction_id,
-            terminal: self.terminal.to_owned(),
+            terminal: self.counter.terminal().to_owned(),
             tender: self.vend.tender,
             amount: undone.amount,
             balance_before: undone.balance_before,
@@ -223,6 +235,7 @@ impl Made<'_> {
             reason: self.reason.map(str::to_owned),
             created_at: self.now,
             receipt: books::json(&receipt)?,
+            shift_id: self.counter.shift(),
         };
         // A second row is what the database refuses: the planted bug posts without one.
         if !reversed {

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
+    counter::Counter,
     debts, decide_relay, notices, once,
     post::{Entry, post},
 };
@@ -49,7 +50,7 @@ pub struct Receipt {
     /// The vend.
     #[schema(value_type = String)]
     pub vend_id: VendId,
-    /// Gapless for each terminal: `terminal-n`.
+    /// Gapless in the terminal's shift: `terminal-shift-n`; `terminal-n` where the terminal is not registered.
     pub receipt_number: String,
     /// The account.
     #[schema(value_type = String)]
@@ -150,8 +151,10 @@ pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt
             if let Some(hot) = &trusted {
                 books.account.posted = hot.posted;
             }
-            let split = check(conn, &settings, &books, &vend, &by, now)?;
-            let made = Made { vend: &vend, key: &key, content_hash: &content_hash, by: &by, now };
+            let mut counter = Counter::of(conn, &settings, account.site(), &vend.terminal)?;
+            counter.lock_credit(conn)?;
+            let split = check(conn, &settings, (&books, &counter), &vend, &by, now)?;
+            let made = Made { vend: &vend, counter: &counter, key: &key, content_hash: &content_hash, by: &by, now };
             let receipt = made.write(conn, &mut books, &split)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, Some(receipt.vend_id), now)?;
             store::fault::point("vend.written");
@@ -179,7 +182,8 @@ pub async fn trial(app: &App, vend: Vend, by: &str) -> Result<Trial, Error> {
         .snapshot(move |conn| {
             let row = store::account::by_id(conn, vend.account_id)?;
             let books = Books::load(conn, row)?;
-            let split = check(conn, &settings, &books, &vend, &by, now)?;
+            let counter = Counter::of(conn, &settings, vend.account_id.site(), &vend.terminal)?;
+            let split = check(conn, &settings, (&books, &counter), &vend, &by, now)?;
             Ok(Trial {
                 currency: vend.currency,
                 amount: split.amount,
@@ -209,7 +213,7 @@ fn repeated(conn: &mut Conn, vend: &Vend, key: &str, content_hash: &str) -> Resu
 fn check(
     conn: &mut Conn,
     settings: &Settings,
-    books: &Books,
+    (books, counter): (&Books, &Counter<'_>),
     vend: &Vend,
     by: &str,
     now: Timestamp,
@@ -218,7 +222,6 @@ fn check(
         let detail = format!("the account is kept in {}", books.account.currency);
         return Err(Error::field("currency_mismatch", "currency", detail));
     }
-    check_terminal(&vend.terminal)?;
     let today = day_of(now, &books.zone);
     let version = books.tariff.at(today).ok_or(domain::charge::ChargeError::NoVersion(today))?;
     let since = midnight(today, &books.zone);
@@ -237,26 +240,16 @@ fn check(
             }
             _ => Error::refused(refused.code(), refused.to_string()),
         })?;
+    counter.check_credit(conn, vend.amount)?;
     // Money lifts nothing but credit: what an operator cut stays cut.
     let causes = store::meter::causes_of_account(conn, books.account.id)?;
     split.restores &= causes.values().all(|causes| causes.without(Cause::Credit).is_empty());
     Ok(split)
 }
 
-/// Longest terminal name, in characters.
-const TERMINAL_MAX: usize = 40;
-
-/// A terminal's name, as receipts carry it.
-pub(super) fn check_terminal(terminal: &str) -> Result<(), Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if (1..=TERMINAL_MAX).contains(&terminal.len()) && terminal.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(Error::field("terminal", "terminal", format!("must be 1 to {TERMINAL_MAX} letters, digits, - or _")))
-}
-
 struct Made<'a> {
     vend: &'a Vend,
+    counter: &'a Counter<'a>,
     key: &'a str,
     content_hash: &'a str,
     by: &'a str,
@@ -286,13 +279,13 @@ impl Made<'_> {
         debts::Changing { change, amount, posted: transaction_id, vend: Some(id), reason: None, by, now }
             .write(conn, &mut books.account)?;
         store::fault::point("vend.posted");
-        let mut number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
+        let mut receipt_number = self.counter.receipt_number(conn)?;
         if is_planted(Bug::SkipReceiptNumber) {
-            number = store::vend::next_receipt(conn, site, &self.vend.terminal)?;
+            receipt_number = self.counter.receipt_number(conn)?;
         }
         let receipt = Receipt {
             vend_id: id,
-            receipt_number: format!("{}-{number}", self.vend.terminal),
+            receipt_number,
             account_id: account,
             account_number: books.account.number.clone(),
             currency: self.vend.currency.clone(),
@@ -324,6 +317,7 @@ impl Made<'_> {
             operator_key: self.by.to_owned(),
             created_at: self.now,
             receipt: books::json(&receipt)?,
+            shift_id: self.counter.shift(),
         };
         store::vend::insert(conn, &row)?;
         let told = Notice::VendReceipt {

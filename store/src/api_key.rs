@@ -1,7 +1,7 @@
 //! Keys of programs and people that use the API. Only a hash of a key is kept.
 
 use diesel::prelude::*;
-use domain::ids::SiteId;
+use domain::ids::{SiteId, TerminalId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,8 @@ row! {
         pub created_at: Timestamp,
         /// From then on it is refused.
         pub revoked_at: Option<Timestamp>,
+        /// The only terminal it sells at; none: any.
+        pub terminal_id: Option<TerminalId>,
     }
 }
 

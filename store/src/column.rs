@@ -270,7 +270,8 @@ macro_rules! wholes {
 ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
-    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
+    domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::VendorId, domain::ids::TerminalId, domain::ids::ShiftId,
+    domain::ids::DepositId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
     domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
     domain::ids::OutageId,
@@ -291,7 +292,7 @@ words! {
 }
 
 own_words! {
-    crate::batch_credit::LineState,
+    crate::batch_credit::LineState, crate::vendor::Standing,
     crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role, crate::job::JobKind,
     crate::job::JobState,
 }
@@ -300,17 +301,23 @@ texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 
 documents! { domain::tariff::TariffVersion }
 
-/// The changes of the period inside a day; diesel reads rows of a list by itself.
-impl Column for Vec<domain::settlement::Cut> {
-    type Raw = String;
-    fn to_raw(&self) -> Kept<String> {
-        Ok(serde_json::to_string(self)?)
-    }
-    fn from_raw(raw: String) -> Parsed<Self> {
-        Ok(serde_json::from_str(&raw)?)
-    }
+/// Lists that are kept as JSON; diesel reads rows of a list by itself.
+macro_rules! lists {
+    ($($type:ty),+ $(,)?) => {$(
+        impl Column for Vec<$type> {
+            type Raw = String;
+            fn to_raw(&self) -> Kept<String> {
+                Ok(serde_json::to_string(self)?)
+            }
+            fn from_raw(raw: String) -> Parsed<Self> {
+                Ok(serde_json::from_str(&raw)?)
+            }
+        }
+        columns!(@stored Word, diesel::sql_types::Text, Vec<$type>);
+    )+};
 }
-columns!(@stored Word, diesel::sql_types::Text, Vec<domain::settlement::Cut>);
+
+lists! { domain::settlement::Cut, domain::vending::Totals }
 
 impl Column for domain::ids::SiteId {
     type Raw = i64;

@@ -37,12 +37,15 @@ pub mod relay_order;
 pub mod reversal;
 pub mod settled_day;
 pub mod settled_energy;
+pub mod shift;
 pub mod site;
 pub mod story;
 pub mod tariff;
+pub mod terminal;
 pub mod transaction;
 pub mod unknown_concentrator;
 pub mod vend;
+pub mod vendor;
 
 pub use conn::Conn;
 pub use db::{Db, DbSettings, Durability, Gate, Passing};

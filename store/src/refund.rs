@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use domain::{
-    ids::{AccountId, RefundId, TransactionId},
+    ids::{AccountId, RefundId, ShiftId, TransactionId},
     ledger::Tender,
     money::Money,
 };
@@ -44,6 +44,8 @@ row! {
         pub created_at: Timestamp,
         /// The receipt as answered, JSON.
         pub receipt: String,
+        /// The shift it passed through; none: its terminal is not registered.
+        pub shift_id: Option<ShiftId>,
     }
 }
 

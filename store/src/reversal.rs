@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use domain::{
-    ids::{AccountId, ReversalId, TransactionId, VendId},
+    ids::{AccountId, ReversalId, ShiftId, TransactionId, VendId},
     ledger::Tender,
     money::Money,
 };
@@ -46,6 +46,8 @@ row! {
         pub created_at: Timestamp,
         /// The receipt as answered, JSON.
         pub receipt: String,
+        /// The shift it passed through; none: its terminal is not registered.
+        pub shift_id: Option<ShiftId>,
     }
 }
 

@@ -39,6 +39,7 @@ tables! {
         site_id -> Nullable<Number>,
         created_at -> Instant,
         revoked_at -> Nullable<Instant>,
+        terminal_id -> Nullable<Number>,
     }
 
     idempotency_keys (site_id, key) {
@@ -303,6 +304,7 @@ tables! {
         operator_key -> Text,
         created_at -> Instant,
         receipt -> Text,
+        shift_id -> Nullable<Number>,
     }
 
     reversals (site_id, id) {
@@ -321,6 +323,7 @@ tables! {
         reason -> Nullable<Text>,
         created_at -> Instant,
         receipt -> Text,
+        shift_id -> Nullable<Number>,
     }
 
     refunds (site_id, id) {
@@ -338,6 +341,7 @@ tables! {
         reason -> Text,
         created_at -> Instant,
         receipt -> Text,
+        shift_id -> Nullable<Number>,
     }
 
     debt_lines (site_id, id) {
@@ -375,6 +379,51 @@ tables! {
         state -> Word,
         transaction_id -> Nullable<Number>,
         detail -> Nullable<Text>,
+    }
+
+    vendors (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        name -> Text,
+        state -> Word,
+        credit_limit -> Nullable<Number>,
+        version -> BigInt,
+    }
+
+    deposits (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        vendor_id -> Number,
+        amount -> Number,
+        reason -> Text,
+        operator_key -> Text,
+        created_at -> Instant,
+    }
+
+    terminals (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        vendor_id -> Number,
+        name -> Text,
+        state -> Word,
+        version -> BigInt,
+    }
+
+    shifts (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        terminal_id -> Number,
+        vendor_id -> Number,
+        number -> BigInt,
+        opening_float -> Number,
+        receipts -> BigInt,
+        opened_by -> Text,
+        opened_at -> Instant,
+        closed_by -> Nullable<Text>,
+        closed_at -> Nullable<Instant>,
+        totals -> Nullable<Word>,
+        net -> Nullable<Number>,
+        counted_cash -> Nullable<Number>,
     }
 
     receipt_counters (site_id, terminal) {
@@ -489,8 +538,9 @@ allow_tables_to_appear_in_same_query!(
     batch_credits,
     concentrators,
     customers,
-    heartbeats,
     debt_lines,
+    deposits,
+    heartbeats,
     id_counters,
     idempotency_keys,
     installations,
@@ -508,10 +558,13 @@ allow_tables_to_appear_in_same_query!(
     relay_orders,
     reversals,
     settled_days,
+    shifts,
     sites,
     tariff_versions,
     tariffs,
+    terminals,
     transactions,
     unknown_concentrators,
+    vendors,
     vends
 );

@@ -2,7 +2,7 @@
 
 use diesel::{dsl::exists, prelude::*};
 use domain::{
-    ids::{AccountId, SiteId, TransactionId, VendId},
+    ids::{AccountId, ShiftId, SiteId, TransactionId, VendId},
     ledger::Tender,
     money::Money,
 };
@@ -48,6 +48,8 @@ row! {
         pub created_at: Timestamp,
         /// The receipt as answered, JSON.
         pub receipt: String,
+        /// The shift it passed through; none: its terminal is not registered.
+        pub shift_id: Option<ShiftId>,
     }
 }
 

@@ -33,7 +33,8 @@ async fn every_call_needs_a_key() {
 async fn each_role_is_refused_what_is_beyond_it_before_anything_else_is_looked_at() {
     let api = Api::start().await;
     let sells = |method: &str, path: &str| {
-        method == "POST" && (path.starts_with("/api/v1/vends") || path.ends_with("/emergency_credit"))
+        let counter = ["/api/v1/vends", "/api/v1/shifts"].iter().any(|resource| path.starts_with(resource));
+        method == "POST" && (counter || path.ends_with("/emergency_credit"))
     };
     let switches = |method: &str, path: &str| method == "PATCH" && path.starts_with("/api/v1/sites/");
     for role in [Role::Viewer, Role::Cashier, Role::Operator, Role::Admin] {

@@ -47,6 +47,11 @@ impl Rest {
         Self { base: format!("http://{at}/api/v1"), key, client }
     }
 
+    /// The same client with another key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
     /// Asks; `path` is below `/api/v1`.
     pub async fn ask(&self, method: Method, path: &str, idempotency_key: Option<&str>, body: Option<&Value>) -> Answer {
         let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
@@ -76,6 +81,14 @@ impl Rest {
     /// Posts with an idempotency key.
     pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
         self.ask(Method::POST, path, Some(key), Some(body)).await
+    }
+
+    /// Changes what was seen with this tag.
+    pub async fn patch(&self, path: &str, seen: &str, to: &Value) -> Answer {
+        let request = self.client.request(Method::PATCH, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let mut response = request.insert_header(("If-Match", seen)).send_json(to).await.unwrap();
+        let bytes = response.body().limit(ANSWER_BYTES).await.unwrap();
+        Answer { status: response.status().as_u16(), json: serde_json::from_slice(&bytes).unwrap() }
     }
 
     /// Puts what must be taken.

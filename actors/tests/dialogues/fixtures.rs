@@ -184,7 +184,11 @@ pub fn policy() -> Policy {
             retry_first: SignedDuration::from_secs(10),
             retry_cap: minutes(10),
         },
-        vending: VendPolicy { maximum_per_vend: Money::new(1_000_000), maximum_per_cashier_day: Money::new(5_000_000) },
+        vending: VendPolicy {
+            maximum_per_vend: Money::new(1_000_000),
+            maximum_per_cashier_day: Money::new(5_000_000),
+            registered_terminals_only: false,
+        },
         debts: DebtPolicy { maximum: Money::new(10_000_000), terms: Terms { share_ppm: 200_000, weekly_cap: None } },
         polling: PollingPolicy {
             slot: minutes(15),

@@ -206,6 +206,7 @@ on_both! {
                 site_id: Some(town.site),
                 created_at: at(0),
                 revoked_at: None,
+                terminal_id: None,
             };
             api_key::insert(conn, &key)?;
             assert_eq!(api_key::by_prefix(conn, "k7d2")?, Some(key.clone()));

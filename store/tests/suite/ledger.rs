@@ -57,6 +57,7 @@ fn sold(conn: &mut Conn, town: Town, key: &str, second: i64) -> store::Result<ve
         operator_key: "k7d2".to_owned(),
         created_at: at(second),
         receipt: "{}".to_owned(),
+        shift_id: None,
     };
     vend::insert(conn, &row)?;
     Ok(row)
@@ -81,6 +82,7 @@ fn reversed(conn: &mut Conn, town: Town, sold: &vend::Vend) -> store::Result<rev
         reason: Some("wrong account".to_owned()),
         created_at: at(30),
         receipt: "{}".to_owned(),
+        shift_id: None,
     };
     reversal::insert(conn, &row)?;
     Ok(row)

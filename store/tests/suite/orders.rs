@@ -253,6 +253,7 @@ fn sell(conn: &mut Conn, town: Town) -> store::Result<VendId> {
         operator_key: "k7d2".to_owned(),
         created_at: at(100),
         receipt: "{}".to_owned(),
+        shift_id: None,
     };
     vend::insert(conn, &row)?;
     Ok(row.id)

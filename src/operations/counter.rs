@@ -1,0 +1,134 @@
+//! The counter that money passes through: a terminal with its open shift where it is registered, its name alone where not.
+
+use domain::{
+    ids::{ShiftId, SiteId, VendorId},
+    money::Money,
+    vending,
+};
+use store::{
+    Conn,
+    vendor::{Standing, Vendor},
+};
+
+use super::Error;
+use crate::settings::Settings;
+
+/// Longest terminal name, in characters.
+const TERMINAL_MAX: usize = 40;
+
+/// Where money is taken or paid out.
+pub struct Counter<'a> {
+    site: SiteId,
+    terminal: &'a str,
+    registered: Option<Registered>,
+}
+
+struct Registered {
+    vendor: Vendor,
+    shift: ShiftId,
+    number: i64,
+}
+
+impl<'a> Counter<'a> {
+    /// The counter of this terminal.
+    ///
+    /// # Errors
+    /// A name that is none; a terminal that must be registered and is not, is blocked, or has no open shift.
+    pub fn of(conn: &mut Conn, settings: &Settings, site: SiteId, terminal: &'a str) -> Result<Self, Error> {
+        check_name("terminal", terminal)?;
+        let Some(row) = store::terminal::by_name(conn, site, terminal)? else {
+            if settings.policy.vending.registered_terminals_only {
+                return Err(Error::field("terminal_unknown", "terminal", "the terminal is not registered"));
+            }
+            return Ok(Self { site, terminal, registered: None });
+        };
+        let vendor = store::vendor::by_id(conn, row.vendor_id)?;
+        if row.state == Standing::Blocked {
+            return Err(Error::field("terminal_blocked", "terminal", "the terminal is blocked"));
+        }
+        if vendor.state == Standing::Blocked {
+            return Err(Error::field("vendor_blocked", "terminal", "the terminal's vendor is blocked"));
+        }
+        let none = || Error::field("no_open_shift", "terminal", "the terminal has no open shift");
+        let shift = store::shift::open_of(conn, row.id)?.ok_or_else(none)?;
+        Ok(Self { site, terminal, registered: Some(Registered { vendor, shift: shift.id, number: shift.number }) })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn terminal(&self) -> &str {
+        self.terminal
+    }
+
+    /// Its open shift.
+    #[must_use]
+    pub fn shift(&self) -> Option<ShiftId> {
+        self.registered.as_ref().map(|registered| registered.shift)
+    }
+
+    /// Whether its vendor may sell `amount` more.
+    ///
+    /// # Errors
+    /// `vendor_credit`.
+    pub fn check_credit(&self, conn: &mut Conn, amount: Money) -> Result<(), Error> {
+        let Some(vendor) = self.limited() else { return Ok(()) };
+        let held = held(conn, vendor.id)?;
+        vending::within_credit(amount, held, vendor.credit_limit)
+            .map_err(|refused| Error::refused(refused.code(), refused.to_string()))
+    }
+
+    /// Holds its vendor until the transaction ends where that has a limit: no two sales count past each other.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn lock_credit(&mut self, conn: &mut Conn) -> Result<(), Error> {
+        if let Some(registered) = &mut self.registered
+            && registered.vendor.credit_limit.is_some()
+        {
+            registered.vendor = store::vendor::lock(conn, registered.vendor.id)?;
+        }
+        Ok(())
+    }
+
+    fn limited(&self) -> Option<&Vendor> {
+        let vendor = self.registered.as_ref().map(|registered| &registered.vendor);
+        vendor.filter(|vendor| vendor.credit_limit.is_some())
+    }
+
+    /// The number of its next receipt: `terminal-shift-n`, gapless in the shift; `terminal-n` where it is not registered.
+    ///
+    /// # Errors
+    /// The shift was closed meanwhile; the database fails.
+    pub fn receipt_number(&self, conn: &mut Conn) -> Result<String, Error> {
+        let Some(registered) = &self.registered else {
+            return Ok(format!("{}-{}", self.terminal, store::vend::next_receipt(conn, self.site, self.terminal)?));
+        };
+        let closed = || Error::field("no_open_shift", "terminal", "the terminal's shift was closed meanwhile");
+        let number = store::shift::next_receipt(conn, registered.shift)?.ok_or_else(closed)?;
+        Ok(format!("{}-{}-{number}", self.terminal, registered.number))
+    }
+}
+
+/// What a vendor holds of what it sold: less what it gave back, paid out and handed over.
+///
+/// # Errors
+/// The database fails.
+pub fn held(conn: &mut Conn, vendor: VendorId) -> Result<Money, Error> {
+    let (mut sold, open) = store::shift::of_vendor(conn, vendor)?;
+    for shift in open {
+        sold = sold + vending::net(&store::shift::totals(conn, shift)?);
+    }
+    Ok(sold - store::vendor::deposited(conn, vendor)?)
+}
+
+/// A terminal's name, as receipts carry it.
+///
+/// # Errors
+/// Names the field that does not hold.
+pub fn check_name(field: &'static str, terminal: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (1..=TERMINAL_MAX).contains(&terminal.len()) && terminal.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Error::field("terminal", field, format!("must be 1 to {TERMINAL_MAX} letters, digits, - or _")))
+}
