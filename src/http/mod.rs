@@ -23,6 +23,7 @@ mod outages;
 pub mod page;
 pub mod problem;
 mod readings;
+mod receipts;
 mod refunds;
 mod relay_orders;
 mod sites;
@@ -118,6 +119,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(explanations::routes)
         .configure(notices::routes)
         .configure(vends::routes)
+        .configure(receipts::routes)
         .configure(refunds::routes)
         .configure(subsidies::routes)
         .configure(relay_orders::routes)

@@ -21,6 +21,7 @@ use super::{
     books::Books,
     debts, decide_relay, notices, once,
     post::{Entry, post},
+    receipt::Heading,
 };
 use crate::{app::App, changes::Changed, settings::Settings};
 
@@ -91,6 +92,10 @@ pub struct Receipt {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Names as they were then; none on receipts of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub heading: Option<Heading>,
 }
 
 /// What a vend would come to. Nothing was stored.
@@ -307,6 +312,7 @@ impl Made<'_> {
             available_after: split.available_after,
             restores: split.restores,
             created_at: self.now,
+            heading: Some(Heading::of(conn, &books.account)?),
         };
         let row = store::vend::Vend {
             id,

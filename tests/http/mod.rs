@@ -9,6 +9,7 @@ mod explaining;
 mod health;
 mod jobs;
 mod outages;
+mod receipts;
 mod reversal;
 mod rights;
 mod subsidies;
@@ -37,6 +38,8 @@ page_rows_max = 3
 [explain]
 transactions = 3
 rows = 2
+[receipts]
+reprints = 2
 ";
 
 /// A head end with an empty database in memory, no concentrators, and an administrator.
