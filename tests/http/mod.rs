@@ -15,6 +15,7 @@ mod rights;
 mod subsidies;
 mod tariffs;
 mod vending;
+mod vending_safety;
 
 use std::{net::TcpListener, sync::Arc};
 
