@@ -12,6 +12,7 @@ use super::{
     located,
     page::{Ask, OfSite, Page, Paging},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -78,7 +79,7 @@ async fn make_vend(
     body: Body<Vend>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.account_id.site())?;
-    let (receipt, repeated) = vend::vend(&app, body.0, &key.0, &caller.prefix).await?;
+    let (receipt, repeated) = to_its_end(async move { vend::vend(&app, body.0, &key.0, &caller.prefix).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}", receipt.vend_id), &receipt))
 }
@@ -133,7 +134,8 @@ async fn reverse_vend(
     key: IdempotencyKey,
     body: Body<ReverseVend>,
 ) -> Result<HttpResponse, Problem> {
-    let (receipt, repeated) = reverse(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let (receipt, repeated) =
+        to_its_end(async move { reverse(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}/reversal", receipt.vend_id), &receipt))
 }

@@ -1,11 +1,14 @@
 //! The rules by which vending systems are safe, each with a client that dies at every point of a request and asks again:
 //! one sale or none, the same receipt byte for byte, the right balance, and books that agree.
 
+use std::sync::{Mutex, mpsc};
+
 use domain::ids::AccountId;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::oneshot,
 };
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
 
 on_both!(
     a_vend_whose_client_dies_is_made_once_and_the_last_one_tells,
+    a_vend_goes_on_to_its_end_when_its_client_dies_meanwhile,
     an_answer_that_comes_late_changes_nothing,
     a_reversal_is_repeated_until_it_is_answered_in_whatever_order,
     a_trial_has_no_effect_wherever_its_client_dies,
@@ -157,8 +161,8 @@ impl Counter {
         let account = self.account;
         let posted = self.head_end.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().posted;
         eventually(SOON, "the hot balance is the posted one", async || {
-            let told = self.rest.get(&format!("/accounts/{account}/balance")).await;
-            (told["posted"] == posted.get()).then_some(())
+            let hot = self.head_end.app.hot.get(account).await.unwrap().account?;
+            (hot.posted == posted).then_some(())
         })
         .await;
         posted.get()
@@ -210,6 +214,41 @@ async fn a_vend_whose_client_dies_is_made_once_and_the_last_one_tells(database: 
         assert_eq!(counter.vends().await[0], receipt, "{cut:?}");
     }
     assert_eq!(counter.vends().await.len(), Cut::ALL.len());
+    counter.head_end.audited().await;
+}
+
+/// Rule 4: what was begun ends, and all that follows a commit follows it, with nobody left to be answered.
+async fn a_vend_goes_on_to_its_end_when_its_client_dies_meanwhile(database: Database) {
+    let counter = Counter::open(&database, "").await;
+    let account = counter.account;
+    // Somebody else is at the account, so that the vend waits.
+    let (locked, is_locked) = oneshot::channel();
+    let (go, gone) = mpsc::channel::<()>();
+    let (locked, gone) = (Mutex::new(Some(locked)), Mutex::new(gone));
+    let db = counter.head_end.app.db.clone();
+    let other = tokio::task::spawn(async move {
+        db.write(move |conn| {
+            store::account::lock(conn, account)?;
+            locked.lock().unwrap().take().unwrap().send(()).unwrap();
+            // Ends when the test lets go, or fails.
+            let _ = gone.lock().unwrap().recv();
+            Ok::<_, store::Error>(())
+        })
+        .await
+    });
+    is_locked.await.unwrap();
+    let request = counter.vend("sale", &counter.sale("till-1", 10_000));
+    let mut line = TcpStream::connect(request.to).await.unwrap();
+    line.write_all(&[request.head, request.body].concat()).await.unwrap();
+    // The one worker answers this after it has taken up the vend, and after it has seen the line fail.
+    assert_eq!(counter.last("till-1").await.0, 404);
+    line.set_zero_linger().unwrap();
+    drop(line);
+    assert_eq!(counter.last("till-1").await.0, 404);
+    drop(go);
+    other.await.unwrap().unwrap();
+    eventually(SOON, "it is sold", async || (counter.last("till-1").await.0 == 200).then_some(())).await;
+    assert_eq!(counter.posted().await, 10_500);
     counter.head_end.audited().await;
 }
 
