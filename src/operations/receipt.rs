@@ -14,7 +14,7 @@ use domain::{
     ledger::TransactionKind,
     money::{Currency, Exact, Money, Price},
     notice::Language,
-    tariff::Period,
+    tariff::{Period, Tariff},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -100,6 +100,8 @@ pub struct UsedLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub block: Option<usize>,
+    /// Whether that comes on top of prices by the time of day.
+    pub surcharge: bool,
     /// The period, where the time of day prices it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, required = false)]
@@ -258,7 +260,7 @@ impl Span {
             last: self.last,
             balance: self.balance,
             energy,
-            lines: lines(&changes, self.charged, &replay.tariff.currency),
+            lines: lines(&changes, self.charged, &replay.tariff),
             charged: self.charged,
             fixed_charges: self.fixed_charges,
             other: self.other,
@@ -267,20 +269,22 @@ impl Span {
 }
 
 /// A line for each block or period at each price, whatever the window, in whole minor units that sum to what was charged.
-fn lines(changes: &[Slice], charged: Money, currency: &Currency) -> Vec<UsedLine> {
-    let mut alike: BTreeMap<(Priced, Price), (Energy, Exact)> = BTreeMap::new();
+fn lines(changes: &[Slice], charged: Money, tariff: &Tariff) -> Vec<UsedLine> {
+    let timed = |version: i32| tariff.version(version).is_some_and(|version| version.time_of_use.is_some());
+    let mut alike: BTreeMap<(bool, Priced, Price), (Energy, Exact)> = BTreeMap::new();
     for slice in changes {
-        let (energy, cost) = alike.entry((slice.priced, slice.price)).or_default();
+        let surcharge = matches!(slice.priced, Priced::Block(_)) && timed(slice.version);
+        let (energy, cost) = alike.entry((surcharge, slice.priced, slice.price)).or_default();
         (*energy, *cost) = (*energy + slice.energy, *cost + slice.cost);
     }
     let costs: Vec<Exact> = alike.values().map(|(_, cost)| *cost).collect();
-    let amounts = explain::rounded(&costs, charged, currency);
-    let lines = alike.into_iter().zip(amounts).map(|(((priced, price), (energy, _)), amount)| {
+    let amounts = explain::rounded(&costs, charged, &tariff.currency);
+    let lines = alike.into_iter().zip(amounts).map(|(((surcharge, priced, price), (energy, _)), amount)| {
         let (block, period) = match priced {
             Priced::Block(block) => (Some(block), None),
             Priced::Period(period) => (None, Some(period)),
         };
-        UsedLine { block, period, energy, price, amount }
+        UsedLine { block, surcharge, period, energy, price, amount }
     });
     lines.collect()
 }

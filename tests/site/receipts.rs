@@ -14,6 +14,7 @@ use wattgate::{
     jobs,
     operations::{
         Error,
+        debts::{self, NewDebt},
         receipt::{self, FullReceipt, Paper, Style},
         reverse_vend::{self, ReverseVend},
         tariffs::{NewBlock, NewTariff, NewVersion},
@@ -24,7 +25,10 @@ use wattgate::{
 use super::settlement::kwh;
 use crate::support::{Database, Home, Terms, by_blocks, flat, on_both};
 
-on_both!(a_receipt_tells_what_was_charged_since_the_vend_before_and_stays_as_it_is);
+on_both!(
+    a_receipt_tells_what_was_charged_since_the_vend_before_and_stays_as_it_is,
+    a_receipt_has_periods_surcharges_and_the_debt,
+);
 
 /// Rows read at once: few, so that it pages.
 const ROWS: i64 = 2;
@@ -88,7 +92,7 @@ async fn a_receipt_tells_what_was_charged_since_the_vend_before_and_stays_as_it_
     let counter = opened(&database).await;
     counter.read_at("05-31 00:10", Kind::DailyFreeze, "05-31 00:00", "1008.5").await;
     let first = counter.sells("05-31 09:00", 5000).await;
-    let block = |block: usize, energy: &str, price: &str, amount: i64| json!({ "block": block, "energy": energy, "price": price, "amount": amount });
+    let block = |block: usize, energy: &str, price: &str, amount: i64| json!({ "block": block, "surcharge": false, "energy": energy, "price": price, "amount": amount });
     let since_opening = json!({
         "last": null, "balance": 0, "other": 10_000, "fixed_charges": 200, "energy": "8.5000", "charged": 425,
         "lines": [block(1, "8.5000", "0.500000", 425)],
@@ -145,5 +149,59 @@ async fn a_receipt_tells_what_was_charged_since_the_vend_before_and_stays_as_it_
     for (vend, first_print) in vends.into_iter().zip(printed) {
         assert_eq!(counter.shows(vend).await, first_print);
     }
+    counter.0.closed().await;
+}
+
+/// Peak at 1.00 from 8 to 22 o'clock, valley at 0.25, and 0.10 for each kWh above 5 of the month: 14 kWh in the peak and 2 in
+/// the valley are 14.00 + 0.50 + 1.10. Half of what a vend brings recovers debt.
+async fn a_receipt_has_periods_surcharges_and_the_debt(database: Database) {
+    let time_of_use = json!({
+        "prices": { "peak": "1.00", "valley": "0.25" },
+        "day_types": {
+            "usual": [
+                { "at": "00:00:00", "period": "valley" },
+                { "at": "08:00:00", "period": "peak" },
+                { "at": "22:00:00", "period": "valley" },
+            ],
+        },
+        "seasons": [{ "from_month": 1, "from_day": 1, "weekdays": "usual", "weekends": "usual" }],
+        "holidays": {},
+    });
+    let block = |upto: Option<&str>, price: &str| NewBlock { upto_kwh: upto.map(kwh), price: price.parse().unwrap() };
+    let blocks = vec![block(Some("5"), "0"), block(None, "0.10")];
+    let tariff = NewTariff { time_of_use: serde_json::from_value(time_of_use).unwrap(), ..by_blocks(blocks) };
+    let (time_zone, register) = ("Asia/Shanghai", kwh("1000"));
+    let terms = Terms { nth: 1, time_zone, tariff, multiplier: 2, register, credit: 10_000 };
+    let counter = Counter(Home::start(&database, at("05-30 08:00"), terms).await);
+    let (amount, currency, reason) = (Money::new(3000), "CNY".to_owned(), "before the head end".to_owned());
+    let debt = NewDebt { amount, currency, reason, share_ppm: Some(500_000), weekly_cap: None };
+    debts::enter(&counter.0.app, counter.0.account, debt, "debt", "tests").await.unwrap();
+    counter.read_at("05-30 22:00", Kind::Instant, "05-30 22:00", "1007").await;
+    counter.read_at("05-31 00:10", Kind::DailyFreeze, "05-31 00:00", "1008").await;
+    let sold = counter.sells("05-31 09:00", 5000).await;
+    let since = json!({
+        "last": null, "balance": 0, "other": 10_000, "fixed_charges": 0, "energy": "16.0000", "charged": 1560,
+        "lines": [
+            { "period": "peak", "surcharge": false, "energy": "14.0000", "price": "1.000000", "amount": 1400 },
+            { "period": "valley", "surcharge": false, "energy": "2.0000", "price": "0.250000", "amount": 50 },
+            { "block": 2, "surcharge": true, "energy": "11.0000", "price": "0.100000", "amount": 110 },
+        ],
+    });
+    assert_eq!(counter.since_last(sold).await, since);
+    let (full, page) = counter.shows(sold).await;
+    assert_eq!((full.receipt.debt_recovered, full.receipt.debt_left), (Money::new(2500), Money::new(500)));
+    let row = |cells: [&str; 4]| format!("<tr>{}</tr>", cells.map(|cell| format!("<td>{cell}</td>")).concat());
+    let fact = |name: &str, value: &str| format!("<dt>{name}</dt><dd>{value}</dd>");
+    for part in [
+        row(["峰", "14.00", "1.0000", "14.00"]) + &row(["谷", "2.00", "0.2500", "0.50"]),
+        row(["第2阶梯加价", "11.00", "0.1000", "1.10"]),
+        fact("电费（16.00千瓦时）", "-15.60 CNY"),
+        fact("偿还旧欠", "25.00 CNY") + "</div><div>" + &fact("剩余旧欠", "5.00 CNY"),
+        fact("交易前余额", "84.40 CNY"),
+        fact("交易后余额", "109.40 CNY"),
+    ] {
+        assert!(page.contains(&part), "{part}: {page}");
+    }
+    assert!(!page.contains("第1阶梯"), "what comes on top of the first block is nothing");
     counter.0.closed().await;
 }

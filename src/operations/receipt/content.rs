@@ -100,11 +100,15 @@ impl Style {
         sums.extend(self.some_money(("基本电费", "Fixed charges"), Money::ZERO - since.fixed_charges));
         sums.extend(self.some_money(("其他收支", "Other movements"), since.other));
         sums.push(self.money(BEFORE, balance_before));
-        Part::Table { title, head, rows: since.lines.iter().map(|line| self.used(line)).collect(), sums }
+        let rows = since.lines.iter().map(|line| self.used(line)).collect();
+        Part::Table { title, head, rows, sums }
     }
 
     fn used(&self, line: &UsedLine) -> [String; 4] {
         let name = match (line.block, line.period) {
+            (Some(block), _) if line.surcharge => {
+                self.say(&format!("第{block}阶梯加价"), &format!("Block {block} surcharge"))
+            }
             (Some(block), _) => self.say(&format!("第{block}阶梯"), &format!("Block {block}")),
             (None, Some(period)) => {
                 let (zh, en) = period_words(period);
