@@ -316,7 +316,13 @@ impl Currency {
     /// An amount for people: `-12.34 CNY`.
     #[must_use]
     pub fn show(&self, money: Money) -> String {
-        format!("{} {}", format_decimal(money.get(), self.exponent), self.code)
+        format!("{} {}", self.decimal(money), self.code)
+    }
+
+    /// The same where the currency stands elsewhere: `-12.34`.
+    #[must_use]
+    pub fn decimal(&self, money: Money) -> String {
+        format_decimal(money.get(), self.exponent)
     }
 }
 

@@ -23,6 +23,7 @@ mod outages;
 pub mod page;
 pub mod problem;
 mod readings;
+mod receipts;
 mod refunds;
 mod relay_orders;
 mod shifts;
@@ -49,7 +50,7 @@ use utoipa_actix_web::{AppExt, scope, service_config::ServiceConfig};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use self::{document::Addresses, problem::Problem};
-use crate::app::App;
+use crate::{app::App, operations};
 
 /// Where everything that needs a key lives.
 pub(crate) const BASE: &str = "/api/v1";
@@ -122,6 +123,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(vends::routes)
         .configure(vendors::routes)
         .configure(shifts::routes)
+        .configure(receipts::routes)
         .configure(refunds::routes)
         .configure(subsidies::routes)
         .configure(relay_orders::routes)
@@ -160,4 +162,16 @@ async fn unmatched(request: HttpRequest, addresses: web::Data<Addresses>) -> Res
 /// An answer with the address of what was made or started.
 fn located(mut answer: actix_web::HttpResponseBuilder, address: &str, body: &impl serde::Serialize) -> HttpResponse {
     answer.insert_header((header::LOCATION, format!("{BASE}{address}"))).json(body)
+}
+
+/// Runs a verb to its end, whatever becomes of its client: actix drops the handler of a connection that fails, and with it
+/// what follows a commit. How long a verb waits for its turn is limited by the database's settings.
+async fn to_its_end<T: 'static>(
+    verb: impl Future<Output = Result<T, operations::Error>> + 'static,
+) -> Result<T, operations::Error> {
+    actix_web::rt::spawn(verb).await.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The program is being stopped.
+        Err(_) => Err(store::Error::Busy.into()),
+    })
 }

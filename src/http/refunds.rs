@@ -9,6 +9,7 @@ use super::{
     input::{At, Body, IdempotencyKey},
     located,
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -37,7 +38,8 @@ async fn refund_money(
     body: Body<RefundMoney>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.account_id.site())?;
-    let (receipt, repeated) = refund::refund(&app, body.0, &key.0, &caller.prefix).await?;
+    let (receipt, repeated) =
+        to_its_end(async move { refund::refund(&app, body.0, &key.0, &caller.prefix).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/refunds/{}", receipt.refund_id), &receipt))
 }

@@ -12,6 +12,7 @@ use super::{
     located,
     page::{Ask, OfSite, Page, Paging},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -79,7 +80,7 @@ async fn make_vend(
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.account_id.site())?;
     caller.at_terminal(&body.0.terminal)?;
-    let (receipt, repeated) = vend::vend(&app, body.0, &key.0, &caller.prefix).await?;
+    let (receipt, repeated) = to_its_end(async move { vend::vend(&app, body.0, &key.0, &caller.prefix).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}", receipt.vend_id), &receipt))
 }
@@ -137,8 +138,11 @@ async fn reverse_vend(
     body: Body<ReverseVend>,
 ) -> Result<HttpResponse, Problem> {
     caller.at_terminal(&body.0.terminal)?;
-    let by = (caller.prefix.as_str(), caller.supervises());
-    let (receipt, repeated) = reverse(&app, id.0, body.0, &key.0, by).await?;
+    let reversing = async move {
+        let by = (caller.prefix.as_str(), caller.supervises());
+        reverse(&app, id.0, body.0, &key.0, by).await
+    };
+    let (receipt, repeated) = to_its_end(reversing).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}/reversal", receipt.vend_id), &receipt))
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::settings::ExplainSettings;
 
+pub(super) use self::text::period_words;
 pub use self::view::{Explained, ExplainedDay, Explanation};
 
 /// An end of a span: a local date or an instant.

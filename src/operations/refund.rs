@@ -17,6 +17,7 @@ use super::{
     counter::{Counter, check_name},
     decide_relay, label, once,
     post::{Entry, post},
+    receipt::Heading,
 };
 use crate::{app::App, changes::Changed};
 
@@ -78,6 +79,10 @@ pub struct Refund {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Names as they were then; none on receipts of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub heading: Option<Heading>,
 }
 
 /// Refunds money. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
@@ -169,6 +174,7 @@ impl Made<'_> {
             available_after: undone.available_after,
             reason: self.reason.to_owned(),
             created_at: self.now,
+            heading: Some(Heading::of(conn, account)?),
         };
         let row = store::refund::Refund {
             id,

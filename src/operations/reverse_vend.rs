@@ -19,6 +19,7 @@ use super::{
     counter::{Counter, check_name},
     debts, decide_relay, label, once,
     post::{Entry, post},
+    receipt::Heading,
 };
 use crate::{app::App, changes::Changed};
 
@@ -81,6 +82,10 @@ pub struct Reversal {
     /// When it was reversed.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Names as they were then; none on receipts of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub heading: Option<Heading>,
 }
 
 /// Reverses a vend, as part of the shift of the terminal that does it. `supervises`: whether `by` may undo what another shift
@@ -219,6 +224,7 @@ impl Made<'_> {
             available_after: undone.available_after,
             reason: self.reason.map(str::to_owned),
             created_at: self.now,
+            heading: Some(Heading::of(conn, &books.account)?),
         };
         let row = store::reversal::Reversal {
             id,

@@ -22,6 +22,7 @@ use super::{
     counter::Counter,
     debts, decide_relay, notices, once,
     post::{Entry, post},
+    receipt::Heading,
 };
 use crate::{app::App, changes::Changed, settings::Settings};
 
@@ -92,6 +93,10 @@ pub struct Receipt {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Names as they were then; none on receipts of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub heading: Option<Heading>,
 }
 
 /// What a vend would come to. Nothing was stored.
@@ -279,13 +284,9 @@ impl Made<'_> {
         debts::Changing { change, amount, posted: transaction_id, vend: Some(id), reason: None, by, now }
             .write(conn, &mut books.account)?;
         store::fault::point("vend.posted");
-        let mut receipt_number = self.counter.receipt_number(conn)?;
-        if is_planted(Bug::SkipReceiptNumber) {
-            receipt_number = self.counter.receipt_number(conn)?;
-        }
         let receipt = Receipt {
             vend_id: id,
-            receipt_number,
+            receipt_number: self.counter.receipt_number(conn)?,
             account_id: account,
             account_number: books.account.number.clone(),
             currency: self.vend.currency.clone(),
@@ -300,6 +301,7 @@ impl Made<'_> {
             available_after: split.available_after,
             restores: split.restores,
             created_at: self.now,
+            heading: Some(Heading::of(conn, &books.account)?),
         };
         let row = store::vend::Vend {
             id,

@@ -69,6 +69,8 @@ pub struct Settings {
     pub jobs: JobSettings,
     /// Explanations of balances.
     pub explain: ExplainSettings,
+    /// Receipts.
+    pub receipts: ReceiptSettings,
     /// Reports of times in which the program was down.
     pub outages: OutageSettings,
     /// Subsidies to many accounts at once.
@@ -157,6 +159,14 @@ pub struct ExplainSettings {
     pub transactions: usize,
     /// Rows read at once.
     pub rows: i64,
+}
+
+/// Receipts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptSettings {
+    /// Most reprints of a vend's receipt.
+    pub reprints: i64,
 }
 
 /// Reports of times in which the program was down.

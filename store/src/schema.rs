@@ -344,6 +344,15 @@ tables! {
         shift_id -> Nullable<Number>,
     }
 
+    reprints (site_id, vend_id, number) {
+        site_id -> Number,
+        vend_id -> Number,
+        number -> Number,
+        terminal -> Text,
+        operator_key -> Text,
+        created_at -> Instant,
+    }
+
     debt_lines (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -556,6 +565,7 @@ allow_tables_to_appear_in_same_query!(
     refunds,
     relay_order_lines,
     relay_orders,
+    reprints,
     reversals,
     settled_days,
     shifts,

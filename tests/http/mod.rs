@@ -10,11 +10,13 @@ mod explaining;
 mod health;
 mod jobs;
 mod outages;
+mod receipts;
 mod reversal;
 mod rights;
 mod subsidies;
 mod tariffs;
 mod vending;
+mod vending_safety;
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -38,6 +40,8 @@ page_rows_max = 3
 [explain]
 transactions = 3
 rows = 2
+[receipts]
+reprints = 2
 ";
 
 /// A head end with an empty database in memory, no concentrators, and an administrator.

@@ -33,14 +33,14 @@ fn sqlite(file: &Path, change: &str, question: &str) -> Value {
 }
 
 /// What a site needs before it can vend, entered by REST.
-struct Shop {
+pub(crate) struct Shop {
     site: String,
     customer: String,
     tariff: String,
 }
 
 impl Shop {
-    async fn enter(rest: &Rest) -> Self {
+    pub(crate) async fn enter(rest: &Rest) -> Self {
         let site = json!({ "name": "Garden Street", "time_zone": "Asia/Shanghai" });
         let site = id(&rest.post("/sites", &site).await);
         let customer = id(&rest.post("/customers", &json!({ "site_id": site, "name": "Li Hua" })).await);
@@ -50,19 +50,19 @@ impl Shop {
     }
 
     /// A concentrator with the address that the peer dials in with.
-    async fn concentrator(&self, rest: &Rest) -> String {
+    pub(crate) async fn concentrator(&self, rest: &Rest) -> String {
         let new =
             json!({ "site_id": self.site, "name": "C17", "region": "1101", "terminal": 17, "profile": "standard" });
         id(&rest.post("/concentrators", &new).await)
     }
 
-    async fn meter(&self, rest: &Rest, concentrator: &str, address: &str, profile: &str) -> String {
+    pub(crate) async fn meter(&self, rest: &Rest, concentrator: &str, address: &str, profile: &str) -> String {
         let new = json!({ "concentrator_id": concentrator, "name": address, "address": address, "profile": profile });
         id(&rest.post("/meters", &new).await)
     }
 
     /// An account opened at a meter with what `opening` says.
-    async fn open(&self, rest: &Rest, meter: &str, mut opening: Value) -> String {
+    pub(crate) async fn open(&self, rest: &Rest, meter: &str, mut opening: Value) -> String {
         let account = json!({ "customer_id": self.customer, "tariff_id": self.tariff });
         let account = id(&rest.post("/accounts", &account).await);
         opening["meter_id"] = meter.into();

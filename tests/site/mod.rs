@@ -17,6 +17,7 @@ mod links;
 mod outage;
 mod outages;
 mod permit;
+mod receipts;
 mod replacement;
 mod settlement;
 mod several_meters;

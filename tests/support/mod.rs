@@ -14,6 +14,6 @@ pub use self::{
     database::Database,
     head_end::HeadEnd,
     home::{Home, SetByHand, Terms, by_blocks, flat},
-    rest::{Answer, Rest},
+    rest::{Answer, Rest, Written},
     scenario::{SOON, eventually, play},
 };

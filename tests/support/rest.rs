@@ -27,6 +27,16 @@ pub struct Answer {
     pub json: Value,
 }
 
+/// A request as it goes over the wire.
+pub struct Written {
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// Up to the empty line, and with it.
+    pub head: Vec<u8>,
+    /// What follows.
+    pub body: Vec<u8>,
+}
+
 impl Answer {
     /// The body of what went well.
     pub fn ok(self) -> Value {
@@ -66,6 +76,19 @@ impl Rest {
         let bytes = response.body().limit(ANSWER_BYTES).await.unwrap();
         let json = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         Answer { status: response.status().as_u16(), json }
+    }
+
+    /// A request as it goes over the wire, for a client that may not live to its end.
+    pub fn written(&self, method: &str, path: &str, idempotency_key: Option<&str>, body: Option<&Value>) -> Written {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let (host, length, key) = (&self.base["http://".len()..], body.len(), &self.key);
+        let (host, base) = host.split_once('/').unwrap();
+        let once = idempotency_key.map(|key| format!("Idempotency-Key: {key}\r\n")).unwrap_or_default();
+        let head = format!(
+            "{method} /{base}{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n{once}\r\n"
+        );
+        Written { to: host.parse().unwrap(), head: head.into_bytes(), body: body.into_bytes() }
     }
 
     /// Reads what must be there.

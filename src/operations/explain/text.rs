@@ -230,7 +230,7 @@ fn kind_of_reading(kind: Kind) -> (&'static str, &'static str) {
 }
 
 /// In English with a space behind, so that a number can follow.
-fn period_words(period: Period) -> (&'static str, &'static str) {
+pub(in crate::operations) fn period_words(period: Period) -> (&'static str, &'static str) {
     match period {
         Period::Sharp => ("尖", "sharp "),
         Period::Peak => ("峰", "peak "),

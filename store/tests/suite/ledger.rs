@@ -11,7 +11,7 @@ use domain::{
 };
 use jiff::civil::{Date, date};
 use store::{
-    Conn, Error, account, debt_line, ids, installation, meter, reading, reversal, settled_day, settled_energy,
+    Conn, Error, account, debt_line, ids, installation, meter, reading, reprint, reversal, settled_day, settled_energy,
     transaction, vend,
 };
 
@@ -260,6 +260,15 @@ on_both! {
         base.run(move |conn| {
             let row = sold(conn, town, "v-1", 0)?;
             reversed(conn, town, &row)?;
+            let again = reprint::Reprint {
+                vend_id: row.id,
+                number: reprint::last(conn, row.id)? + 1,
+                terminal: "till-1".to_owned(),
+                operator_key: "k".to_owned(),
+                created_at: at(0),
+            };
+            reprint::insert(conn, &again)?;
+            assert_eq!((reprint::last(conn, row.id)?, reprint::of_vend(conn, row.id)?), (1, vec![again]));
             let entered = debt_line::DebtLine {
                 id: ids::next(conn, town.site)?,
                 account_id: town.account,
@@ -277,7 +286,7 @@ on_both! {
             debt_line::insert(conn, &entered)?;
             settled_day::insert_batch(conn, &[settled(town, row.transaction_id, date(2026, 3, 31), 1, 5)])
         }).await.unwrap();
-        for table in ["transactions", "postings", "settled_days", "vends", "reversals", "debt_lines"] {
+        for table in ["transactions", "postings", "settled_days", "vends", "reversals", "debt_lines", "reprints"] {
             for statement in [format!("UPDATE {table} SET site_id = 1"), format!("DELETE FROM {table}")] {
                 let refused = base.console(&statement).unwrap_err().to_string();
                 assert!(refused.contains(&format!("{table} is append-only")), "{statement}: {refused}");
