@@ -10,6 +10,7 @@ use super::{
     auth::{May, Operate},
     input::{At, Body, IdempotencyKey},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -43,7 +44,8 @@ async fn suspend_account(
     id: At<AccountId>,
     body: Body<Suspension>,
 ) -> Result<HttpResponse, Problem> {
-    suspension::set(&app, id.0, body.0.suspended, &body.0.reason, &caller.prefix).await?;
+    to_its_end(async move { suspension::set(&app, id.0, body.0.suspended, &body.0.reason, &caller.prefix).await })
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -62,7 +64,7 @@ async fn close_account(
     key: IdempotencyKey,
     body: Body<CloseAccount>,
 ) -> Result<web::Json<Closing>, Problem> {
-    Ok(web::Json(close(&app, id.0, body.0, &key.0, &caller.prefix).await?))
+    Ok(web::Json(to_its_end(async move { close(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?))
 }
 
 /// Transfers an account to another customer (过户): it is settled and closed, a new one goes on with its meters and balance
@@ -80,5 +82,5 @@ async fn transfer_account(
     key: IdempotencyKey,
     body: Body<TransferAccount>,
 ) -> Result<web::Json<Transfer>, Problem> {
-    Ok(web::Json(transfer(&app, id.0, body.0, &key.0, &caller.prefix).await?))
+    Ok(web::Json(to_its_end(async move { transfer(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?))
 }

@@ -14,6 +14,7 @@ use super::{
     auth::{May, Operate, Read},
     input::{At, Body, IdempotencyKey},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -102,7 +103,7 @@ async fn attach_meter(
     body: Body<AttachMeter>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.meter_id.site())?;
-    let attached = attach(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let attached = to_its_end(async move { attach(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
     Ok(HttpResponse::Created().json(Installation::from(attached)))
 }
 
@@ -121,5 +122,5 @@ async fn remove_meter(
     key: IdempotencyKey,
     body: Body<RemoveMeter>,
 ) -> Result<web::Json<RemovedMeter>, Problem> {
-    Ok(web::Json(remove(&app, id.0, body.0, &key.0, &caller.prefix).await?))
+    Ok(web::Json(to_its_end(async move { remove(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?))
 }

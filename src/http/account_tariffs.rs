@@ -11,6 +11,7 @@ use super::{
     auth::{May, Operate, Read},
     input::{At, Body, IdempotencyKey},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -88,6 +89,6 @@ async fn change_tariff(
     body: Body<ChangeTariff>,
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.tariff_id.site())?;
-    let changed = change(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let changed = to_its_end(async move { change(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
     Ok(HttpResponse::Created().json(ChangeOfTariff::from(changed)))
 }

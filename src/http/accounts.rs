@@ -18,6 +18,7 @@ use super::{
     meters::Guard,
     page::{Ask, OfSite, Page},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -191,7 +192,8 @@ async fn open_pending_account(
     body: Body<OpenAccount>,
 ) -> Result<web::Json<Account>, Problem> {
     caller.within(body.0.meter_id.site())?;
-    let opened = open_account::open(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let opened =
+        to_its_end(async move { open_account::open(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
     Ok(web::Json(opened.into()))
 }
 

@@ -10,6 +10,7 @@ use super::{
     located,
     page::{Ask, Page, Paging},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -59,7 +60,7 @@ async fn enter_debt(
     key: IdempotencyKey,
     body: Body<NewDebt>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(shown(debts::enter(&app, id.0, body.0, &key.0, &caller.prefix).await?))
+    Ok(shown(to_its_end(async move { debts::enter(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?))
 }
 
 /// Writes a debt off, or a part of it
@@ -80,7 +81,7 @@ async fn write_off_debt(
     key: IdempotencyKey,
     body: Body<WriteOffDebt>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(shown(debts::write_off(&app, id.0, body.0, &key.0, &caller.prefix).await?))
+    Ok(shown(to_its_end(async move { debts::write_off(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?))
 }
 
 fn shown((line, repeated): (DebtLine, bool)) -> HttpResponse {

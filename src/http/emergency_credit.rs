@@ -8,6 +8,7 @@ use super::{
     auth::{May, Sell},
     input::{At, IdempotencyKey},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -31,5 +32,7 @@ async fn activate_emergency_credit(
     id: At<AccountId>,
     key: IdempotencyKey,
 ) -> Result<web::Json<Activation>, Problem> {
-    Ok(web::Json(emergency_credit::activate(&app, id.0, &key.0, &caller.prefix).await?))
+    Ok(web::Json(
+        to_its_end(async move { emergency_credit::activate(&app, id.0, &key.0, &caller.prefix).await }).await?,
+    ))
 }

@@ -17,6 +17,7 @@ use super::{
     located,
     page::{Ask, OfSite, Page},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -200,5 +201,7 @@ async fn replace_meter_of_account(
     key: IdempotencyKey,
     body: Body<ReplaceMeter>,
 ) -> Result<web::Json<Replacement>, Problem> {
-    Ok(web::Json(replace_meter::replace(&app, id.0, body.0, &key.0, &caller.prefix).await?))
+    Ok(web::Json(
+        to_its_end(async move { replace_meter::replace(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?,
+    ))
 }

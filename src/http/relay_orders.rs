@@ -18,6 +18,7 @@ use super::{
     page::{Ask, OfSite, Page, Paging},
     problem::Problem,
     readings::Waiting,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -222,7 +223,9 @@ async fn place_relay_order(
     body: Body<OrderRelay>,
 ) -> Result<HttpResponse, Problem> {
     let patience = wait(query.0.wait.as_deref(), app.settings.http.wait_max_s)?;
-    let mut order = order_relay::order(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let ordering = app.clone();
+    let mut order =
+        to_its_end(async move { order_relay::order(&ordering, id.0, body.0, &key.0, &caller.prefix).await }).await?;
     if let Some(patience) = patience {
         order = order_relay::wait(&app, order.id, patience).await?;
     }
@@ -238,6 +241,6 @@ async fn clear_relay_block(
     app: web::Data<App>,
     id: At<MeterId>,
 ) -> Result<HttpResponse, Problem> {
-    order_relay::clear_block(&app, id.0, &caller.prefix).await?;
+    to_its_end(async move { order_relay::clear_block(&app, id.0, &caller.prefix).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

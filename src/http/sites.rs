@@ -1,7 +1,10 @@
 //! Sites and their switch for automatic disconnection.
 
 use actix_web::{HttpResponse, get, patch, post, web};
-use domain::{ids::SiteId, site::AutomaticDisconnection};
+use domain::{
+    ids::{OrderId, SiteId},
+    site::AutomaticDisconnection,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -12,6 +15,7 @@ use super::{
     located,
     page::{Ask, Page, Paging},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -22,7 +26,7 @@ use crate::{
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(list_sites).service(enter_site).service(show_site).service(switch_site);
+    config.service(list_sites).service(enter_site).service(show_site).service(switch_site).service(stop_cuts);
 }
 
 /// A site.
@@ -121,6 +125,37 @@ async fn switch_site(
 ) -> Result<HttpResponse, Problem> {
     let site = operations::site::set_switch(&app, id.0, body.0.automatic_disconnection, seen.0, &caller.prefix).await?;
     Ok(tagged(site))
+}
+
+/// Why cuts are stopped.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StopCuts {
+    /// For people.
+    reason: String,
+}
+
+/// What the stop button did.
+#[derive(Serialize, ToSchema)]
+struct Stopped {
+    /// Disconnects that had not been sent yet and never will be.
+    #[schema(value_type = Vec<String>)]
+    cancelled: Vec<OrderId>,
+}
+
+/// The stop button: cancels every disconnect of a site that was not sent yet, and from now on only reports who would be cut
+#[utoipa::path(tag = "sites", request_body = StopCuts, responses(
+    (status = 200, description = "Stopped", body = Stopped),
+))]
+#[post("/sites/{id}/stop")]
+async fn stop_cuts(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<SiteId>,
+    body: Body<StopCuts>,
+) -> Result<web::Json<Stopped>, Problem> {
+    let stopping = async move { operations::site::stop(&app, id.0, &body.0.reason, &caller.prefix).await };
+    Ok(web::Json(Stopped { cancelled: to_its_end(stopping).await? }))
 }
 
 fn tagged(site: store::site::Site) -> HttpResponse {

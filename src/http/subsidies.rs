@@ -11,6 +11,7 @@ use super::{
     input::{At, Body, IdempotencyKey, Query, Table},
     located,
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
@@ -42,7 +43,8 @@ async fn give_subsidy(
     key: IdempotencyKey,
     body: Body<NewSubsidy>,
 ) -> Result<HttpResponse, Problem> {
-    let (given, repeated) = subsidize::subsidize(&app, id.0, body.0, &key.0, &caller.prefix).await?;
+    let (given, repeated) =
+        to_its_end(async move { subsidize::subsidize(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/accounts/{}/statement", given.account_id), &given))
 }

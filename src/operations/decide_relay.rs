@@ -326,6 +326,30 @@ pub fn supersede(
     Ok(Some(row.id))
 }
 
+/// Cancels a disconnect that was never sent; whether it was one still. It leaves no cause behind, unless the relay is open
+/// already.
+///
+/// # Errors
+/// The order does not exist; the database fails.
+pub fn cancel(conn: &mut Conn, settings: &Settings, id: OrderId, why: &str, now: Timestamp) -> Result<bool, Error> {
+    let row = store::relay_order::by_id(conn, id)?;
+    let order = row.order();
+    if order.state.is_end() || order.attempts > 0 || order.action != Action::Disconnect {
+        return Ok(false);
+    }
+    let ended = order::apply(&order, Event::Superseded, now, &settings.policy.relay);
+    let ended = ended.map_err(|bad| books::corrupt(bad.to_string()))?.order;
+    if !store::relay_order::transition(conn, &row.with(&ended), order.state, now, why)? {
+        return Ok(false);
+    }
+    let meter = store::meter::by_id(conn, order.meter)?;
+    let seen = meter_facts(conn, settings, &meter)?;
+    if !seen.relay.is_some_and(|relay| relay.is_disconnected()) {
+        save_causes(conn, meter.id, &seen.causes, &seen.causes.without(order.cause))?;
+    }
+    Ok(true)
+}
+
 /// Writes a meter's causes where they changed.
 ///
 /// # Errors

@@ -1,10 +1,14 @@
-//! A site's switch for automatic disconnection.
+//! A site's switch for automatic disconnection, and the button that stops cuts.
 
-use domain::{ids::SiteId, site::AutomaticDisconnection};
+use domain::{
+    ids::{OrderId, SiteId},
+    relay::Action,
+    site::AutomaticDisconnection,
+};
 use store::site::Site;
 
-use super::{Error, audit_line};
-use crate::app::App;
+use super::{Error, audit_line, books::Books, decide_relay, label};
+use crate::{app::App, changes::Changed};
 
 /// Sets the switch. `expected`: the version the operator saw; another one is a conflict.
 ///
@@ -35,4 +39,48 @@ pub async fn set_switch(
         .await?;
     tracing::info!(site = %id, %switch, "automatic disconnection set");
     Ok(site)
+}
+
+/// Presses the stop button: from now on the site only reports who would be cut, and every disconnect that was not sent yet is
+/// cancelled, whoever ordered it. Pressed again, it does what is left to do. Returns the cancelled orders.
+///
+/// # Errors
+/// The site does not exist; a reason that is none; the database fails.
+pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<OrderId>, Error> {
+    let (reason, now, by) = (label("reason", reason)?, app.clock.now(), by.to_owned());
+    let (told, key) = (reason.clone(), by.clone());
+    // The switch first: from its commit on nothing that the site decided by itself may be sent.
+    let orders = app
+        .db
+        .write(move |conn| {
+            let mut site = store::site::by_id(conn, id)?;
+            if site.automatic_disconnection == AutomaticDisconnection::On {
+                site.automatic_disconnection = AutomaticDisconnection::ReportOnly;
+                store::site::save(conn, &site)?;
+            }
+            let object = format!("site:{id}");
+            store::alarm::raise(conn, id, "cuts_stopped", &object, &format!("{told}, by {key}"), now)?;
+            audit_line::write(conn, id, (&key, now), "stop_cuts", object, told.clone())?;
+            let live = store::relay_order::live(conn, id)?;
+            Ok::<_, Error>(live.into_iter().filter(|order| order.attempts == 0 && order.action == Action::Disconnect))
+        })
+        .await?;
+    tracing::warn!(site = %id, by, "cuts stopped");
+    let mut cancelled = Vec::new();
+    for order in orders {
+        let (settings, why) = (app.settings.clone(), format!("stopped: {reason}"));
+        let done = app.db.write(move |conn| {
+            let books = order.account_id.map(|account| Books::lock(conn, account)).transpose()?;
+            let done = decide_relay::cancel(conn, &settings, order.id, &why, now)?;
+            if let Some(books) = books {
+                store::account::save(conn, &books.account)?;
+            }
+            Ok::<_, Error>(done.then_some(order.id))
+        });
+        if let Some(order) = done.await? {
+            app.announce(Changed::Order { order });
+            cancelled.push(order);
+        }
+    }
+    Ok(cancelled)
 }

@@ -138,3 +138,22 @@ async fn a_transfer_gives_meter_and_balance_to_the_next_customer() {
     assert!(matches!(again.problem(), (422, "no_fresh_reading") | (409, _)), "{}", again.json);
     api.stop().await;
 }
+
+#[actix_web::test]
+async fn the_stop_button_tells_what_it_cancelled() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let cut = json!({ "action": "disconnect", "reason": "works on the riser" });
+    let order = api.post_once(&format!("/api/v1/meters/{}/relay_orders", street.meter), "o", &cut).await.id();
+    let path = format!("/api/v1/sites/{}/stop", street.site);
+    assert_eq!(api.post(&path, &json!({ "reason": " " })).await.field(), Some("reason"));
+    let stop = json!({ "reason": "fire in the street" });
+    assert_eq!(api.post(&path, &stop).await.ok(), json!({ "cancelled": [order] }));
+    assert_eq!(api.post(&path, &stop).await.ok(), json!({ "cancelled": [] }));
+    let shown = api.get(&format!("/api/v1/relay_orders/{order}")).await.ok();
+    assert_eq!(
+        (&shown["state"], &shown["lines"][1]["detail"]),
+        (&json!("superseded"), &json!("stopped: fire in the street"))
+    );
+    api.stop().await;
+}

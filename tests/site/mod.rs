@@ -22,6 +22,7 @@ mod replacement;
 mod settlement;
 mod several_meters;
 mod shuffled;
+mod stop;
 mod story;
 mod subsidies;
 mod supervision;
