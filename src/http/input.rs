@@ -8,8 +8,8 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
-    AccountId, BatchCreditId, ConcentratorId, CustomerId, JobId, MeterId, OrderId, OutageId, ReadRequestId, RefundId,
-    SiteId, TariffId, VendId,
+    AccountId, BatchCreditId, ConcentratorId, CustomerId, JobId, MeterId, OrderGroupId, OrderId, OutageId,
+    ReadRequestId, RefundId, SiteId, TariffId, VendId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -154,7 +154,7 @@ macro_rules! named {
 named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
     AccountId = "account", VendId = "vend", RefundId = "refund", BatchCreditId = "batch credit", OrderId = "relay order", ReadRequestId = "read request",
-    JobId = "job", OutageId = "outage",
+    JobId = "job", OutageId = "outage", OrderGroupId = "relay order group",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

@@ -24,6 +24,7 @@ pub mod page;
 pub mod problem;
 mod readings;
 mod refunds;
+mod relay_order_groups;
 mod relay_orders;
 mod sites;
 mod statements;
@@ -121,6 +122,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(refunds::routes)
         .configure(subsidies::routes)
         .configure(relay_orders::routes)
+        .configure(relay_order_groups::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)
         .configure(outages::routes)

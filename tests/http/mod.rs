@@ -9,6 +9,7 @@ mod explaining;
 mod health;
 mod jobs;
 mod outages;
+mod relay_order_groups;
 mod reversal;
 mod rights;
 mod subsidies;
