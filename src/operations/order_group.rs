@@ -9,7 +9,7 @@ use domain::{
     ids::{AccountId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
     relay::{
         Action, Cause,
-        ask::{Ask, Group, is_guarded},
+        ask::{Ask, Group, Reservation, is_guarded},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -356,7 +356,10 @@ fn give(
     mut meter: GroupMeter,
     now: Timestamp,
 ) -> Result<Option<(OrderId, ConcentratorId)>, Error> {
-    let ask = Ask { action: group.action, cause: group.cause, approved: group.decided_by.is_some() };
+    // Who approved for another reason did not see a guard that was set meanwhile.
+    let saw_guard = group.reservations.split(',').any(|word| word == Reservation::SupplyGuard.as_str());
+    let approved = group.decided_by.is_some() && saw_guard;
+    let ask = Ask { action: group.action, cause: group.cause, approved };
     let given = Given { ask, why: group.reason.clone(), by: group.operator_key.clone() };
     let id = meter.meter_id;
     let done = conn.transaction(|conn| {
