@@ -12,7 +12,7 @@ use crate::{
     operations::{
         Error, books, decide_relay, fixed_charges,
         job::{self, Claim, Run},
-        notices, outage, settle,
+        notices, order_group, outage, settle,
     },
 };
 
@@ -31,6 +31,9 @@ pub fn start(app: &App) {
     );
     every(app, "outages", Duration::from_secs(app.settings.outages.heartbeat_s), |app| async move {
         outage::beat(&app).await
+    });
+    every(app, "order_groups", Duration::from_secs(jobs.order_groups_s), |app| async move {
+        order_group::go_on(&app).await
     });
     every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
 }

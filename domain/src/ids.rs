@@ -165,6 +165,8 @@ id! {
     BatchCreditId
     /// A relay order (遥控令).
     OrderId
+    /// Relay orders to several meters, given at once.
+    OrderGroupId
     /// A notice (通知).
     NoticeId
     /// An alarm or event.

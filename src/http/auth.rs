@@ -124,6 +124,12 @@ impl Caller {
         }
     }
 
+    /// Whether the key may administer as well.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        Administer::ROLES.contains(&self.role)
+    }
+
     /// The only site the key is for, if it is for one.
     #[must_use]
     pub fn only_site(&self) -> Option<SiteId> {

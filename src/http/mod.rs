@@ -25,6 +25,7 @@ pub mod problem;
 mod readings;
 mod receipts;
 mod refunds;
+mod relay_order_groups;
 mod relay_orders;
 mod shifts;
 mod sites;
@@ -127,6 +128,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(refunds::routes)
         .configure(subsidies::routes)
         .configure(relay_orders::routes)
+        .configure(relay_order_groups::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)
         .configure(outages::routes)

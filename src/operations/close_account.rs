@@ -10,7 +10,7 @@ use domain::{
     ids::{AccountId, MeterId},
     ledger::{self, Tender, TransactionKind},
     money::{Carry, Money},
-    relay::{Action, Cause, order::Wish},
+    relay::{Action, Cause, ask::is_guarded, order::Wish},
     vending::Undone,
 };
 use jiff::Timestamp;
@@ -26,7 +26,6 @@ use super::{
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
     fixed_charges, label, once,
-    order_relay::is_guarded,
     post::{Entry, post},
     refund::{Made, Refund},
 };

@@ -25,6 +25,7 @@ pub mod job;
 pub mod notices;
 pub mod once;
 pub mod open_account;
+pub mod order_group;
 pub mod order_relay;
 pub mod outage;
 pub mod post;

@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use domain::{
-    bug::{Bug, is_planted},
-    ids::{MeterId, OrderId},
-    relay::{
-        Action, Cause, RelayControl,
-        decide::{self, AccountFacts, MeterFacts},
-        order::Wish,
-    },
+    ids::{AccountId, ConcentratorId, MeterId, OrderId},
+    relay::{Action, Cause, ask::Ask, order::Wish},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::relay_order::RelayOrder;
+use store::{Conn, relay_order::RelayOrder};
 use utoipa::ToSchema;
 
 use super::{
@@ -21,7 +17,7 @@ use super::{
     decide_relay::{self, Asked},
     label, once,
 };
-use crate::{app::App, changes::Changed};
+use crate::{app::App, changes::Changed, settings::Settings};
 
 /// An order to be given.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -49,52 +45,17 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
             if let Some(earlier) = once::find::<OrderId>(conn, &asked)? {
                 return Ok(earlier);
             }
-            let locked = match store::account::by_meter(conn, id)? {
-                Some(account) => Some(Books::lock(conn, account.id)?),
-                None => None,
-            };
+            let account = store::account::by_meter(conn, id)?.map(|account| account.id);
+            let locked = lock(conn, account)?;
             // Whoever used the key meanwhile held the lock; look again now that it is ours.
             if let Some(earlier) = once::find::<OrderId>(conn, &asked)? {
                 return Ok(earlier);
             }
-            let meter = store::meter::by_id(conn, id)?;
-            let account = locked.as_ref().map(decide_relay::account_facts).transpose()?;
-            let facts = decide_relay::meter_facts(conn, &settings, &meter)?;
-            if facts.relay_control == RelayControl::None {
-                return Err(Error::refused("no_relay_control", "the meter's profile does not let its relay be moved"));
-            }
-            if facts.blocked {
-                return Err(Error::refused("relay_blocked", "the meter refused a password; clear that first"));
-            }
-            let causes = match new.action {
-                Action::Disconnect if is_guarded(&facts, account.as_ref()) => {
-                    return Err(Error::refused("supply_guard", "the supply is guarded and must not be cut"));
-                }
-                Action::Disconnect => facts.causes.with(Cause::Operator),
-                Action::Reconnect => {
-                    let lifted = decide::lift(&facts.causes, Cause::Operator, account.as_ref());
-                    decide::lift(&lifted, Cause::Unknown, account.as_ref())
-                }
-            };
-            if new.action == Action::Reconnect && !causes.is_empty() {
-                let detail = if causes.contains(Cause::Credit) {
-                    format!("supply stays cut for {causes}: vend until the headroom reaches the restore margin, then order again")
-                } else {
-                    format!("supply stays cut for {causes}")
-                };
-                return Err(Error::refused("supply_not_wanted", detail));
-            }
-            decide_relay::save_causes(conn, id, &facts.causes, &causes)?;
-            let wish =
-                Wish { action: new.action, cause: Cause::Operator, permit: decide_relay::permit(&settings, &meter) };
-            let account = locked.as_ref().map(|books| books.account.id);
-            let order_asked = Asked { account, vend: None, by: Some(by.clone()), why: why.clone() };
-            let order = decide_relay::place(conn, &meter, wish, order_asked, &settings.policy.relay, now)?;
-            if let Some(books) = &locked {
-                store::account::save(conn, &books.account)?;
-            }
+            let ask = Ask { action: new.action, cause: Cause::Operator, approved: false };
+            let given = Given { ask, why: why.clone(), by: by.clone() };
+            let (order, _) = give(conn, &settings, id, locked.as_ref(), given, now)?;
             once::store(conn, &asked, &order, now)?;
-            Ok(order)
+            Ok::<_, Error>(order)
         })
         .await?;
     let (row, concentrator) = app
@@ -110,9 +71,48 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
     Ok(row)
 }
 
-pub(super) fn is_guarded(meter: &MeterFacts, account: Option<&AccountFacts>) -> bool {
-    let guarded = meter.supply_guard || account.is_some_and(|account| account.supply_guard);
-    guarded && !is_planted(Bug::CutGuardedByOperator)
+/// An order that a person gives to one meter.
+pub(super) struct Given {
+    /// What is asked.
+    pub ask: Ask,
+    /// Why, for people.
+    pub why: String,
+    /// Prefix of the API key that asked.
+    pub by: String,
+}
+
+/// Holds the meter's account, where it has one.
+pub(super) fn lock(conn: &mut Conn, account: Option<AccountId>) -> Result<Option<Books>, Error> {
+    account.map(|account| Books::lock(conn, account)).transpose()
+}
+
+/// Writes an order and what it leaves of the causes; with the concentrator that carries it out.
+///
+/// # Errors
+/// The rule that stands against it, or the database fails.
+pub(super) fn give(
+    conn: &mut Conn,
+    settings: &Settings,
+    id: MeterId,
+    locked: Option<&Books>,
+    given: Given,
+    now: Timestamp,
+) -> Result<(OrderId, ConcentratorId), Error> {
+    let Given { ask, why, by } = given;
+    let meter = store::meter::by_id(conn, id)?;
+    let account = locked.map(decide_relay::account_facts).transpose()?;
+    let facts = decide_relay::meter_facts(conn, settings, &meter)?;
+    let causes = domain::relay::ask::ask(ask, &facts, account.as_ref())
+        .map_err(|refusal| Error::refused(refusal.code(), refusal.to_string()))?;
+    decide_relay::save_causes(conn, id, &facts.causes, &causes)?;
+    let wish = Wish { action: ask.action, cause: ask.cause, permit: decide_relay::permit(settings, &meter) };
+    let account = locked.map(|books| books.account.id);
+    let asked = Asked { account, vend: None, by: Some(by), why };
+    let order = decide_relay::place(conn, &meter, wish, asked, &settings.policy.relay, now)?;
+    if let Some(books) = locked {
+        store::account::save(conn, &books.account)?;
+    }
+    Ok((order, meter.concentrator_id))
 }
 
 /// Waits for an order's end, not longer than `most`, and returns it as it stands then.

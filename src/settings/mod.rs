@@ -75,6 +75,8 @@ pub struct Settings {
     pub outages: OutageSettings,
     /// Subsidies to many accounts at once.
     pub batch_credit: BatchCreditSettings,
+    /// Relay orders to several meters at once.
+    pub order_groups: OrderGroupSettings,
     /// The business rules' numbers.
     pub policy: Policy,
     /// Kinds of concentrators and meters.
@@ -91,6 +93,20 @@ pub struct BatchCreditSettings {
     pub lines: usize,
     /// Accounts that one transaction of a batch credits at the most.
     pub accounts_per_transaction: i64,
+}
+
+/// Relay orders to several meters at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderGroupSettings {
+    /// Most meters of a group.
+    pub meters: usize,
+    /// Most meters that one operator may cut without a second one's approval.
+    pub meters_alone: usize,
+    /// Meters whose orders one transaction gives at the most.
+    pub meters_per_transaction: i64,
+    /// How long a group waits for approval, in seconds.
+    pub approval_s: u32,
 }
 
 /// The REST side.
@@ -137,6 +153,8 @@ pub struct JobSettings {
     pub notices_ms: u64,
     /// Time between two looks for days to settle, in seconds.
     pub settle_s: u64,
+    /// Looks for relay order groups to go on with, in s.
+    pub order_groups_s: u64,
     /// Time between two looks for fixed charges to post, in seconds.
     pub fixed_charges_s: u64,
     /// Days whose fixed charges a look posts for an account at the most; the next look goes on.
@@ -238,6 +256,9 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("outages.heartbeat_s", settings.outages.heartbeat_s < 1),
         ("batch_credit.lines", settings.batch_credit.lines == 0),
         ("batch_credit.accounts_per_transaction", settings.batch_credit.accounts_per_transaction < 1),
+        ("order_groups.meters", settings.order_groups.meters == 0),
+        ("order_groups.meters_per_transaction", settings.order_groups.meters_per_transaction < 1),
+        ("order_groups.approval_s", settings.order_groups.approval_s == 0),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {
         return Err(value(key, "must be at least 1".to_owned()));

@@ -34,6 +34,7 @@ pub mod read_request;
 pub mod reading;
 pub mod refund;
 pub mod relay_order;
+pub mod relay_order_group;
 pub mod reprint;
 pub mod reversal;
 pub mod settled_day;

@@ -475,6 +475,33 @@ tables! {
         detail -> Text,
     }
 
+    relay_order_groups (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        action -> Word,
+        cause -> Word,
+        reason -> Text,
+        emergency -> Bool,
+        state -> Word,
+        reservations -> Text,
+        operator_key -> Text,
+        decided_by -> Nullable<Text>,
+        created_at -> Instant,
+        expires_at -> Nullable<Instant>,
+        ended_at -> Nullable<Instant>,
+        version -> BigInt,
+    }
+
+    relay_order_group_meters (site_id, group_id, meter_id) {
+        site_id -> Number,
+        group_id -> Number,
+        meter_id -> Number,
+        outcome -> Word,
+        order_id -> Nullable<Number>,
+        code -> Nullable<Text>,
+        detail -> Nullable<Text>,
+    }
+
     notices (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -563,6 +590,8 @@ allow_tables_to_appear_in_same_query!(
     readings,
     receipt_counters,
     refunds,
+    relay_order_group_meters,
+    relay_order_groups,
     relay_order_lines,
     relay_orders,
     reprints,

@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod outages;
 mod receipts;
+mod relay_order_groups;
 mod reversal;
 mod rights;
 mod subsidies;

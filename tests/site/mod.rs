@@ -14,6 +14,7 @@ mod identity;
 mod interleavings;
 mod jobs;
 mod links;
+mod order_groups;
 mod outage;
 mod outages;
 mod permit;

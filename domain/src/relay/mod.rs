@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
+pub mod ask;
 pub mod decide;
 pub mod found;
 pub mod order;

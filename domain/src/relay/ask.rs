@@ -1,0 +1,238 @@
+//! What a person may ask of a relay: what stands against it, what it leaves of the causes, and when a second operator must
+//! approve.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Action, Cause, Causes, RelayControl,
+    decide::{AccountFacts, MeterFacts, lift},
+};
+use crate::bug::{Bug, is_planted};
+
+/// What is asked of one meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// What its relay is to do.
+    pub action: Action,
+    /// Whose cause a disconnect adds and a reconnect lifts.
+    pub cause: Cause,
+    /// Whether a second operator approved it.
+    pub approved: bool,
+}
+
+/// What stands against it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The meter's profile has no relay that can be moved.
+    #[error("the meter's profile does not let its relay be moved")]
+    NoRelayControl,
+    /// The meter refused a password.
+    #[error("the meter refused a password; clear that first")]
+    RelayBlocked,
+    /// The meter or its account is guarded, and no second operator approved.
+    #[error(
+        "the supply is guarded and must not be cut, unless a second operator approves: ask for it as a relay order group"
+    )]
+    SupplyGuard,
+    /// Other causes keep supply cut.
+    #[error("supply stays cut for {0}{hint}", hint = hint(.0))]
+    SupplyNotWanted(Causes),
+}
+
+/// What helps where money is among the causes.
+fn hint(causes: &Causes) -> &'static str {
+    if causes.contains(Cause::Credit) {
+        ": vend until the headroom reaches the restore margin, then order again"
+    } else {
+        ""
+    }
+}
+
+impl Refusal {
+    /// Stable name.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoRelayControl => "no_relay_control",
+            Self::RelayBlocked => "relay_blocked",
+            Self::SupplyGuard => "supply_guard",
+            Self::SupplyNotWanted(_) => "supply_not_wanted",
+        }
+    }
+}
+
+/// The meter's causes once the order is given.
+///
+/// # Errors
+/// The rule that stands against it; then nothing is ordered and the causes stay.
+pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>) -> Result<Causes, Refusal> {
+    if meter.relay_control == RelayControl::None {
+        return Err(Refusal::NoRelayControl);
+    }
+    if meter.blocked {
+        return Err(Refusal::RelayBlocked);
+    }
+    match ask.action {
+        Action::Disconnect if !ask.approved && is_guarded(meter, account) => Err(Refusal::SupplyGuard),
+        Action::Disconnect => Ok(meter.causes.with(ask.cause)),
+        Action::Reconnect => {
+            let mut left = lift(&meter.causes, ask.cause, account);
+            if ask.cause == Cause::Operator {
+                left = lift(&left, Cause::Unknown, account);
+            }
+            if left.is_empty() { Ok(left) } else { Err(Refusal::SupplyNotWanted(left)) }
+        }
+    }
+}
+
+/// Whether the meter, its building or its account must not be cut (保电).
+#[must_use]
+pub fn is_guarded(meter: &MeterFacts, account: Option<&AccountFacts>) -> bool {
+    let guarded = meter.supply_guard || account.is_some_and(|account| account.supply_guard);
+    guarded && !is_planted(Bug::CutGuardedByOperator)
+}
+
+words! {
+    /// Why an order needs a second operator.
+    pub enum Reservation {
+        /// A guarded supply is to be cut.
+        SupplyGuard = "supply_guard",
+        /// More meters are to be cut than one operator may cut.
+        ManyMeters = "many_meters",
+        /// It is an emergency, and who asks is no administrator.
+        Emergency = "emergency",
+    }
+}
+
+/// An order to several meters at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// What their relays are to do.
+    pub action: Action,
+    /// How many there are.
+    pub meters: usize,
+    /// How many of them are guarded.
+    pub guarded: usize,
+    /// Whether it goes before all else, for safety.
+    pub emergency: bool,
+    /// Whether an administrator asks.
+    pub by_administrator: bool,
+}
+
+impl Group {
+    /// Why a second operator must approve it; empty where none needs to. `alone`: most meters that one operator may cut.
+    #[must_use]
+    pub fn reservations(&self, alone: usize) -> BTreeSet<Reservation> {
+        let cuts = self.action == Action::Disconnect;
+        [
+            (Reservation::SupplyGuard, cuts && self.guarded > 0),
+            (Reservation::ManyMeters, cuts && self.meters > alone),
+            (Reservation::Emergency, self.emergency && !self.by_administrator),
+        ]
+        .into_iter()
+        .filter_map(|(reservation, stands)| stands.then_some(reservation))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        account::{Credit, Limits, State},
+        fixtures::at,
+        money::Money,
+        polling::Sightings,
+    };
+
+    fn funded(available: i64) -> AccountFacts {
+        let limits = Limits {
+            alarm_1: Money::new(20),
+            alarm_2: Money::new(5),
+            rearm_margin: Money::new(1),
+            overdraft: Money::ZERO,
+            restore_margin: Money::new(1),
+            emergency_credit: Money::ZERO,
+        };
+        let available = Money::new(available);
+        AccountFacts { state: State::Active, available, limits, credit: Credit::default(), supply_guard: false }
+    }
+
+    fn meter(causes: Causes, fixed: bool, blocked: bool, supply_guard: bool) -> MeterFacts {
+        MeterFacts {
+            causes,
+            relay: None,
+            order: None,
+            relay_control: if fixed { RelayControl::None } else { RelayControl::Plain },
+            blocked,
+            supply_guard,
+            last_good_reading_at: None,
+            sightings: Sightings {
+                last_seen_at: Some(at("2026-05-01T12:00:00+08:00")),
+                seen_again_at: None,
+                gaps_that_day: 0,
+            },
+            clock_offset: None,
+            concentrator_clock_offset: None,
+        }
+    }
+
+    fn own_causes() -> impl Strategy<Value = Cause> {
+        prop::sample::select(vec![Cause::Operator, Cause::Safety, Cause::Customer, Cause::Schedule])
+    }
+
+    fn any_causes() -> impl Strategy<Value = Causes> {
+        prop::collection::vec(prop::sample::select(Cause::ALL), 0..4).prop_map(|causes| causes.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn a_disconnect_adds_its_own_cause_and_takes_none(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
+            let meter = meter(causes.clone(), false, false, guard);
+            let asked = ask(Ask { action: Action::Disconnect, cause, approved }, &meter, None);
+            if guard && !approved {
+                prop_assert_eq!(asked, Err(Refusal::SupplyGuard));
+            } else {
+                prop_assert_eq!(asked, Ok(causes.with(cause)));
+            }
+        }
+
+        #[test]
+        fn a_reconnect_lifts_no_cause_but_its_own(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
+            let meter = meter(causes.clone(), false, false, guard);
+            let others = causes.iter().any(|other| other != cause && !(cause == Cause::Operator && other == Cause::Unknown));
+            let asked = ask(Ask { action: Action::Reconnect, cause, approved }, &meter, None);
+            prop_assert_eq!(asked.is_err(), others, "an approval lifts no cause, and a guard holds no reconnect");
+        }
+
+        #[test]
+        fn nobody_reconnects_without_headroom(causes in any_causes(), cause in own_causes(), available in -5_i64..5) {
+            let account = funded(available);
+            let asked = ask(Ask { action: Action::Reconnect, cause, approved: true }, &meter(causes, false, false, false), Some(&account));
+            let refused = matches!(&asked, Err(Refusal::SupplyNotWanted(left)) if left.contains(Cause::Credit));
+            prop_assert!(refused || available > 0, "{asked:?}");
+        }
+
+        #[test]
+        fn what_cannot_be_moved_is_refused_whoever_approves(cause in own_causes(), action in prop::sample::select(Action::ALL), approved: bool) {
+            let order = Ask { action, cause, approved };
+            prop_assert_eq!(ask(order, &meter(Causes::none(), true, false, false), None), Err(Refusal::NoRelayControl));
+            prop_assert_eq!(ask(order, &meter(Causes::none(), false, true, false), None), Err(Refusal::RelayBlocked));
+        }
+
+        #[test]
+        fn a_second_operator_is_needed_for_guards_for_many_and_for_emergencies_of_others(
+            meters in 1_usize..100, guarded in 0_usize..3, alone in 0_usize..100, emergency: bool, by_administrator: bool,
+        ) {
+            let group = Group { action: Action::Disconnect, meters, guarded, emergency, by_administrator };
+            let needed = group.reservations(alone);
+            prop_assert_eq!(needed.contains(&Reservation::SupplyGuard), guarded > 0);
+            prop_assert_eq!(needed.contains(&Reservation::ManyMeters), meters > alone);
+            prop_assert_eq!(needed.contains(&Reservation::Emergency), emergency && !by_administrator);
+            let back = Group { action: Action::Reconnect, ..group }.reservations(alone);
+            prop_assert_eq!(back.is_empty(), !emergency || by_administrator);
+        }
+    }
+}
