@@ -182,6 +182,23 @@ pub async fn reject(app: &App, id: OrderGroupId, by: &str) -> Result<(), Error> 
     rejected.await
 }
 
+/// Ends a site's groups of disconnects that have not ended: no further order is given.
+///
+/// # Errors
+/// The database fails.
+pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> Result<(), Error> {
+    for id in store::relay_order_group::open(conn, site)? {
+        let mut group = store::relay_order_group::lock(conn, id)?;
+        if group.ended_at.is_none() && group.action == Action::Disconnect {
+            group.state = GroupState::Rejected;
+            (group.decided_by, group.ended_at) = (Some(by.to_owned()), Some(now));
+            store::relay_order_group::save(conn, &group)?;
+            audit(conn, &group, by, "reject_order_group", "stop button", now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Goes on with what was interrupted, and ends what nobody approved in time, of all sites; how many groups that were.
 ///
 /// # Errors

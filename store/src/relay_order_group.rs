@@ -208,6 +208,19 @@ pub fn page(
         .load(c))
 }
 
+/// A site's groups that have not ended, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn open(conn: &mut Conn, site: SiteId) -> Result<Vec<OrderGroupId>> {
+    on!(conn, |c| relay_order_groups::table
+        .filter(relay_order_groups::site_id.eq(val(site)))
+        .filter(relay_order_groups::ended_at.is_null())
+        .order(relay_order_groups::id)
+        .select(relay_order_groups::id)
+        .load(c))
+}
+
 /// At most `limit` groups of all sites after one that have something to be done at `now`: orders to be given, or an
 /// approval that came too late.
 ///

@@ -169,3 +169,18 @@ async fn an_emergency_is_an_administrators_or_a_second_operators_and_only_its_li
     assert_eq!(api.post_once(GROUPS, "g-3", &back).await.ok()["counts"], json!({ "ordered": 1 }));
     api.stop().await;
 }
+
+#[actix_web::test]
+async fn the_stop_button_ends_groups_of_disconnects() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    api.guard(&street.meter).await;
+    let group = api.post_once(GROUPS, "g-1", &cut(&street, &[&street.meter])).await.ok();
+    let address = format!("{GROUPS}/{}", group["id"].as_str().unwrap());
+    api.post(&format!("/api/v1/sites/{}/stop", street.site), &json!({ "reason": "fire" })).await.ok();
+    assert_eq!(api.get(&address).await.ok()["state"], "rejected");
+    let second = api.key(Role::Operator, None).await;
+    let approved = api.by(&second, &format!("{address}/approve"), &json!({})).await;
+    assert_eq!((approved.problem(), api.orders_of(&street).await), ((409, "not_awaiting_approval"), 0));
+    api.stop().await;
+}
