@@ -70,6 +70,7 @@ impl Policy {
     pub fn validate(&self) -> Result<(), BadPolicy> {
         let positive = [
             ("disconnection.held_recheck", self.disconnection.held_recheck),
+            ("disconnection.hold_longest", self.disconnection.hold_longest),
             ("disconnection.reading_freshness", self.disconnection.reading_freshness),
             ("relay.disconnect_expiry", self.relay.disconnect_expiry),
             ("relay.read_back_interval", self.relay.read_back_interval),
@@ -144,6 +145,8 @@ pub struct DisconnectionPolicy {
     pub clock_tolerance: SignedDuration,
     /// A held cut is decided again after this long at the latest.
     pub held_recheck: SignedDuration,
+    /// Longest time ahead to which an operator's hold may reach.
+    pub hold_longest: SignedDuration,
 }
 
 impl DisconnectionPolicy {

@@ -42,7 +42,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// An account. Money is in minor units of `currency`.
 #[derive(Serialize, ToSchema)]
-struct Account {
+pub(super) struct Account {
     /// Identifier.
     #[schema(value_type = String)]
     id: AccountId,
@@ -90,6 +90,9 @@ struct Account {
     guarded: bool,
     /// Why.
     guard_reason: Option<String>,
+    /// Until when an operator's hold keeps it from being cut for credit, where one was given and not lifted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    hold_until: Option<Timestamp>,
     /// When the present credit episode began, if there is one.
     #[schema(value_type = Option<String>, format = DateTime)]
     episode_began_at: Option<Timestamp>,
@@ -124,6 +127,7 @@ impl From<store::account::Account> for Account {
             emergency: row.episode_emergency,
             guarded: row.guarded,
             guard_reason: row.guard_reason,
+            hold_until: row.hold_until,
             episode_began_at: row.episode_began_at,
             warning_served_at: row.warning_served_at,
             opened_at: row.opened_at,

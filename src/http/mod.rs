@@ -15,6 +15,7 @@ mod document;
 mod emergency_credit;
 mod explanations;
 mod health;
+mod holds;
 pub mod input;
 mod jobs;
 mod meters;
@@ -114,6 +115,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(tariff_presets::routes)
         .configure(accounts::routes)
         .configure(account_life::routes)
+        .configure(holds::routes)
         .configure(account_meters::routes)
         .configure(account_tariffs::routes)
         .configure(debts::routes)

@@ -116,7 +116,8 @@ struct MeterOfGroup {
     /// The order's state.
     #[schema(value_type = Option<String>)]
     order_state: Option<State>,
-    /// The rule that refused it: `supply_guard`, `no_relay_control`, `relay_blocked`, `supply_not_wanted`.
+    /// The rule that refused it: `supply_guard`, `no_relay_control`, `relay_blocked`, `supply_not_wanted`,
+    /// `hold_needed`.
     code: Option<String>,
     /// Why it was refused, for people.
     detail: Option<String>,

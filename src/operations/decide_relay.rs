@@ -246,6 +246,7 @@ pub fn account_facts(books: &Books) -> Result<AccountFacts, Error> {
         limits: books.account.limits().with_emergency(&books.account.credit()),
         credit: books.account.credit(),
         supply_guard: books.account.guarded,
+        hold_until: books.account.hold_until,
     })
 }
 

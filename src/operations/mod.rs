@@ -20,6 +20,7 @@ pub mod explain;
 pub mod field;
 pub mod fixed_charges;
 pub mod guard;
+pub mod hold;
 pub mod ingest;
 pub mod job;
 pub mod notices;

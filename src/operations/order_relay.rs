@@ -102,7 +102,7 @@ pub(super) fn give(
     let meter = store::meter::by_id(conn, id)?;
     let account = locked.map(decide_relay::account_facts).transpose()?;
     let facts = decide_relay::meter_facts(conn, settings, &meter)?;
-    let causes = domain::relay::ask::ask(ask, &facts, account.as_ref())
+    let causes = domain::relay::ask::ask(ask, &facts, account.as_ref(), now)
         .map_err(|refusal| Error::refused(refusal.code(), refusal.to_string()))?;
     decide_relay::save_causes(conn, id, &facts.causes, &causes)?;
     let wish = Wish { action: ask.action, cause: ask.cause, permit: decide_relay::permit(settings, &meter) };

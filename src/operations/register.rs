@@ -316,6 +316,7 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
                 debt: Money::ZERO,
                 emergency_credit: limits.emergency_credit,
                 episode_emergency: None,
+                hold_until: None,
                 version: 1,
             };
             store::account::insert(conn, &account)?;

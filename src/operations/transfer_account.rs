@@ -166,6 +166,7 @@ fn successor(conn: &mut Conn, old: &Account, to: &TransferAccount, now: Timestam
         opened_at: Some(now),
         fixed_to: None,
         closed_at: None,
+        hold_until: None,
         version: 1,
         ..old.clone()
     };

@@ -80,6 +80,8 @@ row! {
         pub emergency_credit: Money,
         /// See [`Episode::emergency`].
         pub episode_emergency: Option<Emergency>,
+        /// Until when an operator keeps it from being cut for credit; one that is past holds nothing.
+        pub hold_until: Option<Timestamp>,
         /// Grows by one with every [`lock`].
         pub version: i64,
     }
@@ -199,6 +201,28 @@ pub fn page(conn: &mut Conn, site: SiteId, after: Option<AccountId>, limit: i64)
     on!(conn, |c| accounts::table
         .filter(accounts::site_id.eq(val(site)))
         .filter(accounts::id.gt(val(after)))
+        .order(accounts::id)
+        .limit(limit)
+        .select(Account::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a site's accounts after one, by identifier, that an operator's hold keeps from being cut at `now`.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn held(
+    conn: &mut Conn,
+    site: SiteId,
+    now: Timestamp,
+    after: Option<AccountId>,
+    limit: i64,
+) -> Result<Vec<Account>> {
+    let after = after.map_or(0, AccountId::get);
+    on!(conn, |c| accounts::table
+        .filter(accounts::site_id.eq(val(site)))
+        .filter(accounts::id.gt(val(after)))
+        .filter(accounts::hold_until.gt(val(Some(now))))
         .order(accounts::id)
         .limit(limit)
         .select(Account::as_select())

@@ -219,6 +219,7 @@ tables! {
         debt -> Number,
         emergency_credit -> Number,
         episode_emergency -> Nullable<Word>,
+        hold_until -> Nullable<Instant>,
     }
 
     installations (site_id, id) {

@@ -8,6 +8,7 @@ mod bad_input;
 mod debts;
 mod explaining;
 mod health;
+mod holds;
 mod jobs;
 mod outages;
 mod receipts;

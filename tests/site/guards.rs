@@ -1,12 +1,14 @@
 //! What stands before a cut, and what money does not lift.
 
 use domain::relay::RelayState;
+use jiff::ToSpan;
 use serde_json::json;
 
 use crate::support::{Court, Database, HeadEnd, SOON, eventually, on_both};
 
 on_both!(
     a_guarded_supply_is_not_cut_until_the_guard_is_lifted,
+    a_hold_puts_the_cut_off_until_it_is_lifted,
     a_vend_does_not_lift_an_operators_disconnect,
     a_site_that_only_reports_cuts_nobody,
 );
@@ -33,6 +35,30 @@ async fn a_guarded_supply_is_not_cut_until_the_guard_is_lifted(database: Databas
     assert_eq!(hero.truth.relay(), RelayState::Connected);
 
     rest.put(&guard, &json!({ "guarded": false })).await;
+    hero.confirmed(rest, "disconnect").await;
+    head_end.audited().await;
+}
+
+async fn a_hold_puts_the_cut_off_until_it_is_lifted(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.open(rest, 60).await;
+    let hold = format!("/accounts/{}/hold", hero.account);
+    rest.put(&hold, &json!({ "until": head_end.app.clock.now() + 48.hours(), "reason": "the bank is closed" })).await;
+    eventually(SOON, "the credit is used up after a warning", async || {
+        let account = rest.get(&format!("/accounts/{}", hero.account)).await;
+        let used_up = hero.balance(rest).await["available"].as_i64()? < 0;
+        (used_up && !account["warning_served_at"].is_null()).then_some(())
+    })
+    .await;
+    hero.polled(rest, 6).await;
+    assert!(hero.orders(rest).await.is_empty());
+    assert_eq!(hero.truth.relay(), RelayState::Connected);
+
+    rest.put(&hold, &json!({ "until": null, "reason": "it is open" })).await;
     hero.confirmed(rest, "disconnect").await;
     head_end.audited().await;
 }

@@ -148,6 +148,7 @@ pub fn policy() -> Policy {
             seen_again_grace_per_day: hours(2),
             clock_tolerance: minutes(5),
             held_recheck: hours(1),
+            hold_longest: hours(24 * 90),
         },
         credit: CreditPolicy {
             warning_lead: hours(24),

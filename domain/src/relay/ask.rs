@@ -8,6 +8,7 @@ use super::{
     decide::{AccountFacts, MeterFacts, lift},
 };
 use crate::bug::{Bug, is_planted};
+use jiff::Timestamp;
 
 /// What is asked of one meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub enum Refusal {
     /// Other causes keep supply cut.
     #[error("supply stays cut for {0}{hint}", hint = hint(.0))]
     SupplyNotWanted(Causes),
+    /// Nothing but money keeps supply cut, and no operator's hold stands.
+    #[error("there is no headroom: vend first, or give the account a hold with an end date")]
+    HoldNeeded,
 }
 
 /// What helps where money is among the causes.
@@ -57,15 +61,16 @@ impl Refusal {
             Self::RelayBlocked => "relay_blocked",
             Self::SupplyGuard => "supply_guard",
             Self::SupplyNotWanted(_) => "supply_not_wanted",
+            Self::HoldNeeded => "hold_needed",
         }
     }
 }
 
-/// The meter's causes once the order is given.
+/// The meter's causes once the order is given. An operator's hold that stands at `now` lets supply back without money.
 ///
 /// # Errors
 /// The rule that stands against it; then nothing is ordered and the causes stay.
-pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>) -> Result<Causes, Refusal> {
+pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Result<Causes, Refusal> {
     if meter.relay_control == RelayControl::None {
         return Err(Refusal::NoRelayControl);
     }
@@ -80,7 +85,18 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>) -> Resu
             if ask.cause == Cause::Operator {
                 left = lift(&left, Cause::Unknown, account);
             }
-            if left.is_empty() { Ok(left) } else { Err(Refusal::SupplyNotWanted(left)) }
+            let without_money = left.without(Cause::Credit);
+            if account.is_some_and(|account| account.held_until(now).is_some()) {
+                left = without_money.clone();
+            }
+            let used_up = account.is_some_and(|account| account.limits.disconnect_due(account.available));
+            if left.is_empty() {
+                Ok(left)
+            } else if without_money.is_empty() && used_up {
+                Err(Refusal::HoldNeeded)
+            } else {
+                Err(Refusal::SupplyNotWanted(left))
+            }
         }
     }
 }
@@ -142,7 +158,8 @@ mod tests {
     use super::*;
     use crate::{
         account::{Credit, Limits, State},
-        fixtures::at,
+        calendar::shift,
+        fixtures::{at, hours},
         money::Money,
         polling::Sightings,
     };
@@ -157,7 +174,18 @@ mod tests {
             emergency_credit: Money::ZERO,
         };
         let available = Money::new(available);
-        AccountFacts { state: State::Active, available, limits, credit: Credit::default(), supply_guard: false }
+        AccountFacts {
+            state: State::Active,
+            available,
+            limits,
+            credit: Credit::default(),
+            supply_guard: false,
+            hold_until: None,
+        }
+    }
+
+    fn noon() -> Timestamp {
+        at("2026-05-01T12:00:00+08:00")
     }
 
     fn meter(causes: Causes, fixed: bool, blocked: bool, supply_guard: bool) -> MeterFacts {
@@ -191,7 +219,7 @@ mod tests {
         #[test]
         fn a_disconnect_adds_its_own_cause_and_takes_none(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
             let meter = meter(causes.clone(), false, false, guard);
-            let asked = ask(Ask { action: Action::Disconnect, cause, approved }, &meter, None);
+            let asked = ask(Ask { action: Action::Disconnect, cause, approved }, &meter, None, noon());
             if guard && !approved {
                 prop_assert_eq!(asked, Err(Refusal::SupplyGuard));
             } else {
@@ -203,23 +231,38 @@ mod tests {
         fn a_reconnect_lifts_no_cause_but_its_own(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
             let meter = meter(causes.clone(), false, false, guard);
             let others = causes.iter().any(|other| other != cause && !(cause == Cause::Operator && other == Cause::Unknown));
-            let asked = ask(Ask { action: Action::Reconnect, cause, approved }, &meter, None);
+            let asked = ask(Ask { action: Action::Reconnect, cause, approved }, &meter, None, noon());
             prop_assert_eq!(asked.is_err(), others, "an approval lifts no cause, and a guard holds no reconnect");
         }
 
         #[test]
-        fn nobody_reconnects_without_headroom(causes in any_causes(), cause in own_causes(), available in -5_i64..5) {
-            let account = funded(available);
-            let asked = ask(Ask { action: Action::Reconnect, cause, approved: true }, &meter(causes, false, false, false), Some(&account));
-            let refused = matches!(&asked, Err(Refusal::SupplyNotWanted(left)) if left.contains(Cause::Credit));
-            prop_assert!(refused || available > 0, "{asked:?}");
+        fn without_headroom_a_reconnect_needs_a_hold_that_stands(
+            causes in any_causes(), cause in own_causes(), available in -5_i64..5, hours_left in prop::option::of(-3_i64..3),
+        ) {
+            let hold_until = hours_left.map(|left| shift(noon(), hours(left)));
+            let account = AccountFacts { hold_until, ..funded(available) };
+            let order = Ask { action: Action::Reconnect, cause, approved: true };
+            let asked = ask(order, &meter(causes.clone(), false, false, false), Some(&account), noon());
+            let left = |cause: Cause| causes.without(cause).without(Cause::Credit);
+            let others = if cause == Cause::Operator { left(cause).without(Cause::Unknown) } else { left(cause) };
+            let held = hours_left.is_some_and(|left| left > 0);
+            if !others.is_empty() {
+                let refused = matches!(&asked, Err(Refusal::SupplyNotWanted(left)) if left.without(Cause::Credit) == others);
+                prop_assert!(refused, "a hold lifts nobody's cause: {asked:?}");
+            } else if held {
+                prop_assert_eq!(asked, Ok(Causes::none()));
+            } else if available <= 0 {
+                prop_assert_eq!(asked, Err(Refusal::HoldNeeded));
+            } else {
+                prop_assert_eq!(asked.is_ok(), !causes.contains(Cause::Credit), "credit is lifted by money");
+            }
         }
 
         #[test]
         fn what_cannot_be_moved_is_refused_whoever_approves(cause in own_causes(), action in prop::sample::select(Action::ALL), approved: bool) {
             let order = Ask { action, cause, approved };
-            prop_assert_eq!(ask(order, &meter(Causes::none(), true, false, false), None), Err(Refusal::NoRelayControl));
-            prop_assert_eq!(ask(order, &meter(Causes::none(), false, true, false), None), Err(Refusal::RelayBlocked));
+            prop_assert_eq!(ask(order, &meter(Causes::none(), true, false, false), None, noon()), Err(Refusal::NoRelayControl));
+            prop_assert_eq!(ask(order, &meter(Causes::none(), false, true, false), None, noon()), Err(Refusal::RelayBlocked));
         }
 
         #[test]

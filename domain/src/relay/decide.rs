@@ -30,6 +30,16 @@ pub struct AccountFacts {
     pub credit: Credit,
     /// Whether it must not be cut (保电).
     pub supply_guard: bool,
+    /// Until when an operator keeps it from being cut for credit.
+    pub hold_until: Option<Timestamp>,
+}
+
+impl AccountFacts {
+    /// The end of the operator's hold that stands at `now`.
+    #[must_use]
+    pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.hold_until.filter(|end| now < *end)
+    }
 }
 
 /// What is known of one of the account's meters.
@@ -64,6 +74,8 @@ words! {
         SiteSwitch = "site_switch",
         /// The meter, its building or the account must not be cut (保电).
         SupplyGuard = "supply_guard",
+        /// An operator holds the account's supply until a date.
+        Hold = "hold",
         /// It is a friendly hour.
         FriendlyHours = "friendly_hours",
         /// It is a protected day of the week.
@@ -212,6 +224,8 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
     };
     hold(policy.automatic == AutomaticDisconnection::Off, Guard::SiteSwitch, None);
     hold(account.supply_guard || meter.supply_guard, Guard::SupplyGuard, None);
+    let hold_until = account.held_until(now);
+    hold(hold_until.is_some(), Guard::Hold, hold_until);
 
     let today = day_of(now, site.zone);
     let tomorrow = midnight(next_day(today), site.zone);

@@ -165,6 +165,7 @@ fn account(conn: &mut Conn, customer_id: CustomerId, tariff_id: TariffId) -> Acc
         debt: Money::ZERO,
         emergency_credit: Money::ZERO,
         episode_emergency: None,
+        hold_until: None,
         version: 1,
     };
     store::account::insert(conn, &row).unwrap();

@@ -240,6 +240,7 @@ pub fn new_account(id: AccountId, customer_id: CustomerId, tariff_id: TariffId, 
         debt: Money::ZERO,
         emergency_credit: Money::ZERO,
         episode_emergency: None,
+        hold_until: None,
         version: 1,
     };
     account.set_credit(&Credit::default());

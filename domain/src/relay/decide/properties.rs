@@ -63,6 +63,7 @@ prop_compose! {
         available in -5_i64..10,
         served in prop::option::weighted(0.9, 0_i64..60),
         (guarded, holiday, weekday) in (rarely(), rarely(), rarely()),
+        hold in prop::option::weighted(0.2, -2_i64..3),
         automatic in prop::sample::select(vec![
             AutomaticDisconnection::On, AutomaticDisconnection::On, AutomaticDisconnection::ReportOnly, AutomaticDisconnection::Off,
         ]),
@@ -70,6 +71,7 @@ prop_compose! {
     ) -> World {
         let mut account = account(available);
         account.supply_guard = guarded;
+        account.hold_until = hold.map(|left| shift(now, hours(left)));
         account.limits.restore_margin = Money::new(restore_margin);
         let served = served.map(|ago| shift(now, -hours(ago)));
         account.credit.episode.as_mut().unwrap().warning_served_at = served;
@@ -94,6 +96,7 @@ fn guarded(world: &World) -> bool {
     let same_day = again.is_some_and(|again| zone("Asia/Shanghai").to_datetime(again).date() == local.date());
     rules.automatic != AutomaticDisconnection::On
         || account.supply_guard
+        || account.hold_until.is_some_and(|end| world.now < end)
         || meter.supply_guard
         || local.hour() >= 18
         || local.hour() < 9
