@@ -298,7 +298,10 @@ own_words! {
 
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 
-documents! { domain::tariff::TariffVersion }
+documents! {
+    domain::tariff::TariffVersion, domain::reading::registers::ByPeriod,
+    std::collections::BTreeMap<domain::tariff::Period, domain::settlement::Rise>,
+}
 
 /// The changes of the period inside a day; diesel reads rows of a list by itself.
 impl Column for Vec<domain::settlement::Cut> {

@@ -10,6 +10,7 @@ mod explaining;
 mod health;
 mod jobs;
 mod outages;
+mod registers;
 mod reversal;
 mod rights;
 mod subsidies;
@@ -30,7 +31,7 @@ use store::{Db, api_key::Role};
 use wattgate::{app::App, http, keys, settings};
 
 /// Small limits, so that tests reach them.
-const SETTINGS: &str = "
+const SETTINGS: &str = r#"
 [http]
 body_bytes = 4096
 page_rows = 2
@@ -38,7 +39,20 @@ page_rows_max = 3
 [explain]
 transactions = 3
 rows = 2
-";
+[profiles.meter.shop]
+relay_control = "plain"
+reconnect = "direct"
+relay_password = "000000"
+relay_password_level = 2
+relay_operator = 0
+archive_password = "000000000000"
+periods = 4
+billed = "periods"
+rate = 0
+line = "6B"
+maximum_power_w = 22000
+register_modulus = "1000000.0000"
+"#;
 
 /// A head end with an empty database in memory, no concentrators, and an administrator.
 pub struct Api {

@@ -16,6 +16,7 @@ mod links;
 mod outage;
 mod outages;
 mod permit;
+mod registers;
 mod replacement;
 mod settlement;
 mod several_meters;
