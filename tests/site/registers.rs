@@ -35,13 +35,15 @@ use super::{
     replacement::code,
     settlement::{CREDIT, kwh},
 };
-use crate::support::{Database, Home, SetByHand, Terms, by_blocks, on_both};
+use crate::support::{Court, Database, HeadEnd, Home, SetByHand, Terms, by_blocks, on_both};
 
 on_both!(
     a_shop_is_charged_by_its_four_registers,
     what_is_billed_stays_as_it_was_when_the_installation_began,
     registers_go_over_to_another_customer_and_end_with_the_account,
     what_does_not_fit_the_registers_is_refused,
+    meters_that_are_read_now_bring_their_registers,
+    a_late_freeze_corrects_every_midnight_since_the_last_whole_reading,
 );
 
 /// Registers that begin at 0 again after 1000 kWh.
@@ -355,5 +357,59 @@ async fn what_does_not_fit_the_registers_is_refused(database: Database) {
     };
     let refused: Error = close_account::close(&shop.app, shop.account, back, "close", "tests").await.unwrap_err();
     assert_eq!(code(&refused), "implausible_reading");
+    shop.closed().await;
+}
+
+/// Over the wire: opened with a reading taken now, cut when the registers have used the money up, restored by a vend, and
+/// closed with another reading taken now.
+async fn meters_that_are_read_now_bring_their_registers(database: Database) {
+    let head_end = HeadEnd::start_with(&database, "[profiles.meter.dlt645_direct]\nbilled = \"periods\"\n").await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let [supply] = &court.supplies[..] else { panic!("one meter") };
+    supply.run_out(rest).await;
+    supply.vend(rest, "vend", 100_000).await;
+    supply.confirmed(rest, "reconnect").await;
+
+    let closing = json!({ "reason": "moved out", "tender": "cash", "terminal": "counter-1" });
+    rest.post_once(&format!("/accounts/{}/close", supply.account), "close", &closing).await.ok();
+    let meters = rest.get(&format!("/accounts/{}/meters", supply.account)).await;
+    let of = |field: &str| -> ByPeriod { serde_json::from_value(meters[0][field].clone()).unwrap() };
+    let (start, end) = (of("start_registers"), of("end_registers"));
+    assert!(start.keys().eq([Period::Sharp, Period::Peak, Period::Flat, Period::Valley].iter()), "{start:?}");
+    assert!(start.iter().all(|(period, value)| end[period] >= *value), "{start:?} {end:?}");
+    let sum = |all: &ByPeriod| json!(all.values().copied().sum::<Energy>());
+    assert_eq!((&meters[0]["start_value"], &meters[0]["end_value"]), (&sum(&start), &sum(&end)));
+    assert!(sum(&start) != sum(&end));
+    assert_eq!(court.alarms(rest).await, []);
+    head_end.audited().await;
+}
+
+/// For two days only the total is heard; the registers pass 0.1 kWh an hour as far as anybody knows. Then the freeze of 7 May
+/// says that sharp had passed more by then: also 6 May began otherwise, before which nothing whole was read but on 5 May.
+async fn a_late_freeze_corrects_every_midnight_since_the_last_whole_reading(database: Database) {
+    let shop = opened(&database).await;
+    shop.at("05 00:10");
+    shop.arrives(&[shop.registers(Kind::DailyFreeze, "05 00:00", ["11", "22", "33", "44"])]).await;
+    for (now, as_of, total) in [("05 20:10", "05 20:00", "118"), ("06 20:10", "06 20:00", "127.6")] {
+        shop.at(now);
+        shop.arrives(&[shop.reading(Kind::Instant, as_of, total)]).await;
+    }
+    shop.at("08 12:10");
+    shop.arrives(&[shop.registers(Kind::Instant, "08 10:00", ["19.2", "30.2", "41.2", "52.2"])]).await;
+    let ends = async || {
+        let account = shop.account;
+        let days = shop.app.db.read(move |conn| store::settled_day::current(conn, account, None)).await.unwrap();
+        days.iter().map(|day| (day.day.day(), day.registers[&Period::Sharp].to)).collect::<Vec<_>>()
+    };
+    let before = shop.used().await;
+    assert_eq!(ends().await, [(4, kwh("11")), (5, kwh("13.4")), (6, kwh("15.8")), (7, kwh("18.2"))]);
+    shop.at("08 13:00");
+    shop.arrives(&[shop.registers(Kind::DailyFreeze, "07 00:00", ["18.2", "26.8", "37.8", "48.8"])]).await;
+    assert_eq!(ends().await, [(4, kwh("11")), (5, kwh("14.6")), (6, kwh("18.2")), (7, kwh("18.9058"))]);
+    let after = shop.used().await;
+    assert_eq!(after.0 + after.1, before.0 + before.1, "what was used in all is what it was");
+    assert!(after.0 > before.0);
     shop.closed().await;
 }

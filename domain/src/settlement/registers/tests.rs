@@ -5,10 +5,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    calendar::shift,
+    calendar::{day_of, midnight, next_day, shift},
     charge::{exact_cost, settle},
     fixtures::{at, cny, day, hours, kwh, peak_and_valley, policy, reading_id, version, zone},
     money::{Carry, Money},
+    settlement::load_from,
     tariff::TariffVersion,
 };
 
@@ -136,8 +137,7 @@ fn arrivals() -> impl Strategy<Value = Vec<(KnownRegisters, Timestamp)>> {
         let mut all = Vec::new();
         for (id, (gap, at_midnight, rises, noise, delay, missing)) in (1..).zip(steps) {
             let next = shift(as_of, hours(gap));
-            let tomorrow = crate::calendar::next_day(crate::calendar::day_of(next, &zone));
-            as_of = if at_midnight { crate::calendar::midnight(tomorrow, &zone) } else { next };
+            as_of = if at_midnight { midnight(next_day(day_of(next, &zone)), &zone) } else { next };
             (peak, valley) = (peak + rises[0], valley + rises[1]);
             let mut registers: ByPeriod =
                 [(Period::Peak, Energy::new(peak - noise)), (Period::Valley, Energy::new(valley))].into();
@@ -169,6 +169,28 @@ fn used<'a>(days: impl IntoIterator<Item = &'a SettledDay>, tariff: &Tariff) -> 
     usage
 }
 
+/// What [`load_from`] asks for, where only readings that have every register count.
+fn least(
+    meter: &RegisterInstallation,
+    stored: &[SettledDay],
+    readings: &[KnownRegisters],
+    new: Option<&KnownRegisters>,
+    zone: &TimeZone,
+) -> (Vec<SettledDay>, Vec<KnownRegisters>) {
+    let after = |day: &Date| midnight(next_day(*day), zone);
+    let last = stored.last().map_or(Timestamp::MAX, |last| after(&last.day));
+    let oldest = new.map_or(last, |known| known.as_of.min(last));
+    let whole = readings.iter().filter(|known| known.registers.len() == meter.start.len());
+    let before = whole.map(|known| known.as_of).filter(|as_of| *as_of < oldest).max();
+    match load_from(&meter.whole, before.unwrap_or(meter.whole.start_at), zone) {
+        None => (stored.to_vec(), readings.to_vec()),
+        Some(first) => (
+            stored.iter().filter(|day| day.day >= first).cloned().collect(),
+            readings.iter().filter(|known| known.as_of >= after(&first)).cloned().collect(),
+        ),
+    }
+}
+
 proptest! {
     #[test]
     fn the_order_of_arrival_changes_nothing(arrivals in arrivals()) {
@@ -185,6 +207,9 @@ proptest! {
             readings.extend(known.cloned());
             let stored: Vec<SettledDay> = days.values().cloned().collect();
             let changed = plan(&meter, &stored, &readings, now, site).unwrap();
+            let (loaded, some) = least(&meter, &stored, &readings, known, &zone);
+            let with_least = plan(&meter, &loaded, &some, now, site).unwrap();
+            prop_assert_eq!(with_least, changed.clone(), "the least that must be loaded gives the same");
             days.extend(changed.into_iter().map(|day| (day.day, day)));
             let after = used(days.values(), &tariff);
             let (money, rest) = settle(&usage, &after, carry, &tariff).unwrap();
