@@ -358,6 +358,7 @@ fn open(
         meter_id,
         multiplier,
         initial_reading: shown,
+        initial_registers: domain::reading::registers::ByPeriod::new(),
         reason: shown.map(|_| "read off the display".to_owned()),
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,
