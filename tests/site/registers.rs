@@ -297,6 +297,19 @@ async fn registers_go_over_to_another_customer_and_end_with_the_account(database
     shop.account = account;
     shop.arrives(&[shop.registers(Kind::DailyFreeze, "05 00:00", ["11", "22", "33", "44"])]).await;
     assert_eq!(shop.used().await, (3100 + 3100, 0), "10 kWh peak, 20 flat, 30 valley");
+    // The same meter goes on with another multiplier, from what its registers show on.
+    shop.at("05 09:00");
+    let Shown { total, registers } = shown(["11", "22.5", "33", "44"]);
+    let twice = ReplaceMeter {
+        new_meter_id: None,
+        multiplier: Some(20),
+        final_reading: Some(total),
+        final_registers: registers,
+        initial_reading: None,
+        initial_registers: ByPeriod::new(),
+        reason: Some("other transformers".to_owned()),
+    };
+    replace_meter::replace(&shop.app, shop.meter, twice, "replace", "tests").await.unwrap();
     shop.at("05 10:00");
     let how = CloseAccount {
         final_readings: vec![FinalReading {
@@ -311,7 +324,7 @@ async fn registers_go_over_to_another_customer_and_end_with_the_account(database
         disconnect: false,
     };
     let closing = close_account::close(&shop.app, account, how, "close", "tests").await.unwrap();
-    assert_eq!(closing.balance, Money::new(CREDIT - 6200 - 1000));
+    assert_eq!(closing.balance, Money::new(CREDIT - 6200 - 500 - 1000));
     shop.closed().await;
 }
 
