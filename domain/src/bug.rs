@@ -58,6 +58,14 @@ words! {
         KeepFixedCharges = "keep_fixed_charges",
         /// What is left on an account that closes stays on it.
         KeepBalance = "keep_balance",
+        /// A week's vends recover as much as they can.
+        ForgetWeeklyCap = "forget_weekly_cap",
+        /// A debt's share is taken before supply is cared for.
+        RecoverDebtFirst = "recover_debt_first",
+        /// A reversal forgets that what its vend recovered is owed again.
+        ForgetRestoredDebt = "forget_restored_debt",
+        /// Emergency credit is there again and again.
+        RenewEmergencyCredit = "renew_emergency_credit",
     }
 }
 

@@ -230,6 +230,7 @@ fn account_seen(row: &Account) -> AccountSeen {
         closed_at: row.closed_at,
         active: row.state == domain::account::State::Active,
         posted: row.posted,
+        debt: row.debt,
         carry: row.carry.get(),
         warned_at: row.warning_served_at,
         available: None,
@@ -252,9 +253,9 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::WriteOff => Kind::WriteOff,
             // Nobody transfers accounts here.
             TransactionKind::Transfer => return Err(corrupt(format!("transaction {} transfers", one.id))),
-            TransactionKind::Debt | TransactionKind::DebtRecovery | TransactionKind::Subsidy => {
-                return Err(corrupt(format!("transaction {} is of no kind that is simulated", one.id)));
-            }
+            TransactionKind::Debt => Kind::Debt,
+            TransactionKind::DebtRecovery => Kind::DebtRecovery,
+            TransactionKind::Subsidy => Kind::Subsidy,
         },
         key: one.key.clone(),
         object: one.object.clone(),
@@ -269,16 +270,18 @@ fn vend_seen(row: store::vend::Vend) -> VendSeen {
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
-        told_balance: told_balance(&row.receipt),
+        told_balance: told(&row.receipt, "balance_after"),
+        at: row.created_at,
+        available_after: told(&row.receipt, "available_after"),
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     }
 }
 
-/// What a receipt says that the balance is after it.
-fn told_balance(receipt: &str) -> Option<Money> {
+/// An amount that a receipt tells.
+fn told(receipt: &str, what: &str) -> Option<Money> {
     let receipt: serde_json::Value = serde_json::from_str(receipt).ok()?;
-    receipt.get("balance_after")?.as_i64().map(Money::new)
+    receipt.get(what)?.as_i64().map(Money::new)
 }
 
 fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<ReversalSeen, Error> {
@@ -287,7 +290,7 @@ fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<Reve
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
-        told_balance: told_balance(&row.receipt),
+        told_balance: told(&row.receipt, "balance_after"),
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     })
@@ -298,7 +301,7 @@ fn refund_seen(row: store::refund::Refund) -> RefundSeen {
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
-        told_balance: told_balance(&row.receipt),
+        told_balance: told(&row.receipt, "balance_after"),
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 
 use crate::{
+    aid::Aid,
     clock::shift,
     leaving::Farewell,
     plan::{Random, Size, between},
@@ -67,6 +68,8 @@ pub enum Event {
         /// How.
         how: Farewell,
     },
+    /// An office does something beside selling.
+    Aid(Aid),
     /// An operator sets or lifts a guard.
     Guard {
         /// Whose.

@@ -20,6 +20,7 @@ use simulator::{faults::FaultRates, site::SiteSpec};
 use wattgate::settings::Settings;
 
 use crate::{
+    aid,
     clock::shift,
     fate::{self, Event},
     gate::GateRates,
@@ -49,6 +50,8 @@ impl Default for Size {
 
 /// Sets the generator apart that draws refunds and closings.
 const LEAVINGS: u64 = 0x6c65_6176_696e_6773;
+/// Sets the generator apart that draws debts, subsidies and the like.
+const AID: u64 = 0x6169_6421_6169_6421;
 /// Sets the generator apart that draws replacements of meters.
 const REPLACEMENTS: u64 = 0x7265_706c_6163_6564;
 
@@ -131,7 +134,7 @@ impl Plan {
         let last = day.saturating_add(SignedDuration::from_hours(24 * i64::from(size.days)));
         let eve = last.saturating_sub(SignedDuration::from_hours(24));
         let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
-        let settings = settings(&mut random, last)?;
+        let mut settings = settings(&mut random, last)?;
         let mut field = field(&mut random, size, &settings, &zone)?;
         let mut tariffs = tariffs(&mut random, day, size.days);
         vary(&mut tariffs, seed);
@@ -148,6 +151,13 @@ impl Plan {
         }
         if seed % 4 >= 2 {
             events.extend(leaving::draw(&mut Random::seed_from_u64(seed ^ LEAVINGS), size, start, quiet_from));
+        }
+        if seed % 3 == 1 {
+            let mut apart = Random::seed_from_u64(seed ^ AID);
+            events.extend(aid::draw(&mut apart, size, start, quiet_from));
+            if apart.random_bool(0.7) {
+                settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
+            }
         }
         events.sort_by_key(|(at, _)| *at);
         Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })

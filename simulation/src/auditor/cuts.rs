@@ -74,7 +74,9 @@ impl Grounds<'_> {
         if line.evidence.is_none_or(|as_of| as_of < shift(line.at, -self.rules.reading_freshness)) {
             return wrong(&format!("its last good reading was of {:?}", line.evidence));
         }
-        if let Some(left) = left.filter(|left| *left > Money::ZERO - self.rules.overdraft) {
+        let helped = self.people.aid.surely_helped(account);
+        let limit = self.rules.overdraft + if helped { self.rules.emergency } else { Money::ZERO };
+        if let Some(left) = left.filter(|left| *left > Money::ZERO - limit) {
             return wrong(&format!("it had {left} left at {last}"));
         }
         Ok(())

@@ -5,7 +5,8 @@
 //! | rule | checked in |
 //! |---|---|
 //! | I1 balances, charges, carry | `ledger`, `cost`, `fixed` |
-//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `ledger` |
+//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `aid`, `ledger` |
+//! | debts and what vends recover, emergency credit | `owed`, `aid` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
 //! | I6 readings are stored once | here |
@@ -13,6 +14,7 @@
 //! | free energy, double charge | `field`, `ledger` |
 //! | restore, cut | `supply` |
 
+mod aid;
 mod cost;
 mod cuts;
 mod facts;
@@ -24,9 +26,11 @@ mod hot;
 mod leaving;
 mod ledger;
 mod orders;
+mod owed;
 mod people;
 mod reversals;
 mod seen;
+mod settled;
 mod spans;
 mod supply;
 mod time;
@@ -34,16 +38,20 @@ mod toggle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::ids::{AccountId, MeterId};
+use domain::{
+    ids::{AccountId, MeterId},
+    money::Money,
+};
 use jiff::Timestamp;
 
 use self::{
     cuts::{Grounds, Warnings},
     field::Field,
     hot::Hot,
-    ledger::{Ledger, Tariffs},
+    ledger::Ledger,
     orders::Orders,
     people::People,
+    settled::Tariffs,
     supply::{Promises, Standing},
     time::{HeadEndClock, mercy, shift},
 };
@@ -151,10 +159,11 @@ impl Auditor {
                 self.field.opened.insert(*id, time::local(opened, &self.rules.zone).date());
             }
         }
-        let tariffs = Tariffs { of: &self.prices, zone: &self.rules.zone };
+        let tariffs = Tariffs { of: &self.prices, rules: &self.rules };
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;
         self.people.leaving.kept(seen, self.ledger.refunds())?;
+        self.people.aid.kept(self.ledger.aid(), seen.whole)?;
         self.people.reversals.kept(self.ledger.reversals(), seen.whole)?;
         for row in &seen.installations {
             self.replaced(at, row)?;
@@ -274,13 +283,20 @@ impl Auditor {
             let prices = self.prices.get(&id).map(Vec::as_slice).unwrap_or_default();
             let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
             let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
+            let doubt = self.field.doubt(id, slack, prices);
+            self.people.aid.left(id, available, doubt, self.rules.low);
+            let help = |helped| if helped { self.rules.emergency } else { Money::ZERO };
+            let aid = &self.people.aid;
+            let limits = (help(aid.surely_helped(id)), help(aid.may_be_helped(id)));
             let unguarded = self.people.surely_unguarded(told.meter, id, now, now);
             let standing = Standing {
                 account: id,
                 id: told.meter,
                 meter,
                 available,
-                doubt: self.field.doubt(id, slack, prices),
+                doubt,
+                overdraft: self.rules.overdraft + limits.0,
+                overdraft_at_most: self.rules.overdraft + limits.1,
                 blocked: self.blocked.contains(&told.meter),
                 up: truth.up,
                 steady_since: self.clock.steady_since(),

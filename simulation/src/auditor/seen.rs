@@ -57,6 +57,8 @@ pub struct AccountSeen {
     pub fixed_to: Option<Date>,
     /// The balance.
     pub posted: Money,
+    /// What is owed apart from it.
+    pub debt: Money,
     /// What was used beyond posted minor units, in 1e-10 currency units.
     pub carry: i64,
     /// When the warning of the present credit episode was sent.
@@ -104,6 +106,12 @@ pub enum Kind {
     Charge,
     /// What comes whatever is used.
     Fixed,
+    /// Something owed apart from the balance is entered.
+    Debt,
+    /// What an account that ends has is taken for it.
+    DebtRecovery,
+    /// Money that somebody else gives.
+    Subsidy,
     /// Money paid back.
     Refund,
     /// What nobody pays any more.
@@ -148,6 +156,10 @@ pub struct VendSeen {
     pub receipt_number: String,
     /// The balance after it, as the receipt says; none: not looked at.
     pub told_balance: Option<Money>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What was available after it, as the receipt says; none: not looked at.
+    pub available_after: Option<Money>,
 }
 
 /// A reversal of a vend.

@@ -34,6 +34,10 @@ pub struct Standing<'a> {
     pub available: Money,
     /// By how much the head end may know that otherwise.
     pub doubt: Money,
+    /// How far below zero it surely may go.
+    pub overdraft: Money,
+    /// How far below zero it may go at most.
+    pub overdraft_at_most: Money,
     /// Nothing automatic goes to the meter: it refused a password.
     pub blocked: bool,
     /// Whether the head end runs.
@@ -66,7 +70,7 @@ impl Promises {
         let hindered = self.hindered.get(&one.id).copied().into_iter().chain(self.all_hindered).max();
         let begin = hindered.map_or(one.steady_since, |at| at.max(one.steady_since));
         // Paid for all that the head end may believe to be used.
-        let paid = one.available - one.doubt >= rules.restore_margin - rules.overdraft;
+        let paid = one.available - one.doubt >= rules.restore_margin - one.overdraft;
         // A permit waits for the customer's button only.
         let dark = one.meter.supply == Supply::Off && !one.meter.permitted;
         let waits = paid && dark && reached && one.unhampered;
@@ -74,7 +78,7 @@ impl Promises {
         if waited > rules.restore_within {
             return Err(one.late("restore", waited));
         }
-        let owes = one.available + one.doubt < Money::ZERO - rules.overdraft;
+        let owes = one.available + one.doubt < Money::ZERO - one.overdraft_at_most;
         let waits = (owes && one.unheld || one.unwanted) && one.meter.supply == Supply::On && reached;
         let waited = wait_so_far(&mut self.cut_since, one.account, waits, now, begin);
         if waited > rules.cut_within {
@@ -143,6 +147,8 @@ mod tests {
             meter: meter_truth,
             available: Money::new(available),
             doubt: Money::new(5),
+            overdraft: Money::ZERO,
+            overdraft_at_most: Money::ZERO,
             blocked: false,
             up: true,
             steady_since: Timestamp::MIN,

@@ -222,6 +222,7 @@ fn move_money(conn: &mut Conn, town: &Town) {
         operator_key: "k".to_owned(),
         created_at: at(1),
         receipt: "{}".to_owned(),
+        shift_id: None,
     };
     store::vend::insert(conn, &sold).unwrap();
     let charged = post(conn, &mut row, TransactionKind::Charge, format!("meter:{}", town.meter), Money::new(-2));
@@ -265,6 +266,7 @@ fn take_back(conn: &mut Conn, town: &Town) {
         reason: None,
         created_at: at(2),
         receipt: "{}".to_owned(),
+        shift_id: None,
     };
     store::reversal::insert(conn, &reversal).unwrap();
     store::account::save(conn, &row).unwrap();
