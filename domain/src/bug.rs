@@ -66,6 +66,10 @@ words! {
         ForgetRestoredDebt = "forget_restored_debt",
         /// Emergency credit is there again and again.
         RenewEmergencyCredit = "renew_emergency_credit",
+        /// An account that changes its tariff is priced by the old one.
+        KeepOldTariff = "keep_old_tariff",
+        /// Credit decides over a suspended account as well.
+        DecideSuspended = "decide_suspended",
     }
 }
 

@@ -28,6 +28,7 @@ use wattgate::{
 use crate::{
     aid::{self, Aid},
     auditor::{Answer, Automatic, Fact, Request, Supply},
+    contract::{self, Contract},
     counter::{Sold, keep, reverse, sell, vend_of},
     fate::Event,
     leaving::{self, Farewell},
@@ -141,6 +142,13 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
+    /// Change an account.
+    Contract {
+        /// What of it.
+        what: Contract,
+        /// The idempotency key.
+        key: String,
+    },
     /// Set or lift a guard.
     Guard {
         /// Whose.
@@ -184,6 +192,7 @@ impl Wish {
             | Self::Reverse { .. }
             | Self::Refund { .. }
             | Self::Aid { .. }
+            | Self::Contract { .. }
             | Self::Switch(_)
             | Self::SyncArchive(_) => None,
         }
@@ -297,6 +306,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
         Wish::Refund { meter, amount, key } => leaving::refund(app, place(meter)?, *amount, key.clone()),
         Wish::Close { meter, how, key } => leaving::close(world, app, place(meter)?, *how, key),
         Wish::Aid { what, key } => aid::ask(world, app, what, key)?,
+        Wish::Contract { what, key } => contract::ask(world, app, what, key)?,
         Wish::Guard { meter, account, on } => {
             let place = place(meter)?;
             let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
@@ -393,6 +403,7 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
         }
         Wish::Replace { .. } => world.count("meter", "replacement refused"),
         Wish::Aid { what, .. } => aid::settle(world, what, answer),
+        Wish::Contract { what, .. } => contract::settle(world, what, answer),
         Wish::ClearBlock(meter) if done => drop(world.blocked.borrow_mut().remove(meter)),
         _ => {}
     }

@@ -20,7 +20,7 @@ use wattgate::operations::{Error, books::Books};
 use crate::{
     auditor::{
         AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, RefundSeen,
-        ReversalSeen, Seen, State, Supply, TransactionSeen, VendSeen,
+        ReversalSeen, Seen, State, Supply, TariffSeen, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -190,6 +190,10 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
             }
         }
     }
+    for one in store::account_tariff::of_account(conn, row.id)? {
+        let (account, place, tariff, from) = (one.account_id, one.place, one.tariff_id, one.valid_from);
+        seen.tariffs.push(TariffSeen { account, place, tariff, from });
+    }
     for one in store::installation::of_account(conn, row.id)? {
         if one.end_at.is_none() {
             read.meter = Some(one.meter_id);
@@ -228,7 +232,8 @@ fn account_seen(row: &Account) -> AccountSeen {
         opened_at: row.opened_at,
         fixed_to: row.fixed_to,
         closed_at: row.closed_at,
-        active: row.state == domain::account::State::Active,
+        active: matches!(row.state, domain::account::State::Active | domain::account::State::Suspended),
+        suspended: row.state == domain::account::State::Suspended,
         posted: row.posted,
         debt: row.debt,
         carry: row.carry.get(),

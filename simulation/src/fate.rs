@@ -6,6 +6,7 @@ use rand::RngExt;
 use crate::{
     aid::Aid,
     clock::shift,
+    contract::Contract,
     leaving::Farewell,
     plan::{Random, Size, between},
 };
@@ -70,6 +71,8 @@ pub enum Event {
     },
     /// An office does something beside selling.
     Aid(Aid),
+    /// An office changes an account.
+    Contract(Contract),
     /// An operator sets or lifts a guard.
     Guard {
         /// Whose.

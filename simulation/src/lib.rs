@@ -9,6 +9,7 @@
 //! | what a counter sells and takes back | [`counter`] |
 //! | how people ask, wait, click twice and ask again | [`errand`] |
 //! | debts, subsidies, emergency credit | [`aid`] |
+//! | changes of tariffs, suspensions | [`contract`] |
 //! | how meters are replaced | [`replacement`] |
 //! | how money is refunded and accounts are closed | [`leaving`] |
 //! | what the database does to the program | [`gate`] |
@@ -20,6 +21,7 @@
 pub mod aid;
 pub mod auditor;
 pub mod clock;
+pub mod contract;
 pub mod counter;
 pub mod coverage;
 pub mod entry;

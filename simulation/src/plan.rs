@@ -22,6 +22,7 @@ use wattgate::settings::Settings;
 use crate::{
     aid,
     clock::shift,
+    contract,
     fate::{self, Event},
     gate::GateRates,
     leaving,
@@ -52,6 +53,8 @@ impl Default for Size {
 const LEAVINGS: u64 = 0x6c65_6176_696e_6773;
 /// Sets the generator apart that draws debts, subsidies and the like.
 const AID: u64 = 0x6169_6421_6169_6421;
+/// Sets the generator apart that draws changes of tariffs and suspensions.
+const CONTRACTS: u64 = 0x636f_6e74_7261_6374;
 /// Sets the generator apart that draws replacements of meters.
 const REPLACEMENTS: u64 = 0x7265_706c_6163_6564;
 
@@ -158,6 +161,10 @@ impl Plan {
             if apart.random_bool(0.7) {
                 settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
             }
+        }
+        if matches!(seed % 7, 3 | 4) {
+            let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
+            events.extend(contract::draw(&mut apart, size, start, quiet_from));
         }
         events.sort_by_key(|(at, _)| *at);
         Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use jiff::{Timestamp, civil::Date};
 use protocols::dlt645::RelayCommand;
 use simulator::site::MeterHandle;
-use wattgate::app::App;
+use wattgate::{app::App, operations::balance};
 
 use crate::{
     auditor::{Fact, HotSeen, MeterTruth, Seen, Supply, Truth},
@@ -156,7 +156,7 @@ fn hot(world: &World, app: &App, seen: &mut Seen) -> Result<(), Failure> {
     for place in &world.entered.borrow().places {
         let Some(Ok(snapshot)) = app.hot.get(place.account).now_or_never() else { continue };
         let Some(part) = &snapshot.account else { continue };
-        let tariff = world.gate.aside(|| app.tariff(part.tariff).now_or_never());
+        let tariff = world.gate.aside(|| balance::prices(app, part).now_or_never());
         let available = match tariff {
             Some(Ok(tariff)) => snapshot.available(&tariff).map_err(Failure::other)?,
             _ => None,

@@ -39,6 +39,7 @@ fn wanted(world: &World, event: &Event) -> Option<Wish> {
         Event::Replace { meter, by_hand } => Wish::Replace { meter, by_hand, key: key("replace") },
         Event::Refund { meter, amount } => Wish::Refund { meter, amount, key: key("refund") },
         Event::Close { meter, how } => Wish::Close { meter, how, key: key("close") },
+        Event::Contract(ref what) => Wish::Contract { what: what.clone(), key: key("contract") },
         Event::Guard { meter, account, on } => Wish::Guard { meter, account, on },
         Event::Switch(nth) => Wish::Switch(switch_of(nth)),
         _ => return None,
@@ -58,6 +59,7 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         | Event::Refund { .. }
         | Event::Close { .. }
         | Event::Aid(_)
+        | Event::Contract(_)
         | Event::Guard { .. }
         | Event::Switch(_) => {
             wanted(world, event).into_iter().for_each(|wish| set_out(world, app, Errand::patient(wish)))

@@ -64,6 +64,9 @@ impl Grounds<'_> {
         if self.people.surely_guarded(order.meter, account, first, self.now) {
             return wrong("it was guarded");
         }
+        if self.people.suspended_surely(true, account, first, self.now) {
+            return wrong("it was suspended");
+        }
         // By the head end's clock: its hours are those that people live by, wherever it is.
         if let Some(mercy) = mercy(line.at, self.rules) {
             return wrong(mercy);

@@ -209,6 +209,22 @@ pub enum Request {
         /// To whom, and how much.
         lines: Vec<(AccountId, Money)>,
     },
+    /// Give an account another tariff.
+    Tariff {
+        /// Which.
+        account: AccountId,
+        /// The tariff.
+        tariff: TariffId,
+        /// The first local day it holds for.
+        from: Date,
+    },
+    /// Suspend an account, or let it go on.
+    Suspend {
+        /// Which.
+        account: AccountId,
+        /// Suspended.
+        on: bool,
+    },
     /// Activate emergency credit.
     Help {
         /// Idempotency key.

@@ -122,6 +122,7 @@ pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
     AccountSeen {
         version,
         active: true,
+        suspended: false,
         opened_at: None,
         fixed_to: None,
         closed_at: None,

@@ -200,26 +200,8 @@ impl Ledger {
         rules: &Rules,
     ) -> Result<(), Violation> {
         let wrong = |detail: String| Err(Violation::of("I1", format!("transaction {}: {detail}", one.id)));
+        let (moved, owed) = self.moves(one)?;
         let balance = format!("balance:{}", one.account);
-        let debt = format!("debt:{}", one.account);
-        // What the balance has more, and what is owed more beside it.
-        let (mut moved, mut owed) = (Money::ZERO, Money::ZERO);
-        for (from, to, amount) in &one.postings {
-            if *amount <= Money::ZERO || from == to {
-                return wrong(format!("posts {amount} from {from} to {to}"));
-            }
-            *self.sums.entry(from.clone()).or_default() -= i128::from(amount.get());
-            *self.sums.entry(to.clone()).or_default() += i128::from(amount.get());
-            let part = |of: &str| match (from == of, to == of) {
-                (true, _) => Money::ZERO - *amount,
-                (_, true) => *amount,
-                _ => Money::ZERO,
-            };
-            (moved, owed) = (moved + part(&balance), owed - part(&debt));
-            if ![from, to].into_iter().any(|of| *of == balance || *of == debt) {
-                return wrong(format!("moves money from {from} to {to} past {balance}"));
-            }
-        }
         let account = self.accounts.entry(one.account).or_default();
         account.right = None;
         if one.sequence != account.sequence + 1 {
@@ -272,6 +254,30 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// What a transaction moves to its account's balance, and what is owed more after it.
+    fn moves(&mut self, one: &TransactionSeen) -> Result<(Money, Money), Violation> {
+        let wrong = |detail: String| Err(Violation::of("I1", format!("transaction {}: {detail}", one.id)));
+        let (balance, debt) = (format!("balance:{}", one.account), format!("debt:{}", one.account));
+        let (mut moved, mut owed) = (Money::ZERO, Money::ZERO);
+        for (from, to, amount) in &one.postings {
+            if *amount <= Money::ZERO || from == to {
+                return wrong(format!("posts {amount} from {from} to {to}"));
+            }
+            *self.sums.entry(from.clone()).or_default() -= i128::from(amount.get());
+            *self.sums.entry(to.clone()).or_default() += i128::from(amount.get());
+            let part = |of: &str| match (from == of, to == of) {
+                (true, _) => Money::ZERO - *amount,
+                (_, true) => *amount,
+                _ => Money::ZERO,
+            };
+            (moved, owed) = (moved + part(&balance), owed - part(&debt));
+            if ![from, to].into_iter().any(|of| *of == balance || *of == debt) {
+                return wrong(format!("moves money from {from} to {to} past {balance}"));
+            }
+        }
+        Ok((moved, owed))
     }
 
     fn sell(&mut self, row: &VendSeen, people: &People) -> Result<(), Violation> {

@@ -4,7 +4,7 @@
 //!
 //! | rule | checked in |
 //! |---|---|
-//! | I1 balances, charges, carry | `ledger`, `cost`, `fixed` |
+//! | I1 balances, charges, carry | `ledger`, `settled`, `prices`, `cost`, `fixed` |
 //! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `aid`, `ledger` |
 //! | debts and what vends recover, emergency credit | `owed`, `aid` |
 //! | I4 hot balances | `hot` |
@@ -28,6 +28,7 @@ mod ledger;
 mod orders;
 mod owed;
 mod people;
+mod prices;
 mod reversals;
 mod seen;
 mod settled;
@@ -51,6 +52,7 @@ use self::{
     ledger::Ledger,
     orders::Orders,
     people::People,
+    prices::Prices,
     settled::Tariffs,
     supply::{Promises, Standing},
     time::{HeadEndClock, mercy, shift},
@@ -60,7 +62,7 @@ pub use self::{
     fixed::FixedCharge,
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
-        RefundSeen, ReversalSeen, Seen, State, TransactionSeen, VendSeen,
+        RefundSeen, ReversalSeen, Seen, State, TariffSeen, TransactionSeen, VendSeen,
     },
 };
 
@@ -69,8 +71,9 @@ pub use self::{
 pub struct Auditor {
     rules: Rules,
     accounts: BTreeMap<AccountId, Told>,
-    /// Each account's price lists.
-    prices: BTreeMap<AccountId, Vec<Version>>,
+    prices: Prices,
+    /// Changes of tariffs and suspensions under way.
+    contracts: BTreeMap<u64, Request>,
     clock: HeadEndClock,
     people: People,
     ledger: Ledger,
@@ -99,7 +102,8 @@ impl Auditor {
         Self {
             rules,
             accounts: BTreeMap::new(),
-            prices: BTreeMap::new(),
+            prices: Prices::default(),
+            contracts: BTreeMap::new(),
             clock: HeadEndClock::default(),
             people: People::default(),
             ledger: Ledger::default(),
@@ -118,11 +122,24 @@ impl Auditor {
         match fact {
             Fact::Account { account, meter, tariff, switchable, .. } => {
                 self.accounts.insert(account, Told { meter, switchable });
-                let prices = self.rules.tariffs.get(&tariff).cloned().unwrap_or_default();
-                self.prices.insert(account, prices);
+                self.prices.begin(account, tariff, &self.rules);
             }
-            Fact::Asked { request, what } => self.people.ask(at, request, what),
+            Fact::Asked { request, what } => {
+                self.prices.ask(&what);
+                if matches!(what, Request::Tariff { .. } | Request::Suspend { .. }) {
+                    self.contracts.insert(request, what.clone());
+                }
+                self.people.ask(at, request, what);
+            }
             Fact::Answered { request, answer } => {
+                let contract = self.contracts.remove(&request);
+                if let Some(Request::Suspend { account, .. }) = &contract {
+                    // It is decided over anew.
+                    self.hinder(at, self.accounts.get(account).map(|told| told.meter));
+                }
+                if let (Some(what), Answer::Done { .. }) = (&contract, &answer) {
+                    self.prices.done(what);
+                }
                 let judged = self.people.answer(at, request, &answer);
                 self.wrong = self.wrong.take().or(judged.err());
             }
@@ -159,7 +176,8 @@ impl Auditor {
                 self.field.opened.insert(*id, time::local(opened, &self.rules.zone).date());
             }
         }
-        let tariffs = Tariffs { of: &self.prices, rules: &self.rules };
+        self.prices.look(seen, &self.rules)?;
+        let tariffs = Tariffs { of: &self.prices.of, rules: &self.rules };
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;
         self.people.leaving.kept(seen, self.ledger.refunds())?;
@@ -230,7 +248,7 @@ impl Auditor {
         self.ledger.receipts()?;
         for (id, row) in &seen.accounts {
             let Some(account) = self.ledger.of(*id) else { continue };
-            let prices = self.prices.get(id).map(Vec::as_slice).unwrap_or_default();
+            let prices = self.prices.of.get(id).map(Vec::as_slice).unwrap_or_default();
             self.field.settled(*id, account)?;
             let tomorrow = self.field.now.date().tomorrow().unwrap_or(jiff::civil::Date::MAX);
             if row.active && row.fixed_to.is_none_or(|to| to < tomorrow) {
@@ -256,7 +274,7 @@ impl Auditor {
             }
             let by_credit = sending.order.supply == Supply::Off && sending.order.cause == Cause::Credit;
             let Some(account) = sending.order.account.filter(|_| by_credit) else { continue };
-            let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
+            let prices = self.prices.of.get(&account).map(Vec::as_slice).unwrap_or_default();
             // Only what was surely paid by then.
             let opening = self.ledger.of(account).map(ledger::Account::opening).unwrap_or_default();
             let charged = self.ledger.of(account).map(ledger::Account::taken).unwrap_or_default();
@@ -280,7 +298,7 @@ impl Auditor {
             let rows = self.ledger.of(id).zip(seen.accounts.get(&id).filter(|row| row.active));
             let (Some((account, row)), Some(meter)) = (rows, truth.meters.get(&told.meter)) else { continue };
             self.field.not_ahead(id, account, slack)?;
-            let prices = self.prices.get(&id).map(Vec::as_slice).unwrap_or_default();
+            let prices = self.prices.of.get(&id).map(Vec::as_slice).unwrap_or_default();
             let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
             let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
             let doubt = self.field.doubt(id, slack, prices);
@@ -288,6 +306,11 @@ impl Auditor {
             let help = |helped| if helped { self.rules.emergency } else { Money::ZERO };
             let aid = &self.people.aid;
             let limits = (help(aid.surely_helped(id)), help(aid.may_be_helped(id)));
+            let suspended = |on| self.people.suspended_surely(on, id, now, now);
+            if row.suspended && suspended(false) || !row.suspended && suspended(true) {
+                let detail = format!("account {id}: suspended {}, and nobody wanted that", row.suspended);
+                return Err(Violation::of("I3", detail));
+            }
             let unguarded = self.people.surely_unguarded(told.meter, id, now, now);
             let standing = Standing {
                 account: id,
@@ -300,11 +323,11 @@ impl Auditor {
                 blocked: self.blocked.contains(&told.meter),
                 up: truth.up,
                 steady_since: self.clock.steady_since(),
-                unhampered: self.people.operator_surely(false, told.meter, now, now),
+                unhampered: suspended(false) && self.people.operator_surely(false, told.meter, now, now),
                 unwanted: told.switchable
                     && !self.orders.operator_was_told(told.meter)
                     && self.people.operator_surely(true, told.meter, now, now),
-                unheld: cutting && told.switchable && unguarded && warned,
+                unheld: suspended(false) && cutting && told.switchable && unguarded && warned,
             };
             self.promises.look(now, &standing, &self.rules)?;
         }

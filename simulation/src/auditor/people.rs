@@ -26,6 +26,8 @@ pub struct People {
     pub switch: Toggle<Automatic>,
     meter_guards: BTreeMap<MeterId, Toggle<bool>>,
     account_guards: BTreeMap<AccountId, Toggle<bool>>,
+    /// Whether an account is suspended.
+    suspended: BTreeMap<AccountId, Toggle<bool>>,
     /// Whether an operator wants a meter off.
     operators: BTreeMap<MeterId, Toggle<bool>>,
     vends: BTreeMap<String, Key>,
@@ -84,6 +86,7 @@ impl Default for People {
             switch: Toggle::new([Automatic::Off, Automatic::ReportOnly, Automatic::On]),
             meter_guards: BTreeMap::new(),
             account_guards: BTreeMap::new(),
+            suspended: BTreeMap::new(),
             operators: BTreeMap::new(),
             vends: BTreeMap::new(),
             reversals: Reversals::default(),
@@ -132,10 +135,11 @@ impl People {
             Request::Replace { old, new, switchable } => drop(self.replacements.insert((*old, *new), *switchable)),
             Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
             Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
+            Request::Suspend { account, on } => off(&mut self.suspended, *account).asked(at, request, *on),
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
             Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. } => {}
-            Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
+            Request::Tariff { .. } | Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
     }
@@ -167,12 +171,14 @@ impl People {
             Request::GuardAccount { account, .. } => {
                 off(&mut self.account_guards, *account).answered(at, request, outcome);
             }
+            Request::Suspend { account, .. } => off(&mut self.suspended, *account).answered(at, request, outcome),
             Request::Switch { .. } => self.switch.answered(at, request, outcome),
             what @ (Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. }) => {
                 self.aid.answer(at, request, what, answer)?;
             }
             Request::Open { .. }
             | Request::Replace { .. }
+            | Request::Tariff { .. }
             | Request::ClearBlock { .. }
             | Request::Press { .. }
             | Request::Other => {}
@@ -212,6 +218,7 @@ impl People {
     pub fn crashed(&mut self) {
         self.switch.crashed();
         let toggles = self.meter_guards.values_mut().chain(self.account_guards.values_mut());
+        let toggles = toggles.chain(self.suspended.values_mut());
         toggles.chain(self.operators.values_mut()).for_each(Toggle::crashed);
     }
 
@@ -230,6 +237,11 @@ impl People {
     /// Whether an operator wanted a meter off (or did not) for all of a span.
     pub fn operator_surely(&self, off: bool, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
         throughout(&self.operators, &meter, off, from, to)
+    }
+
+    /// Whether an account was suspended (or was not) for all of a span.
+    pub fn suspended_surely(&self, on: bool, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
+        throughout(&self.suspended, &account, on, from, to)
     }
 
     /// Whether somebody asked for a meter to take another's place; then whether its relay can be moved.

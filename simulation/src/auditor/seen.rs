@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, InstallationId, MeterId, OrderId, TransactionId},
+    ids::{AccountId, InstallationId, MeterId, OrderId, TariffId, TransactionId},
     money::Money,
 };
 use jiff::{Timestamp, civil::Date};
@@ -22,6 +22,8 @@ pub struct Seen {
     pub meters: BTreeMap<MeterId, MeterSeen>,
     /// Which meters count for which accounts, and from when on.
     pub installations: Vec<InstallationSeen>,
+    /// Changes of tariffs, in each account's order.
+    pub tariffs: Vec<TariffSeen>,
     /// Transactions, in each account's order.
     pub transactions: Vec<TransactionSeen>,
     /// Vends.
@@ -47,8 +49,10 @@ pub struct Seen {
 pub struct AccountSeen {
     /// Grows with every change.
     pub version: i64,
-    /// Whether it was opened.
+    /// Whether it was opened, and not closed since.
     pub active: bool,
+    /// Whether it is suspended.
+    pub suspended: bool,
     /// When.
     pub opened_at: Option<Timestamp>,
     /// When it was closed.
@@ -91,6 +95,19 @@ pub struct InstallationSeen {
     pub multiplier: u32,
     /// When it was removed, and its register then, unwrapped.
     pub end: Option<(Timestamp, Energy)>,
+}
+
+/// An account's change to another tariff.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TariffSeen {
+    /// The account.
+    pub account: AccountId,
+    /// Its place among the account's, from 1.
+    pub place: i64,
+    /// What it changed to.
+    pub tariff: TariffId,
+    /// The first local day it holds for.
+    pub from: Date,
 }
 
 /// What a transaction is about.
