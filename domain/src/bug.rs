@@ -68,6 +68,8 @@ words! {
         RenewEmergencyCredit = "renew_emergency_credit",
         /// An account that changes its tariff is priced by the old one.
         KeepOldTariff = "keep_old_tariff",
+        /// Only the first of an account's meters is settled.
+        ForgetSecondMeter = "forget_second_meter",
         /// Credit decides over a suspended account as well.
         DecideSuspended = "decide_suspended",
     }

@@ -1,4 +1,4 @@
-//! What an office changes of an account beside its money: its tariff from a day on, and whether it is suspended.
+//! What an office changes of an account beside its money: its tariff from a day on, its meters, and whether it is suspended.
 
 use domain::ids::TariffId;
 use jiff::{Span, Timestamp};
@@ -6,7 +6,9 @@ use rand::RngExt;
 use wattgate::{
     app::App,
     operations::{
+        attach_meter::{self, AttachMeter},
         change_tariff::{self, ChangeTariff},
+        remove_meter::{self, RemoveMeter},
         suspend_account,
     },
 };
@@ -16,7 +18,7 @@ use crate::{
     clock::shift,
     errand::{Call, done},
     fate::{Event, minutes},
-    plan::{Random, Size, between},
+    plan::{self, Random, Size, between},
     world::World,
 };
 
@@ -32,6 +34,24 @@ pub enum Contract {
         /// From so many days after today on.
         after: i64,
     },
+    /// A further meter: the one that a concentrator has to spare.
+    Attach {
+        /// Whose.
+        meter: usize,
+        /// The concentrator.
+        concentrator: usize,
+        /// Whether the reading is entered by hand.
+        by_hand: bool,
+    },
+    /// That meter is removed again.
+    Remove {
+        /// The concentrator.
+        concentrator: usize,
+        /// Whether the reading is entered by hand.
+        by_hand: bool,
+        /// Whether its supply is cut.
+        disconnect: bool,
+    },
     /// Suspended, or let go on.
     Suspend {
         /// Whose.
@@ -46,6 +66,11 @@ pub const NAMES: &[&str] = &[
     "tariff changed",
     "tariff changed refused: account_not_active",
     "tariff changed refused: tariff",
+    "meter attached",
+    "meter attached refused: account_not_active",
+    "meter attached refused: meter_in_use",
+    "meter removed",
+    "meter removed refused: meter_not_in_use",
     "suspended",
     "suspended refused: account_not_active",
     "resumed",
@@ -73,6 +98,29 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
             let key = format!("{key} {from}");
             (request, done(async move { change_tariff::change(&app, account, to, &key, "operator").await }))
         }
+        Contract::Attach { meter, concentrator, by_hand } => {
+            let account = entered.places.get(meter)?.account;
+            let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
+            let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
+            let multiplier = world.plan.multiplier(meter);
+            let new = AttachMeter { meter_id: spare.meter, multiplier, initial_reading: shown, reason };
+            // What is read off the display anew is asked anew.
+            let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
+            let request = Request::Attach { account, meter: spare.meter };
+            (request, done(async move { attach_meter::attach(&app, account, new, &key, "operator").await }))
+        }
+        Contract::Remove { concentrator, by_hand, disconnect } => {
+            let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
+            let meter = spare.meter;
+            let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
+            let how = RemoveMeter { final_reading: shown, reason, disconnect };
+            let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
+            world.blur_removed(meter);
+            (
+                Request::Remove { meter },
+                done(async move { remove_meter::remove(&app, meter, how, &key, "operator").await }),
+            )
+        }
         Contract::Suspend { meter, on } => {
             let account = entered.places.get(meter)?.account;
             let request = Request::Suspend { account, on };
@@ -81,9 +129,18 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
     })
 }
 
+/// An account was closed: a further meter of its may have been removed.
+pub fn blur_further(world: &World) {
+    if world.plan.further {
+        world.entered.borrow().spares.iter().for_each(|spare| world.blur_removed(spare.meter));
+    }
+}
+
 /// Counts an answer.
 pub fn settle(world: &World, what: &Contract, answer: &Answer) {
     let name = match what {
+        Contract::Attach { .. } => "meter attached",
+        Contract::Remove { .. } => "meter removed",
         Contract::Tariff { .. } => "tariff changed",
         Contract::Suspend { on: true, .. } => "suspended",
         Contract::Suspend { on: false, .. } => "resumed",
@@ -95,7 +152,7 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
     }
 }
 
-/// Changes of tariffs, and suspensions with their ends.
+/// Changes of tariffs, further meters, and suspensions with their ends.
 #[must_use]
 pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
     let (begin, meters, days) = (shift(start, minutes(20)), usize::from(size.meters), usize::from(size.days));
@@ -107,6 +164,18 @@ pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Times
         let after = random.random_range(0..10).clamp(0, 3);
         let what = Contract::Tariff { meter, tariff: random.random_range(0..3), after };
         all.push((between(random, begin, quiet_from), what));
+    }
+    for concentrator in 0..usize::from(size.concentrators) {
+        for _ in 0..random.random_range(1..=3) {
+            let meter = random.random_range(0..meters);
+            let from = between(random, begin, quiet_from);
+            let until = between(random, from, quiet_from);
+            let (by_hand, disconnect) = (random.random_bool(0.4), random.random_bool(0.4));
+            all.push((from, Contract::Attach { meter, concentrator, by_hand }));
+            if random.random_bool(0.6) {
+                all.push((until, Contract::Remove { concentrator, by_hand, disconnect }));
+            }
+        }
     }
     let suspensions = random.random_range(0..=2 * days);
     for _ in 0..suspensions {

@@ -395,6 +395,7 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
             world.count("account", "closed");
             let meter = world.entered.borrow().places.get(*meter).map(|place| place.meter);
             meter.into_iter().for_each(|meter| world.blur_removed(meter));
+            contract::blur_further(world);
         }
         Wish::Close { .. } if matches!(answer, Answer::Refused { .. }) => world.count("account", "closing refused"),
         Wish::Replace { meter, by_hand, .. } if done => {

@@ -48,7 +48,7 @@ pub struct Eyes {
 struct Read {
     version: i64,
     sequence: i64,
-    meter: Option<MeterId>,
+    meters: BTreeSet<MeterId>,
     newest_day: Option<Date>,
 }
 
@@ -77,7 +77,7 @@ impl Eyes {
             if read.version != row.version {
                 read.version = row.version;
                 account(conn, &row, &mut read, &mut seen)?;
-                if let Some(meter) = read.meter {
+                for meter in read.meters.iter().copied() {
                     let newest = store::relay_order::of_meter(conn, meter, None, NEWEST)?;
                     self.follow(conn, newest, &mut seen)?;
                 }
@@ -196,7 +196,7 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
     }
     for one in store::installation::of_account(conn, row.id)? {
         if one.end_at.is_none() {
-            read.meter = Some(one.meter_id);
+            read.meters.insert(one.meter_id);
         }
         seen.installations.push(InstallationSeen {
             id: one.id,
@@ -208,9 +208,9 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
             end: one.end_at.zip(one.end_value),
         });
     }
-    if let Some(meter) = read.meter {
-        let blocked = store::meter::by_id(conn, meter)?.relay_blocked;
-        seen.meters.insert(meter, MeterSeen { blocked });
+    for meter in &read.meters {
+        let blocked = store::meter::by_id(conn, *meter)?.relay_blocked;
+        seen.meters.insert(*meter, MeterSeen { blocked });
     }
     let notices = store::notice::of_account(conn, row.id, None, if seen.whole { ALL } else { NEWEST })?;
     let warnings = notices.into_iter().filter(|one| one.kind == notice::Kind::DisconnectWarning);

@@ -94,6 +94,8 @@ pub struct Plan {
     pub gate: GateRates,
     /// Whether each concentrator has a meter to spare, so that meters can be replaced.
     pub spares: bool,
+    /// Whether those are attached to accounts as further ones instead.
+    pub further: bool,
 }
 
 /// What decides money and supply, for whoever reads the log.
@@ -147,9 +149,14 @@ impl Plan {
         // Drawn apart from the rest, so that known seeds keep their meaning.
         events.extend(fate::reversals(&mut Random::seed_from_u64(seed ^ REVERSALS), size, start, quiet_from));
         let mut apart = Random::seed_from_u64(seed ^ REPLACEMENTS);
-        let spares = apart.random_bool(0.4);
+        let replaced = apart.random_bool(0.4);
+        // A meter to spare replaces one or is a further one; not both in one run.
+        let further = matches!(seed % 7, 3 | 4);
+        let spares = replaced || further;
         if spares {
             field.meters += size.concentrators;
+        }
+        if replaced && !further {
             events.extend(fate::replacements(&mut apart, size, start, quiet_from));
         }
         if seed % 4 >= 2 {
@@ -162,12 +169,27 @@ impl Plan {
                 settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
             }
         }
-        if matches!(seed % 7, 3 | 4) {
+        if further {
             let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
             events.extend(contract::draw(&mut apart, size, start, quiet_from));
         }
         events.sort_by_key(|(at, _)| *at);
-        Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })
+        Ok(Self {
+            seed,
+            size,
+            zone_name,
+            zone,
+            start,
+            quiet_from,
+            end,
+            settings,
+            field,
+            tariffs,
+            events,
+            gate,
+            spares,
+            further,
+        })
     }
 
     /// Whether nothing goes wrong any more.

@@ -225,6 +225,18 @@ pub enum Request {
         /// Suspended.
         on: bool,
     },
+    /// Attach a further meter to an account.
+    Attach {
+        /// The account.
+        account: AccountId,
+        /// The meter, whose relay can be moved.
+        meter: MeterId,
+    },
+    /// Remove one of an account's meters.
+    Remove {
+        /// The meter.
+        meter: MeterId,
+    },
     /// Activate emergency credit.
     Help {
         /// Idempotency key.

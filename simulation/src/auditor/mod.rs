@@ -22,6 +22,7 @@ mod field;
 mod fixed;
 #[cfg(test)]
 mod fixtures;
+mod further;
 mod hot;
 mod leaving;
 mod ledger;
@@ -48,6 +49,7 @@ use jiff::Timestamp;
 use self::{
     cuts::{Grounds, Warnings},
     field::Field,
+    further::Further,
     hot::Hot,
     ledger::Ledger,
     orders::Orders,
@@ -72,7 +74,9 @@ pub struct Auditor {
     rules: Rules,
     accounts: BTreeMap<AccountId, Told>,
     prices: Prices,
-    /// Changes of tariffs and suspensions under way.
+    /// Further meters of accounts.
+    further: Further,
+    /// Changes of accounts under way.
     contracts: BTreeMap<u64, Request>,
     clock: HeadEndClock,
     people: People,
@@ -86,6 +90,12 @@ pub struct Auditor {
     blocked: BTreeSet<MeterId>,
     /// What was wrong with an answer, to be told at the next look.
     wrong: Option<Violation>,
+}
+
+/// Whether it changes an account beside its money.
+fn is_contract(what: &Request) -> bool {
+    use Request::{Attach, Remove, Suspend, Tariff};
+    matches!(what, Tariff { .. } | Suspend { .. } | Attach { .. } | Remove { .. })
 }
 
 /// What was told of an account.
@@ -103,6 +113,7 @@ impl Auditor {
             rules,
             accounts: BTreeMap::new(),
             prices: Prices::default(),
+            further: Further::default(),
             contracts: BTreeMap::new(),
             clock: HeadEndClock::default(),
             people: People::default(),
@@ -126,7 +137,8 @@ impl Auditor {
             }
             Fact::Asked { request, what } => {
                 self.prices.ask(&what);
-                if matches!(what, Request::Tariff { .. } | Request::Suspend { .. }) {
+                self.further.ask(&what);
+                if is_contract(&what) {
                     self.contracts.insert(request, what.clone());
                 }
                 self.people.ask(at, request, what);
@@ -135,10 +147,14 @@ impl Auditor {
                 let contract = self.contracts.remove(&request);
                 if let Some(Request::Suspend { account, .. }) = &contract {
                     // It is decided over anew.
-                    self.hinder(at, self.accounts.get(account).map(|told| told.meter));
+                    let meters = self.accounts.get(account).map(|told| told.meter).into_iter();
+                    for meter in meters.chain(self.further.of(*account)).collect::<Vec<_>>() {
+                        self.hinder(at, Some(meter));
+                    }
                 }
                 if let (Some(what), Answer::Done { .. }) = (&contract, &answer) {
                     self.prices.done(what);
+                    self.further.done(what);
                 }
                 let judged = self.people.answer(at, request, &answer);
                 self.wrong = self.wrong.take().or(judged.err());
@@ -184,11 +200,19 @@ impl Auditor {
         self.people.aid.kept(self.ledger.aid(), seen.whole)?;
         self.people.reversals.kept(self.ledger.reversals(), seen.whole)?;
         for row in &seen.installations {
-            self.replaced(at, row)?;
+            if self.further.concerns(row) {
+                let closed = self.people.leaving.asked_to_close(row.account);
+                if self.further.take(row, closed)? {
+                    self.promises.hinder(at, Some(row.meter));
+                }
+            } else {
+                self.replaced(at, row)?;
+            }
             if let Some(meter) = truth.meters.get(&row.meter) {
                 self.field.installed(row, meter, &self.rules.zone, self.rules.slack)?;
             }
         }
+        self.further.kept()?;
         for (old, new) in self.people.told_replaced() {
             if self.accounts.values().any(|told| told.meter == old) {
                 let detail = format!("meter {old} was told to be replaced by {new}, and is not");
@@ -293,8 +317,14 @@ impl Auditor {
             && self.clock.is_right()
             && mercy(shown, &self.rules).is_none();
         let warned_until = shift(shown, -self.rules.warning_lead);
-        for (id, told) in &self.accounts {
-            let (id, slack) = (*id, self.rules.slack);
+        let further = self.further.clone();
+        let first = self.accounts.iter().map(|(id, told)| (*id, *told));
+        let all = first.flat_map(|(id, told)| {
+            let more = further.of(id).map(move |meter| (id, Told { meter, switchable: true }));
+            std::iter::once((id, told)).chain(more)
+        });
+        for (id, told) in all {
+            let slack = self.rules.slack;
             let rows = self.ledger.of(id).zip(seen.accounts.get(&id).filter(|row| row.active));
             let (Some((account, row)), Some(meter)) = (rows, truth.meters.get(&told.meter)) else { continue };
             self.field.not_ahead(id, account, slack)?;

@@ -139,7 +139,8 @@ impl People {
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
             Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. } => {}
-            Request::Tariff { .. } | Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
+            Request::Tariff { .. } | Request::Attach { .. } | Request::Remove { .. } => {}
+            Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
     }
@@ -179,6 +180,8 @@ impl People {
             Request::Open { .. }
             | Request::Replace { .. }
             | Request::Tariff { .. }
+            | Request::Attach { .. }
+            | Request::Remove { .. }
             | Request::ClearBlock { .. }
             | Request::Press { .. }
             | Request::Other => {}
