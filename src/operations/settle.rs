@@ -96,11 +96,12 @@ fn of_account(
     if row.state == State::Closed {
         return report(conn, &row, now);
     }
-    let mut days = 0;
+    let (mut days, mut first) = (0, true);
     for installation in store::installation::of_account(conn, id)? {
         // A meter that was removed is settled already, unless a reading of its time came late.
         let open = installation.end_at.is_none() || installation.resettle_since.is_some();
-        if open {
+        let forgotten = open && is_planted(Bug::ForgetSecondMeter) && !std::mem::take(&mut first);
+        if open && !forgotten {
             let since = since.into_iter().chain(installation.resettle_since).min();
             days += one(conn, &mut row, &installation, since, now, policy)?;
         }
