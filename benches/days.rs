@@ -138,6 +138,7 @@ impl Town {
             meter_id: meter,
             multiplier: None,
             initial_reading: Some(Energy::ZERO),
+            initial_registers: Default::default(),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(1_000_000)),
             opening_debt: None,

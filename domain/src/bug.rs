@@ -58,6 +58,20 @@ words! {
         KeepFixedCharges = "keep_fixed_charges",
         /// What is left on an account that closes stays on it.
         KeepBalance = "keep_balance",
+        /// A week's vends recover as much as they can.
+        ForgetWeeklyCap = "forget_weekly_cap",
+        /// A debt's share is taken before supply is cared for.
+        RecoverDebtFirst = "recover_debt_first",
+        /// A reversal forgets that what its vend recovered is owed again.
+        ForgetRestoredDebt = "forget_restored_debt",
+        /// Emergency credit is there again and again.
+        RenewEmergencyCredit = "renew_emergency_credit",
+        /// An account that changes its tariff is priced by the old one.
+        KeepOldTariff = "keep_old_tariff",
+        /// Only the first of an account's meters is settled.
+        ForgetSecondMeter = "forget_second_meter",
+        /// Credit decides over a suspended account as well.
+        DecideSuspended = "decide_suspended",
     }
 }
 

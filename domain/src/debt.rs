@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{account::Limits, money::Money};
+use crate::{
+    account::Limits,
+    bug::{Bug, is_planted},
+    money::Money,
+};
 
 words! {
     /// What happened to what an account owes.
@@ -79,9 +83,11 @@ impl Owed {
 pub fn recovered(amount: Money, available: Money, limits: &Limits, owed: &Owed) -> Money {
     let wide = |money: Money| i128::from(money.get());
     let missing = (wide(limits.restore_margin) - wide(limits.overdraft) - wide(available)).max(-wide(available)).max(0);
+    let missing = if is_planted(Bug::RecoverDebtFirst) { 0 } else { missing };
     let rest = (wide(amount) - missing).max(0);
     let share = rest * i128::from(owed.terms.share_ppm) / i128::from(WHOLE_PPM);
-    let week = owed.terms.weekly_cap.map_or(share, |cap| wide(cap) - wide(owed.recovered_this_week));
+    let cap = owed.terms.weekly_cap.filter(|_| !is_planted(Bug::ForgetWeeklyCap));
+    let week = cap.map_or(share, |cap| wide(cap) - wide(owed.recovered_this_week));
     let most = share.min(week).min(wide(owed.left)).max(0);
     Money::new(i64::try_from(most).unwrap_or(i64::MAX))
 }

@@ -10,6 +10,8 @@ use crate::{
     site::ReadingPolicy,
 };
 
+pub mod registers;
+
 words! {
     /// How a reading came about. At one `as_of` the kinds count in the order daily freeze, final, initial, load profile,
     /// instant, manual.

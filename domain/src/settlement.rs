@@ -19,6 +19,8 @@ use crate::{
     tariff::{Period, Span, Tariff},
 };
 
+pub mod registers;
+
 /// Most that a multiplier may be.
 pub const MULTIPLIER_MAX: u32 = 100_000;
 
@@ -61,6 +63,19 @@ pub struct SettledDay {
     pub period: Period,
     /// The changes of the period before that, in order.
     pub cuts: Vec<Cut>,
+    /// Each billed period register over the day, see [`registers`]: `end_value` is their sum, the day ends in no period and
+    /// has no changes of it. Empty where the total is billed.
+    pub registers: BTreeMap<Period, Rise>,
+}
+
+/// A register from where the day began to where it ended; unwrapped, before the multiplier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rise {
+    /// What it showed at the beginning.
+    pub from: Energy,
+    /// What it showed at the end.
+    pub to: Energy,
 }
 
 /// A change of the period inside a day.
@@ -81,18 +96,20 @@ impl SettledDay {
     /// The day's energies by period, after the multiplier, where the register stood at `start` when it began.
     pub fn energies(&self, start: Energy, multiplier: u32) -> impl Iterator<Item = (Period, Energy)> {
         let cuts = self.cuts.iter().map(|cut| (cut.period, cut.value));
+        let end = self.registers.is_empty().then_some((self.period, self.end_value));
         let mut from = start;
-        cuts.chain([(self.period, self.end_value)]).map(move |(period, value)| {
-            let rise = value - std::mem::replace(&mut from, value);
-            (period, Energy::new(rise.get() * i64::from(multiplier)))
-        })
+        let by_time = cuts.chain(end).map(move |(period, value)| (period, value - std::mem::replace(&mut from, value)));
+        let by_register = self.registers.iter().map(|(period, rise)| (*period, rise.to - rise.from));
+        by_time.chain(by_register).map(move |(period, rise)| (period, Energy::new(rise.get() * i64::from(multiplier))))
     }
 
     /// Whether another has the same values at the same instants.
     #[must_use]
     pub fn agrees(&self, other: &Self) -> bool {
         let values = |day: &Self| day.cuts.iter().map(|cut| (cut.at, cut.period, cut.value)).collect::<Vec<_>>();
-        (self.end_value, self.period) == (other.end_value, other.period) && values(self) == values(other)
+        (self.end_value, self.period) == (other.end_value, other.period)
+            && self.registers == other.registers
+            && values(self) == values(other)
     }
 }
 
@@ -247,18 +264,47 @@ pub fn plan(
     now: Timestamp,
     site: Site<'_>,
 ) -> Result<Vec<SettledDay>, ChargeError> {
+    let all = days(installation, settled, readings, Periods::Calendar(tariff), now, site)?;
+    Ok(changed(settled, all))
+}
+
+/// What says in which period energy is used.
+#[derive(Clone, Copy)]
+enum Periods<'a> {
+    /// The time of day.
+    Calendar(&'a Tariff),
+    /// The register that counts it.
+    Register(Period),
+}
+
+/// Those of `days` that are not stored with the same values.
+fn changed(settled: &[SettledDay], days: impl IntoIterator<Item = SettledDay>) -> Vec<SettledDay> {
+    let stored: BTreeMap<Date, &SettledDay> = settled.iter().map(|day| (day.day, day)).collect();
+    days.into_iter().filter(|day| stored.get(&day.day).is_none_or(|stored| !stored.agrees(day))).collect()
+}
+
+/// The days from the first that may change to the last that settles now, as the readings tell them.
+fn days(
+    installation: &Installation,
+    settled: &[SettledDay],
+    readings: &[Known],
+    periods: Periods<'_>,
+    now: Timestamp,
+    site: Site<'_>,
+) -> Result<Vec<SettledDay>, ChargeError> {
     let anchor = Anchor::of(installation, settled, site.zone);
     let mut curve = Curve::new(&anchor, readings, installation.end);
     let stored: BTreeMap<Date, &SettledDay> = settled.iter().map(|day| (day.day, day)).collect();
-    let mut changed = Vec::new();
+    let mut days = Vec::new();
     let mut day = anchor.first_day;
     while let Some(end) = installation.end_of(day, site.zone).filter(|end| stored.contains_key(&day) || now >= *end) {
         let stored = stored.get(&day).copied();
         if let Some(stored) = stored.filter(|_| now > shift(end, site.policy.settlement.correction_horizon)) {
             curve.sweep(end);
             curve.fix(end, stored.end_value);
+            days.push(stored.clone());
         } else {
-            let spans = spans_of(installation, day, end, tariff, site.zone)?;
+            let spans = spans_of(installation, day, end, periods, site.zone)?;
             let cuts = curve.cuts(&spans, stored);
             curve.sweep(end);
             if let Some((_, value)) = installation.end.filter(|(at, _)| *at == end) {
@@ -273,12 +319,11 @@ pub fn plan(
             let end_value = value.max(curve.boundary);
             curve.fix(end, end_value);
             let period = spans.last().map_or(Period::Flat, |last| last.period);
-            let news = SettledDay { day, end_value, readings, period, cuts };
-            changed.extend(Some(news).filter(|news| stored.is_none_or(|stored| !stored.agrees(news))));
+            days.push(SettledDay { day, end_value, readings, period, cuts, registers: BTreeMap::new() });
         }
         day = next_day(day);
     }
-    Ok(changed)
+    Ok(days)
 }
 
 /// Whether an open day still waits for a reading at its midnight. A meter that was removed settles at once, with what is
@@ -293,10 +338,13 @@ fn spans_of(
     installation: &Installation,
     day: Date,
     end: Timestamp,
-    tariff: &Tariff,
+    periods: Periods<'_>,
     zone: &TimeZone,
 ) -> Result<Vec<Span>, ChargeError> {
-    let mut spans = tariff.spans(day, zone)?;
+    let mut spans = match periods {
+        Periods::Calendar(tariff) => tariff.spans(day, zone)?,
+        Periods::Register(period) => return Ok(vec![Span { until: end, period }]),
+    };
     spans.retain(|span| span.until > installation.start_at);
     let ends = spans.iter().position(|span| span.until >= end).unwrap_or(spans.len());
     spans.truncate(ends + 1);
@@ -335,6 +383,18 @@ pub fn unsettled(
     installation: &Installation,
     settled: &[SettledDay],
     readings: &[Known],
+    priced: (&Tariff, Date),
+    zone: &TimeZone,
+) -> Result<(Usage, Timestamp), ChargeError> {
+    used_since(installation, settled, readings, Periods::Calendar(priced.0), priced, zone)
+}
+
+/// See [`unsettled`].
+fn used_since(
+    installation: &Installation,
+    settled: &[SettledDay],
+    readings: &[Known],
+    periods: Periods<'_>,
     (tariff, opened): (&Tariff, Date),
     zone: &TimeZone,
 ) -> Result<(Usage, Timestamp), ChargeError> {
@@ -354,7 +414,7 @@ pub fn unsettled(
             None => {
                 let (window, version) = tariff.window(day, opened)?;
                 reached = end.min(known_to);
-                for span in spans_of(installation, day, reached, tariff, zone)? {
+                for span in spans_of(installation, day, reached, periods, zone)? {
                     let from = curve.boundary;
                     curve.sweep(span.until);
                     let value = curve.value_at(span.until).map_or(from, |(value, _)| value.max(from));

@@ -101,6 +101,8 @@ pub fn expected() -> Counts {
         ],
     );
     list("money", &["reversal", "reversal repeated", "reversal refused", "refund", "refund refused"]);
+    list("aid", crate::aid::NAMES);
+    list("contract", crate::contract::NAMES);
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);
     list("fate", crate::fate::NAMES);

@@ -222,6 +222,8 @@ fn rules(world: &World, entered: &Entered) -> Rules {
         zone: world.plan.zone.clone(),
         tariffs: entered.tariffs.iter().map(|(id, nth)| (*id, versions(nth))).collect(),
         overdraft: limits.overdraft,
+        emergency: limits.emergency_credit,
+        low: limits.alarm_2,
         restore_margin: limits.restore_margin,
         friendly_hours: cut.friendly_hours.iter().map(|hours| (hours.from, hours.to)).collect(),
         protected_weekdays: (1..=7)

@@ -5,8 +5,7 @@ use std::{rc::Rc, time::Duration};
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, MeterId, SiteId, VendId},
-    ledger::Tender,
+    ids::{AccountId, MeterId, SiteId},
     money::Money,
     relay::Action,
     site::AutomaticDisconnection,
@@ -22,15 +21,15 @@ use wattgate::{
         guard::{self, Target},
         open_account::{self, OpenAccount},
         order_relay::{self, OrderRelay},
-        read_now,
-        reverse_vend::{self, ReverseVend},
-        site,
-        vend::{self, Receipt, Vend},
+        read_now, site,
     },
 };
 
 use crate::{
+    aid::{self, Aid},
     auditor::{Answer, Automatic, Fact, Request, Supply},
+    contract::{self, Contract},
+    counter::{Sold, keep, reverse, sell, vend_of},
     fate::Event,
     leaving::{self, Farewell},
     plan, replacement,
@@ -136,6 +135,20 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
+    /// Something beside selling.
+    Aid {
+        /// What.
+        what: Aid,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Change an account.
+    Contract {
+        /// What of it.
+        what: Contract,
+        /// The idempotency key.
+        key: String,
+    },
     /// Set or lift a guard.
     Guard {
         /// Whose.
@@ -153,19 +166,6 @@ pub enum Wish {
     SyncArchive(usize),
     /// Read a meter now.
     ReadNow(usize),
-}
-
-/// A vend that was acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sold {
-    /// Its row.
-    pub id: VendId,
-    /// The key under which it was sold.
-    pub key: String,
-    /// To whom.
-    pub account: AccountId,
-    /// How much was paid.
-    pub amount: Money,
 }
 
 impl Errand {
@@ -188,9 +188,13 @@ impl Wish {
             | Self::Close { meter, .. }
             | Self::ClearBlock(meter)
             | Self::ReadNow(meter) => Some(*meter),
-            Self::Vend { .. } | Self::Reverse { .. } | Self::Refund { .. } | Self::Switch(_) | Self::SyncArchive(_) => {
-                None
-            }
+            Self::Vend { .. }
+            | Self::Reverse { .. }
+            | Self::Refund { .. }
+            | Self::Aid { .. }
+            | Self::Contract { .. }
+            | Self::Switch(_)
+            | Self::SyncArchive(_) => None,
         }
     }
 
@@ -301,6 +305,8 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
         Wish::Replace { meter, by_hand, key } => replacement::ask(world, app, *meter, *by_hand, key)?,
         Wish::Refund { meter, amount, key } => leaving::refund(app, place(meter)?, *amount, key.clone()),
         Wish::Close { meter, how, key } => leaving::close(world, app, place(meter)?, *how, key),
+        Wish::Aid { what, key } => aid::ask(world, app, what, key)?,
+        Wish::Contract { what, key } => contract::ask(world, app, what, key)?,
         Wish::Guard { meter, account, on } => {
             let place = place(meter)?;
             let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
@@ -358,37 +364,12 @@ fn open(
         meter_id,
         multiplier,
         initial_reading: shown,
+        initial_registers: domain::reading::registers::ByPeriod::new(),
         reason: shown.map(|_| "read off the display".to_owned()),
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,
     };
     done(async move { open_account::open(&app, account, new, &key, "operator").await })
-}
-
-fn vend_of(account: AccountId, amount: i64, meter: usize) -> Vend {
-    Vend {
-        account_id: account,
-        amount: Money::new(amount),
-        currency: "CNY".to_owned(),
-        tender: Tender::Cash,
-        terminal: format!("counter-{}", meter % 3),
-    }
-}
-
-async fn sell(app: App, vend: Vend, key: String) -> Result<Option<String>, Error> {
-    let (receipt, _repeated) = vend::vend(&app, vend, &key, "cashier").await?;
-    Ok(Some(books::json(&receipt)?))
-}
-
-fn reverse(app: App, sold: &Sold, reason: Option<&str>, key: String) -> Option<(Request, Call)> {
-    let how = ReverseVend { terminal: "counter-0".to_owned(), reason: reason.map(str::to_owned) };
-    let Sold { id, key: vend, account, amount } = sold.clone();
-    let request = Request::Reverse { key: key.clone(), vend, account, amount, content: books::json(&how).ok()? };
-    let call = async move {
-        let (receipt, _repeated) = reverse_vend::reverse(&app, id, how, &key, ("cashier", false)).await?;
-        Ok(Some(books::json(&receipt)?))
-    };
-    Some((request, Box::pin(call)))
 }
 
 /// What an answer means to those who asked.
@@ -415,6 +396,7 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
             world.count("account", "closed");
             let meter = world.entered.borrow().places.get(*meter).map(|place| place.meter);
             meter.into_iter().for_each(|meter| world.blur_removed(meter));
+            contract::blur_further(world);
         }
         Wish::Close { .. } if matches!(answer, Answer::Refused { .. }) => world.count("account", "closing refused"),
         Wish::Replace { meter, by_hand, .. } if done => {
@@ -422,19 +404,9 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
             replacement::hung_up(world, app, *meter);
         }
         Wish::Replace { .. } => world.count("meter", "replacement refused"),
+        Wish::Aid { what, .. } => aid::settle(world, what, answer),
+        Wish::Contract { what, .. } => contract::settle(world, what, answer),
         Wish::ClearBlock(meter) if done => drop(world.blocked.borrow_mut().remove(meter)),
         _ => {}
-    }
-}
-
-/// A vend that was acknowledged may be taken back from now on.
-fn keep(world: &World, key: &str, answer: &Answer) {
-    let Answer::Done { receipt: Some(receipt) } = answer else { return };
-    let Ok(receipt) = serde_json::from_str::<Receipt>(receipt) else { return };
-    let Receipt { vend_id: id, account_id: account, amount, .. } = receipt;
-    let sold = Sold { id, key: key.to_owned(), account, amount };
-    let mut all = world.sold.borrow_mut();
-    if !all.contains(&sold) {
-        all.push(sold);
     }
 }

@@ -20,7 +20,7 @@ use wattgate::operations::{Error, books::Books};
 use crate::{
     auditor::{
         AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, RefundSeen,
-        ReversalSeen, Seen, State, Supply, TransactionSeen, VendSeen,
+        ReversalSeen, Seen, State, Supply, TariffSeen, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -48,7 +48,7 @@ pub struct Eyes {
 struct Read {
     version: i64,
     sequence: i64,
-    meter: Option<MeterId>,
+    meters: BTreeSet<MeterId>,
     newest_day: Option<Date>,
 }
 
@@ -77,7 +77,7 @@ impl Eyes {
             if read.version != row.version {
                 read.version = row.version;
                 account(conn, &row, &mut read, &mut seen)?;
-                if let Some(meter) = read.meter {
+                for meter in read.meters.iter().copied() {
                     let newest = store::relay_order::of_meter(conn, meter, None, NEWEST)?;
                     self.follow(conn, newest, &mut seen)?;
                 }
@@ -190,9 +190,13 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
             }
         }
     }
+    for one in store::account_tariff::of_account(conn, row.id)? {
+        let (account, place, tariff, from) = (one.account_id, one.place, one.tariff_id, one.valid_from);
+        seen.tariffs.push(TariffSeen { account, place, tariff, from });
+    }
     for one in store::installation::of_account(conn, row.id)? {
         if one.end_at.is_none() {
-            read.meter = Some(one.meter_id);
+            read.meters.insert(one.meter_id);
         }
         seen.installations.push(InstallationSeen {
             id: one.id,
@@ -204,9 +208,9 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
             end: one.end_at.zip(one.end_value),
         });
     }
-    if let Some(meter) = read.meter {
-        let blocked = store::meter::by_id(conn, meter)?.relay_blocked;
-        seen.meters.insert(meter, MeterSeen { blocked });
+    for meter in &read.meters {
+        let blocked = store::meter::by_id(conn, *meter)?.relay_blocked;
+        seen.meters.insert(*meter, MeterSeen { blocked });
     }
     let notices = store::notice::of_account(conn, row.id, None, if seen.whole { ALL } else { NEWEST })?;
     let warnings = notices.into_iter().filter(|one| one.kind == notice::Kind::DisconnectWarning);
@@ -228,8 +232,10 @@ fn account_seen(row: &Account) -> AccountSeen {
         opened_at: row.opened_at,
         fixed_to: row.fixed_to,
         closed_at: row.closed_at,
-        active: row.state == domain::account::State::Active,
+        active: matches!(row.state, domain::account::State::Active | domain::account::State::Suspended),
+        suspended: row.state == domain::account::State::Suspended,
         posted: row.posted,
+        debt: row.debt,
         carry: row.carry.get(),
         warned_at: row.warning_served_at,
         available: None,
@@ -252,9 +258,9 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::WriteOff => Kind::WriteOff,
             // Nobody transfers accounts here.
             TransactionKind::Transfer => return Err(corrupt(format!("transaction {} transfers", one.id))),
-            TransactionKind::Debt | TransactionKind::DebtRecovery | TransactionKind::Subsidy => {
-                return Err(corrupt(format!("transaction {} is of no kind that is simulated", one.id)));
-            }
+            TransactionKind::Debt => Kind::Debt,
+            TransactionKind::DebtRecovery => Kind::DebtRecovery,
+            TransactionKind::Subsidy => Kind::Subsidy,
         },
         key: one.key.clone(),
         object: one.object.clone(),
@@ -269,16 +275,18 @@ fn vend_seen(row: store::vend::Vend) -> VendSeen {
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
-        told_balance: told_balance(&row.receipt),
+        told_balance: told(&row.receipt, "balance_after"),
+        at: row.created_at,
+        available_after: told(&row.receipt, "available_after"),
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     }
 }
 
-/// What a receipt says that the balance is after it.
-fn told_balance(receipt: &str) -> Option<Money> {
+/// An amount that a receipt tells.
+fn told(receipt: &str, what: &str) -> Option<Money> {
     let receipt: serde_json::Value = serde_json::from_str(receipt).ok()?;
-    receipt.get("balance_after")?.as_i64().map(Money::new)
+    receipt.get(what)?.as_i64().map(Money::new)
 }
 
 fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<ReversalSeen, Error> {
@@ -287,7 +295,7 @@ fn reversal_seen(conn: &mut Conn, row: store::reversal::Reversal) -> Result<Reve
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
-        told_balance: told_balance(&row.receipt),
+        told_balance: told(&row.receipt, "balance_after"),
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     })
@@ -298,7 +306,7 @@ fn refund_seen(row: store::refund::Refund) -> RefundSeen {
         account: row.account_id,
         transaction: row.transaction_id,
         amount: row.amount,
-        told_balance: told_balance(&row.receipt),
+        told_balance: told(&row.receipt, "balance_after"),
         receipt: row.receipt,
         receipt_number: row.receipt_number,
     }

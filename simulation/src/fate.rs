@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 
 use crate::{
+    aid::Aid,
     clock::shift,
+    contract::Contract,
     leaving::Farewell,
     plan::{Random, Size, between},
 };
@@ -67,6 +69,10 @@ pub enum Event {
         /// How.
         how: Farewell,
     },
+    /// An office does something beside selling.
+    Aid(Aid),
+    /// An office changes an account.
+    Contract(Contract),
     /// An operator sets or lifts a guard.
     Guard {
         /// Whose.

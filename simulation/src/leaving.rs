@@ -54,7 +54,11 @@ pub fn refund(app: App, place: &Place, amount: i64, key: String) -> (Request, Ca
 /// The request to close an account, and the call.
 pub fn close(world: &World, app: App, place: &Place, how: Farewell, key: &str) -> (Request, Call) {
     let account = place.account;
-    let shown = |meter_id| FinalReading { meter_id, total: plan::displayed(&place.handle.registers()) };
+    let shown = |meter_id| FinalReading {
+        meter_id,
+        total: plan::displayed(&place.handle.registers()),
+        registers: domain::reading::registers::ByPeriod::new(),
+    };
     let new = CloseAccount {
         final_readings: how.by_hand.then(|| shown(place.meter)).into_iter().collect(),
         reason: "simulated".to_owned(),

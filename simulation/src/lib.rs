@@ -6,7 +6,10 @@
 //! | what a seed fixes: site, rules, prices, rates | [`plan`] |
 //! | what people and fate do, and how often | [`fate`] |
 //! | how an event takes place, and how people react to what they hear | [`trouble`] |
+//! | what a counter sells and takes back | [`counter`] |
 //! | how people ask, wait, click twice and ask again | [`errand`] |
+//! | debts, subsidies, emergency credit | [`aid`] |
+//! | changes of tariffs, suspensions | [`contract`] |
 //! | how meters are replaced | [`replacement`] |
 //! | how money is refunded and accounts are closed | [`leaving`] |
 //! | what the database does to the program | [`gate`] |
@@ -15,8 +18,11 @@
 //! | what is counted, and expected to be seen | [`coverage`] |
 //! | the deliberate bugs and how they are hunted | [`mutation`] |
 
+pub mod aid;
 pub mod auditor;
 pub mod clock;
+pub mod contract;
+pub mod counter;
 pub mod coverage;
 pub mod entry;
 pub mod errand;

@@ -20,7 +20,9 @@ use simulator::{faults::FaultRates, site::SiteSpec};
 use wattgate::settings::Settings;
 
 use crate::{
+    aid,
     clock::shift,
+    contract,
     fate::{self, Event},
     gate::GateRates,
     leaving,
@@ -49,6 +51,10 @@ impl Default for Size {
 
 /// Sets the generator apart that draws refunds and closings.
 const LEAVINGS: u64 = 0x6c65_6176_696e_6773;
+/// Sets the generator apart that draws debts, subsidies and the like.
+const AID: u64 = 0x6169_6421_6169_6421;
+/// Sets the generator apart that draws changes of tariffs and suspensions.
+const CONTRACTS: u64 = 0x636f_6e74_7261_6374;
 /// Sets the generator apart that draws replacements of meters.
 const REPLACEMENTS: u64 = 0x7265_706c_6163_6564;
 
@@ -88,6 +94,8 @@ pub struct Plan {
     pub gate: GateRates,
     /// Whether each concentrator has a meter to spare, so that meters can be replaced.
     pub spares: bool,
+    /// Whether those are attached to accounts as further ones instead.
+    pub further: bool,
 }
 
 /// What decides money and supply, for whoever reads the log.
@@ -131,7 +139,7 @@ impl Plan {
         let last = day.saturating_add(SignedDuration::from_hours(24 * i64::from(size.days)));
         let eve = last.saturating_sub(SignedDuration::from_hours(24));
         let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
-        let settings = settings(&mut random, last)?;
+        let mut settings = settings(&mut random, last)?;
         let mut field = field(&mut random, size, &settings, &zone)?;
         let mut tariffs = tariffs(&mut random, day, size.days);
         vary(&mut tariffs, seed);
@@ -141,16 +149,47 @@ impl Plan {
         // Drawn apart from the rest, so that known seeds keep their meaning.
         events.extend(fate::reversals(&mut Random::seed_from_u64(seed ^ REVERSALS), size, start, quiet_from));
         let mut apart = Random::seed_from_u64(seed ^ REPLACEMENTS);
-        let spares = apart.random_bool(0.4);
+        let replaced = apart.random_bool(0.4);
+        // A meter to spare replaces one or is a further one; not both in one run.
+        let further = matches!(seed % 7, 3 | 4);
+        let spares = replaced || further;
         if spares {
             field.meters += size.concentrators;
+        }
+        if replaced && !further {
             events.extend(fate::replacements(&mut apart, size, start, quiet_from));
         }
         if seed % 4 >= 2 {
             events.extend(leaving::draw(&mut Random::seed_from_u64(seed ^ LEAVINGS), size, start, quiet_from));
         }
+        if seed % 3 == 1 {
+            let mut apart = Random::seed_from_u64(seed ^ AID);
+            events.extend(aid::draw(&mut apart, size, start, quiet_from));
+            if apart.random_bool(0.7) {
+                settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
+            }
+        }
+        if further {
+            let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
+            events.extend(contract::draw(&mut apart, size, start, quiet_from));
+        }
         events.sort_by_key(|(at, _)| *at);
-        Ok(Self { seed, size, zone_name, zone, start, quiet_from, end, settings, field, tariffs, events, gate, spares })
+        Ok(Self {
+            seed,
+            size,
+            zone_name,
+            zone,
+            start,
+            quiet_from,
+            end,
+            settings,
+            field,
+            tariffs,
+            events,
+            gate,
+            spares,
+            further,
+        })
     }
 
     /// Whether nothing goes wrong any more.

@@ -42,7 +42,9 @@ pub fn ask(world: &World, app: App, nth: usize, by_hand: bool, key: &str) -> Opt
         new_meter_id: Some(spare.meter),
         multiplier: None,
         final_reading: shown(&place.handle),
+        final_registers: domain::reading::registers::ByPeriod::new(),
         initial_reading: shown(&spare.handle),
+        initial_registers: domain::reading::registers::ByPeriod::new(),
         reason: by_hand.then(|| "read off the display".to_owned()),
     };
     // What is read off the display anew is asked anew.

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use domain::ledger::TransactionKind;
+use domain::{debt::Change, ledger::TransactionKind};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
@@ -141,14 +141,17 @@ fn count(world: &World) -> Result<(), Failure> {
         for order in store::relay_order::page(conn, site, None, i64::from(i32::MAX))? {
             states.push(store::relay_order::lines(conn, order.id)?.into_iter().map(|line| line.state).collect());
         }
-        let mut kinds = Vec::new();
+        let (mut kinds, mut changes) = (Vec::new(), Vec::new());
         let mut episodes = 0;
         for account in store::account::page(conn, site, None, i64::from(i32::MAX))? {
             let all = store::transaction::of_account(conn, account.id, 0, i64::from(i32::MAX))?;
             kinds.extend(all.into_iter().map(|one| one.kind));
+            for line in store::debt_line::of_account(conn, account.id)? {
+                changes.push(line.change);
+            }
             episodes += u64::from(account.last_warning_at.is_some() && account.episode_began_at.is_none());
         }
-        Ok((states, (kinds, episodes)))
+        Ok((states, (kinds, changes, episodes)))
     })?;
     let mut counts = world.counts.borrow_mut();
     for states in orders {
@@ -156,7 +159,9 @@ fn count(world: &World) -> Result<(), Failure> {
         let steps = states.iter().zip(states.iter().skip(1)).filter(|(from, to)| from != to);
         steps.for_each(|(from, to)| counts.add(&format!("step: {from} to {to}")));
     }
-    let (kinds, episodes) = accounts;
+    let (kinds, changes, episodes) = accounts;
+    let recovered = changes.iter().filter(|change| !matches!(change, Change::Entered | Change::WrittenOff));
+    recovered.for_each(|change| counts.add(&format!("aid: debt {}", change.as_str())));
     counts.add_many("account: episode over", episodes);
     for kind in kinds.iter().filter(|kind| COUNTED.contains(kind)) {
         counts.add(&format!("money: {}", kind.as_str()));

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use jiff::{Timestamp, civil::Date};
 use protocols::dlt645::RelayCommand;
 use simulator::site::MeterHandle;
-use wattgate::app::App;
+use wattgate::{app::App, operations::balance};
 
 use crate::{
     auditor::{Fact, HotSeen, MeterTruth, Seen, Supply, Truth},
@@ -79,12 +79,19 @@ fn truth(world: &World, up: bool) -> Truth {
         meters.insert(place.meter, MeterTruth { reachable, exact, inexact, ..truth });
     }
     for spare in &entered.spares {
-        let (_, inexact) = exactness(world, spare.concentrator, spare.meter);
+        let (exact, inexact) = exactness(world, spare.concentrator, spare.meter);
         // Whatever happened to it before it came here: nobody counted it.
+        let exact = exact && counts(world, spare.meter);
+        let reachable = entered.stations.get(spare.concentrator).is_some_and(|station| station.handle.is_logged_in());
         let truth = of_meter(&spare.handle, spare.base, &spare.told, &midnights);
-        meters.insert(spare.meter, MeterTruth { exact: false, inexact, ..truth });
+        meters.insert(spare.meter, MeterTruth { exact, inexact, reachable, ..truth });
     }
     Truth { meters, up }
+}
+
+/// Whether a meter to spare counts for somebody, as a further one.
+fn counts(world: &World, meter: MeterId) -> bool {
+    world.plan.further && world.read(move |conn| Ok(store::account::by_meter(conn, meter)?.is_some())).unwrap_or(false)
 }
 
 /// Whether nothing around now makes the midnights of a meter inexact, and which ones are.
@@ -156,7 +163,7 @@ fn hot(world: &World, app: &App, seen: &mut Seen) -> Result<(), Failure> {
     for place in &world.entered.borrow().places {
         let Some(Ok(snapshot)) = app.hot.get(place.account).now_or_never() else { continue };
         let Some(part) = &snapshot.account else { continue };
-        let tariff = world.gate.aside(|| app.tariff(part.tariff).now_or_never());
+        let tariff = world.gate.aside(|| balance::prices(app, part).now_or_never());
         let available = match tariff {
             Some(Ok(tariff)) => snapshot.available(&tariff).map_err(Failure::other)?,
             _ => None,

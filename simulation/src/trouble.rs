@@ -18,6 +18,7 @@ use wattgate::{
 };
 
 use crate::{
+    aid::{self, Aid},
     auditor::{Answer, Fact, Request},
     errand::{Deed, Errand, Wish, set_out},
     fate::{Event, Manner, Retraction, Trouble},
@@ -30,11 +31,15 @@ use crate::{
 fn wanted(world: &World, event: &Event) -> Option<Wish> {
     let key = |what: &str| format!("{what}-{}", world.number());
     Some(match *event {
+        Event::Aid(ref what) => {
+            Wish::Aid { what: what.clone(), key: key(if let Aid::GiveMany { .. } = what { "batch" } else { "aid" }) }
+        }
         Event::Open { meter, credit, by_hand } => Wish::Open { meter, credit, by_hand, key: key("open") },
         Event::Order { meter, off } => Wish::Order { meter, off, key: key("order") },
         Event::Replace { meter, by_hand } => Wish::Replace { meter, by_hand, key: key("replace") },
         Event::Refund { meter, amount } => Wish::Refund { meter, amount, key: key("refund") },
         Event::Close { meter, how } => Wish::Close { meter, how, key: key("close") },
+        Event::Contract(ref what) => Wish::Contract { what: what.clone(), key: key("contract") },
         Event::Guard { meter, account, on } => Wish::Guard { meter, account, on },
         Event::Switch(nth) => Wish::Switch(switch_of(nth)),
         _ => return None,
@@ -53,6 +58,8 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         | Event::Replace { .. }
         | Event::Refund { .. }
         | Event::Close { .. }
+        | Event::Aid(_)
+        | Event::Contract(_)
         | Event::Guard { .. }
         | Event::Switch(_) => {
             wanted(world, event).into_iter().for_each(|wish| set_out(world, app, Errand::patient(wish)))
@@ -331,6 +338,7 @@ pub fn about_to_be_cut(world: &World, meter: MeterId) {
 pub fn cut(world: &World, meter: MeterId) {
     world.count("account", "cut");
     let Some(nth) = nth_of(world, |place| place.meter == meter) else { return };
+    aid::in_need(world, nth);
     let mut random = world.random.borrow_mut();
     if random.random_bool(0.7) {
         let wait = SignedDuration::from_secs(random.random_range(10..20_000));

@@ -22,8 +22,9 @@ use wattgate::{app::App, operations::Error};
 use crate::{
     auditor::{Auditor, Fact, Request, Violation},
     clock::{TrueTime, shift},
+    counter::Sold,
     coverage::Counts,
-    errand::{Deed, Errand, Sold},
+    errand::{Deed, Errand},
     eyes::Eyes,
     fate::Trouble,
     gate::{FaultyGate, GateRates},

@@ -62,3 +62,10 @@ fn a_cut_that_was_sent_while_the_clock_was_ahead_is_not_the_newest_for_ever() {
 fn an_overwrite_that_was_lost_with_the_process_is_ordered_again() {
     holds(614);
 }
+
+/// The auditor called it twice in one episode that emergency credit was activated again after an episode that a forecast had
+/// begun, and had ended without anybody paying.
+#[test]
+fn an_episode_by_forecast_ends_without_money_and_emergency_credit_is_there_again() {
+    holds(10);
+}

@@ -3,6 +3,7 @@
 use domain::{
     ids::{AccountId, MeterId, SiteId},
     money::{Money, Price},
+    reading::registers::ByPeriod,
 };
 use futures_util::{StreamExt, stream};
 
@@ -127,6 +128,7 @@ async fn open(app: &App, account: AccountId, meter_id: MeterId, credit: i64) -> 
         meter_id,
         multiplier: None,
         initial_reading: None,
+        initial_registers: ByPeriod::new(),
         reason: None,
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, get, post, web};
 use domain::{
     energy::Energy,
     ids::{AccountId, InstallationId, MeterId},
+    reading::registers::ByPeriod,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,15 +47,23 @@ struct Installation {
     /// When it began to count.
     #[schema(value_type = String, format = DateTime)]
     start_at: Timestamp,
-    /// Its total then in kWh, counted through where the register began anew.
+    /// Its total then in kWh, counted through where the register began anew; where it is billed by registers, their sum.
     #[schema(value_type = String)]
     start_value: Energy,
+    /// The period registers it is billed by, and what each showed then in kWh; absent where it is billed by its total.
+    #[serde(skip_serializing_if = "ByPeriod::is_empty")]
+    #[schema(value_type = Option<Object>, required = false)]
+    start_registers: ByPeriod,
     /// When it ceased to count; none: it does.
     #[schema(value_type = Option<String>, format = DateTime)]
     end_at: Option<Timestamp>,
     /// Its total then in kWh.
     #[schema(value_type = Option<String>)]
     end_value: Option<Energy>,
+    /// Its period registers then in kWh, where it is billed by these.
+    #[serde(skip_serializing_if = "ByPeriod::is_empty")]
+    #[schema(value_type = Option<Object>, required = false)]
+    end_registers: ByPeriod,
 }
 
 impl From<store::installation::Installation> for Installation {
@@ -66,8 +75,10 @@ impl From<store::installation::Installation> for Installation {
             multiplier: row.multiplier,
             start_at: row.start_at,
             start_value: row.start_value,
+            start_registers: row.start_registers,
             end_at: row.end_at,
             end_value: row.end_value,
+            end_registers: row.end_registers,
         }
     }
 }

@@ -5,6 +5,7 @@ use domain::{
     account::State,
     energy::Energy,
     ids::{AccountId, MeterId},
+    reading::registers::ByPeriod,
 };
 use serde::{Deserialize, Serialize};
 use store::{Conn, account::Account, installation::Installation};
@@ -14,7 +15,7 @@ use super::{
     Error, audit_line, balance,
     begin_installation::{Beginning, begin, check_meter, forget_causes, multiplier},
     books::Books,
-    boundary_reading::Source,
+    boundary_reading::{Shown, Source},
     decide_relay, once,
 };
 use crate::{app::App, changes::Changed};
@@ -31,6 +32,10 @@ pub struct AttachMeter {
     /// The register's total in kWh, entered by hand; absent: the meter is read now.
     #[schema(value_type = Option<String>)]
     pub initial_reading: Option<Energy>,
+    /// Its billed period registers in kWh, where it is billed by these.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
+    pub initial_registers: ByPeriod,
     /// Why it is attached, or the reading was entered by hand.
     pub reason: String,
 }
@@ -60,7 +65,8 @@ pub async fn attach(app: &App, id: AccountId, new: AttachMeter, key: &str, by: &
     if let Some(earlier) = app.db.read(ready).await? {
         return Ok(earlier);
     }
-    let source = Source::of(app, meter, new.initial_reading, by).await?;
+    let shown = Shown::of(new.initial_reading, &new.initial_registers, "initial_reading")?;
+    let source = Source::of(app, meter, shown, by).await?;
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
     let (installation, done) = app
         .db
@@ -70,7 +76,7 @@ pub async fn attach(app: &App, id: AccountId, new: AttachMeter, key: &str, by: &
                 return Ok((store::installation::by_id(conn, earlier)?, None));
             }
             may_have_more(conn, &account, most)?;
-            let beginning = Beginning { meter, multiplier, source, reason: Some(&reason) };
+            let beginning = Beginning { meter, multiplier, source: source.clone(), reason: Some(&reason) };
             let installation = begin(conn, &settings, id, beginning, now)?;
             forget_causes(conn, meter)?;
             let mut books = Books::load(conn, account)?;

@@ -2,7 +2,7 @@
 
 use domain::{
     ids::{AccountId, ConcentratorId, MeterId},
-    reading::Kind,
+    reading::{Kind, registers::ByPeriod},
     relay::Cause,
     settlement::MULTIPLIER_MAX,
 };
@@ -17,13 +17,13 @@ use super::{
 use crate::settings::Settings;
 
 /// What an installation begins with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Beginning<'a> {
     /// The meter.
     pub meter: MeterId,
     /// CT x PT (倍率).
     pub multiplier: u32,
-    /// Where its first reading comes from; the field it was entered in is `initial_reading`.
+    /// Where its first reading comes from; the fields it was entered in are `initial_reading` and `initial_registers`.
     pub source: Source,
     /// Why it was entered by hand.
     pub reason: Option<&'a str>,
@@ -42,20 +42,25 @@ pub fn begin(
 ) -> Result<Installation, Error> {
     let Beginning { meter, multiplier, source, reason } = beginning;
     check_meter(conn, meter)?;
-    let first = Boundary { meter, kind: Kind::Initial, source, field: "initial_reading", reason };
+    let billed = &settings.meter_profile(&store::meter::by_id(conn, meter)?.profile)?.billed;
+    let (field, registers_field) = ("initial_reading", "initial_registers");
+    let first = Boundary { meter, kind: Kind::Initial, source, field, registers_field, billed, reason };
     let first = first.row(conn, settings, Timestamp::MIN, now)?;
+    let by_registers = (!billed.is_empty()).then(|| first.unwrapped_registers.values().copied().sum());
     let installation = Installation {
         id: store::ids::next(conn, account.site())?,
         account_id: account,
         meter_id: meter,
         multiplier,
         start_at: first.as_of,
-        start_value: first.unwrapped,
+        start_value: by_registers.unwrap_or(first.unwrapped),
         start_reading_id: first.id,
         end_at: None,
         end_value: None,
         end_reading_id: None,
         resettle_since: None,
+        start_registers: first.unwrapped_registers,
+        end_registers: ByPeriod::new(),
     };
     store::installation::insert(conn, &installation)?;
     Ok(installation)

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
+    bug::{Bug, is_planted},
     calendar::{day_of, midnight},
     charge::{self, Usage},
-    energy::Energy,
     ids::{AccountId, InstallationId, MeterId, TariffId},
     money::{Exact, Money},
     settlement::{self, SettledDay},
@@ -100,10 +100,10 @@ impl Books {
         self.meter(installation).map(|meter| meter.settled_to(&self.zone))
     }
 
-    /// The register's value there, where a day was settled.
+    /// The last day that was settled of it.
     #[must_use]
-    pub fn settled_value(&self, installation: InstallationId) -> Option<Energy> {
-        self.meter(installation)?.last.as_ref().map(|last| last.end_value)
+    pub fn last_settled(&self, installation: InstallationId) -> Option<&SettledDay> {
+        self.meter(installation)?.last.as_ref()
     }
 
     fn meter(&self, installation: InstallationId) -> Option<&MeterBooks> {
@@ -202,10 +202,15 @@ impl MeterBooks {
     ) -> Result<Self, Error> {
         let last = store::settled_day::last(conn, installation.account_id, installation.id)?.map(|row| row.settled());
         let from = last.as_ref().map_or(installation.start_at, |last| boundary(last.day, zone));
-        let readings = store::reading::known_between(conn, installation.meter_id, from, Timestamp::MAX)?;
+        let (meter, to) = (installation.meter_id, Timestamp::MAX);
         let settled: Vec<SettledDay> = last.clone().into_iter().collect();
-        let terms = installation.settlement();
-        let (unsettled, as_of) = settlement::unsettled(&terms, &settled, &readings, priced, zone)?;
+        let (unsettled, as_of) = if let Some(terms) = installation.registers() {
+            let readings = store::reading::known_registers_between(conn, meter, from, to)?;
+            settlement::registers::unsettled(&terms, &settled, &readings, priced, zone)?
+        } else {
+            let readings = store::reading::known_between(conn, meter, from, to)?;
+            settlement::unsettled(&installation.settlement(), &settled, &readings, priced, zone)?
+        };
         Ok(Self { installation, last, unsettled, as_of })
     }
 }
@@ -251,6 +256,9 @@ fn priced(conn: &mut Conn, account: &Account, site: &Site) -> Result<(Tariff, Ve
     let (mut prices, mut changes) = (tariff(conn, account.tariff_id, site)?, Vec::new());
     for row in store::account_tariff::of_account(conn, account.id)? {
         let change = row.change()?;
+        if is_planted(Bug::KeepOldTariff) {
+            continue;
+        }
         prices = prices.followed_by(&change, &tariff(conn, change.tariff, site)?);
         changes.push(change);
     }

@@ -3,7 +3,11 @@
 use domain::{
     energy::Energy,
     ids::{MeterId, ReadingId},
-    reading::{self, Kind, Neighbours, Observation, Quality, Registers, TimeSource},
+    reading::{
+        self, Kind, MeterLimits, Neighbours, Observation, Quality, Registers, TimeSource,
+        registers::{ByPeriod, RegisterNeighbours, judge_registers},
+    },
+    tariff::Period,
 };
 use jiff::{SignedDuration, Timestamp};
 use store::{Conn, reading::Reading};
@@ -11,11 +15,34 @@ use store::{Conn, reading::Reading};
 use super::{Error, label, read_now};
 use crate::{app::App, settings::Settings};
 
+/// What somebody read off a meter's display.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Its total.
+    pub total: Energy,
+    /// Its billed period registers; none where its total is billed.
+    pub registers: ByPeriod,
+}
+
+impl Shown {
+    /// What was entered in two fields, of which `field` is that of the total; none where nothing was.
+    ///
+    /// # Errors
+    /// A refusal where registers come without a total.
+    pub fn of(total: Option<Energy>, registers: &ByPeriod, field: &'static str) -> Result<Option<Self>, Error> {
+        match total {
+            Some(total) => Ok(Some(Self { total, registers: registers.clone() })),
+            None if registers.is_empty() => Ok(None),
+            None => Err(Error::field("total_missing", field, "period registers are entered beside the total")),
+        }
+    }
+}
+
 /// Where such a reading comes from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Source {
     /// Somebody read it off the display.
-    Entered(Energy),
+    Entered(Shown),
     /// The meter was read.
     Live(ReadingId),
 }
@@ -25,9 +52,9 @@ impl Source {
     ///
     /// # Errors
     /// A refusal `no_fresh_reading` where the meter cannot be read.
-    pub async fn of(app: &App, meter: MeterId, entered: Option<Energy>, by: &str) -> Result<Self, Error> {
-        if let Some(total) = entered {
-            return Ok(Self::Entered(total));
+    pub async fn of(app: &App, meter: MeterId, entered: Option<Shown>, by: &str) -> Result<Self, Error> {
+        if let Some(shown) = entered {
+            return Ok(Self::Entered(shown));
         }
         let request = read_now::request(app, meter, by).await?;
         let most = std::time::Duration::from_secs(app.settings.http.wait_max_s);
@@ -44,7 +71,7 @@ impl Source {
 const DISPLAYED: Energy = Energy::new(100);
 
 /// A reading at which a meter begins or ends to count.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Boundary<'a> {
     /// The meter.
     pub meter: MeterId,
@@ -52,8 +79,12 @@ pub struct Boundary<'a> {
     pub kind: Kind,
     /// Where it comes from.
     pub source: Source,
-    /// The field that it was entered in.
+    /// The field that its total was entered in.
     pub field: &'static str,
+    /// The field that its period registers were entered in.
+    pub registers_field: &'static str,
+    /// The periods whose registers are billed; none where its total is.
+    pub billed: &'a [Period],
     /// Why it was entered by hand.
     pub reason: Option<&'a str>,
 }
@@ -71,10 +102,14 @@ impl Boundary<'_> {
         installed_at: Timestamp,
         now: Timestamp,
     ) -> Result<Reading, Error> {
-        let row = match self.source {
-            Source::Live(id) => store::reading::by_id(conn, id)?,
-            Source::Entered(total) => self.entered(conn, settings, total, installed_at, now)?,
+        let row = match &self.source {
+            Source::Live(id) => store::reading::by_id(conn, *id)?,
+            Source::Entered(shown) => self.entered(conn, settings, shown, installed_at, now)?,
         };
+        if !row.unwrapped_registers.keys().eq(self.billed) {
+            let detail = format!("the meter's answer lacks what is billed, {}; enter its reading", words(self.billed));
+            return Err(Error::field("register_missing", self.registers_field, detail));
+        }
         if self.kind == Kind::Initial {
             // What is here already was taken before, whatever time a wrong clock gave it.
             let why = reading::Reason::BeforeInstallation.as_str();
@@ -87,7 +122,7 @@ impl Boundary<'_> {
         &self,
         conn: &mut Conn,
         settings: &Settings,
-        total: Energy,
+        shown: &Shown,
         installed_at: Timestamp,
         now: Timestamp,
     ) -> Result<Reading, Error> {
@@ -97,12 +132,12 @@ impl Boundary<'_> {
         let reason = label("reason", reason)?;
         let profile = store::meter::by_id(conn, self.meter)?.profile;
         let limits = &settings.meter_profile(&profile)?.limits;
-        if total < Energy::ZERO || total >= limits.register_modulus {
-            let modulus = limits.register_modulus;
-            let detail = format!("must be at least 0 and below {modulus}, where the register begins anew");
-            return Err(Error::field(self.field, self.field, detail));
-        }
-        let resolution = if total.get() % DISPLAYED.get() == 0 { DISPLAYED } else { Energy::new(1) };
+        let total = shown.total;
+        self.check_shown(shown, limits)?;
+        let mut all = shown.registers.values().chain([&total]);
+        let resolution = if all.all(|value| value.get() % DISPLAYED.get() == 0) { DISPLAYED } else { Energy::new(1) };
+        let periods = [Period::Sharp, Period::Peak, Period::Flat, Period::Valley, Period::DeepValley]
+            .map(|period| shown.registers.get(&period).copied());
         let seen = Observation {
             meter: self.meter,
             as_of: now,
@@ -110,17 +145,23 @@ impl Boundary<'_> {
             received_at: now,
             copied_at: None,
             kind: self.kind,
-            registers: Registers { total, ..Registers::default() },
+            registers: Registers { total, periods, reverse: None },
             resolution,
             identity_verified: true,
         };
+        let policy = &settings.policy.reading;
         let neighbours = self.neighbours(conn, installed_at, now)?;
-        let judged = reading::judge(&seen, &neighbours, limits, installed_at, &settings.policy.reading);
+        let mut judged = reading::judge(&seen, &neighbours, limits, installed_at, policy);
+        let neighbours = self.register_neighbours(conn, installed_at, now)?;
+        let (unwrapped_registers, reasons) =
+            judge_registers(&seen, self.billed, &neighbours, limits, policy).unwrap_or_default();
+        judged.doubt(reasons);
         if judged.quality != Quality::Good {
             let why: Vec<&str> = judged.reasons.iter().map(|reason| reason.as_str()).collect();
             let detail = format!("does not agree with what the meter showed before: {}", why.join(", "));
             return Err(Error::field("implausible_reading", self.field, detail));
         }
+        let [sharp, peak, flat, valley, deep_valley] = periods;
         let row = Reading {
             id: store::ids::next(conn, self.meter.site())?,
             meter_id: self.meter,
@@ -128,11 +169,11 @@ impl Boundary<'_> {
             kind: self.kind,
             total,
             unwrapped: judged.total,
-            sharp: None,
-            peak: None,
-            flat: None,
-            valley: None,
-            deep_valley: None,
+            sharp,
+            peak,
+            flat,
+            valley,
+            deep_valley,
             reverse: None,
             quality: Quality::Estimated,
             time_source: TimeSource::HeadEnd,
@@ -140,9 +181,52 @@ impl Boundary<'_> {
             copied_at: None,
             resolution,
             reason: Some(reason),
+            unwrapped_registers,
         };
         store::reading::insert_batch(conn, std::slice::from_ref(&row))?;
         Ok(row)
+    }
+
+    /// Every billed register is named, and no other, and the meter can show all of it.
+    fn check_shown(&self, shown: &Shown, limits: &MeterLimits) -> Result<(), Error> {
+        let field = self.registers_field;
+        let registers = shown.registers.values().map(|value| (*value, field));
+        for (value, field) in std::iter::once((shown.total, self.field)).chain(registers) {
+            if value < Energy::ZERO || value >= limits.register_modulus {
+                let modulus = limits.register_modulus;
+                let detail = format!("must be at least 0 and below {modulus}, where the register begins anew");
+                return Err(Error::field(field, field, detail));
+            }
+        }
+        if shown.registers.keys().eq(self.billed) {
+            return Ok(());
+        }
+        if self.billed.is_empty() {
+            return Err(Error::field("register_not_billed", field, "the meter is billed by its total"));
+        }
+        let missing: Vec<Period> =
+            self.billed.iter().filter(|period| !shown.registers.contains_key(period)).copied().collect();
+        if missing.is_empty() {
+            let detail = format!("the meter is billed by {} only", words(self.billed));
+            return Err(Error::field("register_not_billed", field, detail));
+        }
+        let detail = format!("the meter is billed by its period registers: {} must be there, too", words(&missing));
+        Err(Error::field("register_missing", field, detail))
+    }
+
+    fn register_neighbours(
+        &self,
+        conn: &mut Conn,
+        installed_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<RegisterNeighbours, Error> {
+        if self.kind == Kind::Initial || self.billed.is_empty() {
+            return Ok(RegisterNeighbours::default());
+        }
+        let at = domain::calendar::shift(now, SignedDuration::from_micros(1));
+        let (before, _) = store::reading::register_neighbours(conn, self.meter, at)?;
+        let before = before.filter(|row| row.as_of >= installed_at);
+        Ok(RegisterNeighbours { before: before.map(|row| (row.neighbour(), row.unwrapped_registers)), after: None })
     }
 
     fn neighbours(&self, conn: &mut Conn, installed_at: Timestamp, now: Timestamp) -> Result<Neighbours, Error> {
@@ -154,4 +238,8 @@ impl Boundary<'_> {
         let before = before.filter(|row| row.as_of >= installed_at).as_ref().map(Reading::neighbour);
         Ok(Neighbours { before, after: None })
     }
+}
+
+fn words(periods: &[Period]) -> String {
+    periods.iter().map(|period| period.as_str()).collect::<Vec<_>>().join(", ")
 }

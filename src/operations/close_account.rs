@@ -10,6 +10,7 @@ use domain::{
     ids::{AccountId, MeterId},
     ledger::{self, Tender, TransactionKind},
     money::{Carry, Money},
+    reading::registers::ByPeriod,
     relay::{Action, Cause, ask::is_guarded, order::Wish},
     vending::Undone,
 };
@@ -20,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::{
     Error, audit_line,
-    boundary_reading::Source,
+    boundary_reading::{Shown, Source},
     counter::{Counter, check_name},
     debts,
     decide_relay::{self, Asked, Reviewed},
@@ -41,6 +42,10 @@ pub struct FinalReading {
     /// What its total showed last, in kWh.
     #[schema(value_type = String)]
     pub total: Energy,
+    /// Its billed period registers in kWh, where it is billed by these.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
+    pub registers: ByPeriod,
 }
 
 /// How an account is closed.
@@ -180,14 +185,15 @@ pub(super) async fn last_readings(
             Ok::<_, Error>(all.iter().filter(|one| one.end_at.is_none()).map(|one| one.meter_id).collect())
         })
         .await?;
-    let entered: BTreeMap<MeterId, Energy> = entered.iter().map(|one| (one.meter_id, one.total)).collect();
+    let shown = |one: &FinalReading| Shown { total: one.total, registers: one.registers.clone() };
+    let mut entered: BTreeMap<MeterId, Shown> = entered.iter().map(|one| (one.meter_id, shown(one))).collect();
     if let Some(strange) = entered.keys().find(|meter| !meters.contains(meter)) {
         let detail = format!("meter {strange} does not count for the account");
         return Err(Error::field("meter", "final_readings", detail));
     }
     let mut last = BTreeMap::new();
     for meter in meters {
-        last.insert(meter, Source::of(app, meter, entered.get(&meter).copied(), by).await?);
+        last.insert(meter, Source::of(app, meter, entered.remove(&meter), by).await?);
     }
     Ok(last)
 }
@@ -223,8 +229,9 @@ pub(super) fn settle_up(
             continue;
         }
         let changed = || Error::conflict("meters_changed", "the account's meters changed meanwhile; ask again");
-        let source = last.get(&one.meter_id).copied().ok_or_else(changed)?;
-        let ending = Ending { source, field: "final_readings", reason: Some(reason) };
+        let source = last.get(&one.meter_id).cloned().ok_or_else(changed)?;
+        let (field, registers_field) = ("final_readings", "final_readings");
+        let ending = Ending { source, field, registers_field, reason: Some(reason) };
         let (Reading { as_of, total, .. }, _) = end_installation::end(conn, settings, account, &one, ending, now)?;
         removed.push(RemovedMeter { meter_id: one.meter_id, final_reading: total, end_at: as_of });
     }

@@ -3,7 +3,8 @@
 use domain::{
     bug::{Bug, is_planted},
     energy::Energy,
-    reading::Kind,
+    reading::{Kind, registers::ByPeriod},
+    settlement::{SettledDay, registers::KnownRegisters},
 };
 use jiff::Timestamp;
 use store::{Conn, account::Account, installation::Installation, reading::Reading};
@@ -17,12 +18,14 @@ use super::{
 use crate::settings::Settings;
 
 /// What an installation ends with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ending<'a> {
     /// Where the last reading comes from.
     pub source: Source,
     /// The field that it was entered in.
     pub field: &'static str,
+    /// The field of its billed registers.
+    pub registers_field: &'static str,
     /// Why it was entered by hand.
     pub reason: Option<&'a str>,
 }
@@ -39,8 +42,9 @@ pub fn end(
     ending: Ending<'_>,
     now: Timestamp,
 ) -> Result<(Reading, Energy), Error> {
-    let Ending { source, field, reason } = ending;
-    let last = Boundary { meter: old.meter_id, kind: Kind::Final, source, field, reason };
+    let Ending { source, field, registers_field, reason } = ending;
+    let (meter, billed) = (old.meter_id, old.billed());
+    let last = Boundary { meter, kind: Kind::Final, source, field, registers_field, billed: &billed, reason };
     let last = last.row(conn, settings, old.start_at, now)?;
     let books = Books::load(conn, account.clone())?;
     let settled_to = books.settled_to(old.id).unwrap_or(old.start_at);
@@ -48,14 +52,33 @@ pub fn end(
         return Err(Error::refused("no_fresh_reading", "the last reading is older than what is settled already"));
     }
     // A register never counts back: what it showed before with more digits stands.
-    let since = store::reading::known_between(conn, old.meter_id, settled_to, last.as_of)?;
-    let before = books.settled_value(old.id).unwrap_or(old.start_value);
-    let value = since.iter().map(|known| known.total).fold(last.unwrapped.max(before), Energy::max);
-    store::installation::end(conn, old.id, last.as_of, value, last.id)?;
+    let before = books.last_settled(old.id);
+    let (value, registers) = if old.start_registers.is_empty() {
+        let since = store::reading::known_between(conn, meter, settled_to, last.as_of)?;
+        let before = before.map_or(old.start_value, |before| before.end_value);
+        let value = since.iter().map(|known| known.total).fold(last.unwrapped.max(before), Energy::max);
+        (value, ByPeriod::new())
+    } else {
+        let since = store::reading::known_registers_between(conn, meter, settled_to, last.as_of)?;
+        let highest = highest(old, before, &last, &since);
+        (highest.values().copied().sum(), highest)
+    };
+    store::installation::end(conn, old.id, last.as_of, (value, &registers), last.id)?;
     let ended = store::installation::by_id(conn, old.id)?;
     if !is_planted(Bug::ForgetOldMeter) {
         settle::one(conn, account, &ended, ended.resettle_since, now, &settings.policy)?;
     }
     store::installation::set_resettle(conn, old.id, None)?;
     Ok((last, value))
+}
+
+/// The highest that each billed register is known to have shown by the end.
+fn highest(old: &Installation, before: Option<&SettledDay>, last: &Reading, since: &[KnownRegisters]) -> ByPeriod {
+    let mut highest = old.start_registers.clone();
+    let settled = before.into_iter().flat_map(|day| day.registers.iter().map(|(period, rise)| (period, &rise.to)));
+    let read = since.iter().map(|known| &known.registers).chain([&last.unwrapped_registers]).flatten();
+    for (period, value) in settled.chain(read) {
+        highest.entry(*period).and_modify(|most| *most = (*most).max(*value));
+    }
+    highest
 }

@@ -14,12 +14,13 @@ use domain::{
     ledger::TransactionKind,
     money::{Carry, Currency, Exact, Money},
     notice::Language,
+    tariff::Period,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
 use store::{Conn, account::Account};
 
-use self::view::{Boundary, EarlierDay, EnergyCharge, FixedCharge, Line, Moved, PeriodEnergy};
+use self::view::{Boundary, EarlierDay, EnergyCharge, ExplainedRegister, FixedCharge, Line, Moved, PeriodEnergy};
 use super::{
     Error, books, fixed_charges,
     replay::{self, Replay, Step},
@@ -278,6 +279,10 @@ fn of_day(conn: &mut Conn, day: replay::Day) -> Result<ExplainedDay, Error> {
         end_value: old.end_value,
         energy: old.energy,
     };
+    let register = |(period, start, end): (Period, replay::Boundary, replay::Boundary)| {
+        let before = day.old.as_ref().and_then(|old| old.registers.get(&period)).map(|rise| rise.to);
+        ExplainedRegister { period, start: start.into(), end: end.into(), before }
+    };
     Ok(ExplainedDay {
         day: day.row.day,
         meter_id: meter.id,
@@ -286,6 +291,7 @@ fn of_day(conn: &mut Conn, day: replay::Day) -> Result<ExplainedDay, Error> {
         multiplier: day.installation.multiplier,
         start: day.start.into(),
         ends: day.ends.into_iter().map(Boundary::from).collect(),
+        registers: day.registers.into_iter().map(register).collect(),
         energies: day.energies.into_iter().map(|(period, energy)| PeriodEnergy { period, energy }).collect(),
         energy: day.row.energy,
         before: day.old.map(earlier),

@@ -7,8 +7,12 @@ use domain::{
     account::State,
     calendar::shift,
     ids::{AccountId, InstallationId, MeterId},
-    reading::{self, Collision, Existing, Judged, Neighbours, Observation, Quality},
+    reading::{
+        self, Collision, Existing, Judged, Neighbours, Observation, Quality,
+        registers::{ByPeriod, RegisterNeighbours, judge_registers},
+    },
     site::Site,
+    tariff::Period,
 };
 use jiff::{SignedDuration, Timestamp};
 use store::{Conn, installation::Installation, meter::Meter, reading::Reading};
@@ -126,13 +130,18 @@ impl Batch<'_> {
             None => store::meter::by_id(conn, new.meter)?,
         };
         let installation = store::installation::at(conn, new.meter, new.as_of)?;
-        let judged = self.judge(conn, &meter, installation.as_ref(), new)?;
+        let (judged, registers) = self.judge(conn, &meter, installation.as_ref(), new)?;
         let taken = store::reading::live_at(conn, new.meter, new.as_of, new.kind)?;
         let mut quality = judged.quality;
         let mut duplicate = false;
         if let Some(old) = taken {
             let existing = Existing { quality: old.quality, registers: old.registers() };
+            // The same with registers that were missing before is the better one.
+            let more = old.unwrapped_registers.is_empty() && !registers.is_empty() && judged.quality == Quality::Good;
             match reading::collide(&existing, &new.registers, judged.quality) {
+                Collision::Duplicate if more => {
+                    store::reading::set_quality(conn, old.id, Quality::Superseded, None)?;
+                }
                 Collision::Duplicate => duplicate = true,
                 Collision::Supersede => store::reading::set_quality(conn, old.id, Quality::Superseded, None)?,
                 Collision::Conflict => quality = Quality::Conflict,
@@ -142,7 +151,7 @@ impl Batch<'_> {
             }
         }
         if !duplicate {
-            self.pending.push(row(conn, new, &judged, quality)?);
+            self.pending.push(row(conn, new, &judged, quality, registers)?);
             self.raise(conn, new, quality, &judged)?;
         }
         self.seen(conn, meter, new, quality)?;
@@ -175,8 +184,9 @@ impl Batch<'_> {
         meter: &Meter,
         installation: Option<&Installation>,
         new: &Observation,
-    ) -> Result<Judged, Error> {
-        let limits = &self.settings.meter_profile(&meter.profile)?.limits;
+    ) -> Result<(Judged, ByPeriod), Error> {
+        let profile = self.settings.meter_profile(&meter.profile)?;
+        let limits = &profile.limits;
         let installed_at = installation.map_or(Timestamp::MIN, |one| one.start_at);
         // Whatever kind it is of, a reading at the same instant is evidence too.
         let at = shift(new.as_of, SignedDuration::from_micros(1));
@@ -185,7 +195,26 @@ impl Batch<'_> {
             before: before.filter(|row| row.as_of >= installed_at).as_ref().map(Reading::neighbour),
             after: after.filter(|row| row.as_of <= self.latest(new)).as_ref().map(Reading::neighbour),
         };
-        Ok(reading::judge(new, &neighbours, limits, installed_at, &self.settings.policy.reading))
+        let policy = &self.settings.policy.reading;
+        let mut judged = reading::judge(new, &neighbours, limits, installed_at, policy);
+        let billed = installation.map_or_else(|| profile.billed.clone(), Installation::billed);
+        if billed.is_empty() {
+            return Ok((judged, ByPeriod::new()));
+        }
+        let (before, after) = store::reading::register_neighbours(conn, new.meter, at)?;
+        let near = |row: Reading| (row.neighbour(), row.unwrapped_registers);
+        let neighbours = RegisterNeighbours {
+            before: before.filter(|row| row.as_of >= installed_at).map(near),
+            after: after.filter(|row| row.as_of <= self.latest(new)).map(near),
+        };
+        let Some((registers, reasons)) = judge_registers(new, &billed, &neighbours, limits, policy) else {
+            if installation.is_some() {
+                missing(conn, new, &billed)?;
+            }
+            return Ok((judged, ByPeriod::new()));
+        };
+        judged.doubt(reasons);
+        Ok((judged, registers))
     }
 
     /// A reading whose time lies after this was given it by a clock that was wrong, and is no evidence yet.
@@ -230,7 +259,23 @@ impl Batch<'_> {
     }
 }
 
-fn row(conn: &mut Conn, new: &Observation, judged: &Judged, quality: Quality) -> Result<Reading, Error> {
+/// A reading that can settle nothing is told: as long as no other comes, nothing is charged.
+fn missing(conn: &mut Conn, new: &Observation, billed: &[Period]) -> Result<(), Error> {
+    let lacks = billed.iter().filter(|period| new.registers.of(**period).is_none());
+    let lacks: Vec<&str> = lacks.map(|period| period.as_str()).collect();
+    let detail = format!("the {} register is billed and was not in the reading of {}", lacks.join(", "), new.as_of);
+    let object = format!("meter:{}", new.meter);
+    store::alarm::raise(conn, new.meter.site(), "register_missing", &object, &detail, new.received_at)?;
+    Ok(())
+}
+
+fn row(
+    conn: &mut Conn,
+    new: &Observation,
+    judged: &Judged,
+    quality: Quality,
+    unwrapped_registers: ByPeriod,
+) -> Result<Reading, Error> {
     let [sharp, peak, flat, valley, deep_valley] = new.registers.periods;
     let reasons: Vec<&str> = judged.reasons.iter().map(|reason| reason.as_str()).collect();
     Ok(Reading {
@@ -252,6 +297,7 @@ fn row(conn: &mut Conn, new: &Observation, judged: &Judged, quality: Quality) ->
         copied_at: new.copied_at,
         resolution: new.resolution,
         reason: (!reasons.is_empty()).then(|| reasons.join(",")),
+        unwrapped_registers,
     })
 }
 

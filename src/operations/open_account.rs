@@ -8,6 +8,7 @@ use domain::{
     ledger::{self, LedgerAccount, TransactionKind},
     money::Money,
     notice::Notice,
+    reading::registers::ByPeriod,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use super::{
     Error, audit_line, balance,
     begin_installation::{Beginning, begin, check_meter, forget_causes, multiplier},
     books::Books,
-    boundary_reading::Source,
+    boundary_reading::{Shown, Source},
     debts::{self, Debt},
     decide_relay, fixed_charges, notices, once,
     post::{Entry, post},
@@ -37,6 +38,10 @@ pub struct OpenAccount {
     /// The register's total in kWh, entered by hand; absent: the meter is read now.
     #[schema(value_type = Option<String>)]
     pub initial_reading: Option<Energy>,
+    /// Its billed period registers in kWh, where it is billed by these.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
+    pub initial_registers: ByPeriod,
     /// Why the reading was entered by hand.
     pub reason: Option<String>,
     /// What the account brings along, in minor units; negative where it owes.
@@ -67,7 +72,13 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
             check_meter(conn, meter).map(drop)
         };
         app.db.read(ready).await?;
-        let first = Source::of(app, new.meter_id, new.initial_reading, by).await?;
+        let first = Source::of(
+            app,
+            new.meter_id,
+            Shown::of(new.initial_reading, &new.initial_registers, "initial_reading")?,
+            by,
+        )
+        .await?;
         write(app, id, (new, by.to_owned()), first, asked).await?;
     }
     app.db.read(move |conn| Ok(store::account::by_id(conn, id)?)).await
@@ -97,7 +108,7 @@ async fn write(
             let beginning = Beginning {
                 meter,
                 multiplier: multiplier(new.multiplier)?,
-                source: first,
+                source: first.clone(),
                 reason: new.reason.as_deref(),
             };
             let installation = begin(conn, &settings, id, beginning, now)?;

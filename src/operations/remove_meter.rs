@@ -4,6 +4,7 @@ use domain::{
     account::State,
     energy::Energy,
     ids::{AccountId, MeterId},
+    reading::registers::ByPeriod,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use super::{
     Error, audit_line, balance,
     books::Books,
-    boundary_reading::Source,
+    boundary_reading::{Shown, Source},
     close_account::{RemovedMeter, cut},
     decide_relay::{self, Reviewed},
     end_installation::{self, Ending},
@@ -28,6 +29,10 @@ pub struct RemoveMeter {
     /// What its total showed last in kWh, entered by hand; absent: it is read now.
     #[schema(value_type = Option<String>)]
     pub final_reading: Option<Energy>,
+    /// Its billed period registers in kWh, where it is billed by these.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
+    pub final_registers: ByPeriod,
     /// Why it is removed, or the reading was entered by hand.
     pub reason: String,
     /// Whether its supply is cut. `false` if absent.
@@ -50,10 +55,11 @@ pub async fn remove(app: &App, id: MeterId, how: RemoveMeter, key: &str, by: &st
     if let Some(earlier) = app.db.read(ready).await? {
         return Ok(earlier);
     }
+    let shown = Shown::of(how.final_reading, &how.final_registers, "final_reading")?;
     let removal = Removal {
         meter: id,
         reason: label("reason", &how.reason)?,
-        source: Source::of(app, id, how.final_reading, by).await?,
+        source: Source::of(app, id, shown, by).await?,
         disconnect: how.disconnect,
         by: by.to_owned(),
         now: app.clock.now(),
@@ -118,7 +124,8 @@ impl Removal {
         if one.account_id != account.id || !matches!(account.state, State::Active | State::Suspended) {
             return Err(Error::conflict("account_not_active", "the meter's account is not open"));
         }
-        let ending = Ending { source: self.source, field: "final_reading", reason: Some(&self.reason) };
+        let (field, registers_field) = ("final_reading", "final_registers");
+        let ending = Ending { source: self.source.clone(), field, registers_field, reason: Some(&self.reason) };
         let (last, _) = end_installation::end(conn, settings, &mut account, &one, ending, now)?;
         let removed = RemovedMeter { meter_id: meter, final_reading: last.total, end_at: last.as_of };
         let mut reviewed = Reviewed::default();

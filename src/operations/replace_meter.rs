@@ -5,6 +5,7 @@ use domain::{
     account::State,
     energy::Energy,
     ids::{AccountId, InstallationId, MeterId},
+    reading::registers::ByPeriod,
     relay::{Action, Cause, Causes, order::Wish},
 };
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use super::{
     Error, audit_line, balance,
     begin_installation::{Beginning, begin, check_meter, multiplier},
     books::Books,
-    boundary_reading::Source,
+    boundary_reading::{Shown, Source},
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
     once,
@@ -35,9 +36,17 @@ pub struct ReplaceMeter {
     /// What the old meter's total showed last in kWh, entered by hand; absent: it is read now.
     #[schema(value_type = Option<String>)]
     pub final_reading: Option<Energy>,
+    /// The old meter's billed period registers in kWh, where it is billed by these.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
+    pub final_registers: ByPeriod,
     /// What the new meter's total shows in kWh, entered by hand; absent: it is read now.
     #[schema(value_type = Option<String>)]
     pub initial_reading: Option<Energy>,
+    /// The new meter's billed period registers in kWh, where it is billed by these.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
+    pub initial_registers: ByPeriod,
     /// Why a reading was entered by hand.
     pub reason: Option<String>,
 }
@@ -88,11 +97,13 @@ pub async fn replace(app: &App, old: MeterId, new: ReplaceMeter, key: &str, by: 
         return Ok(earlier);
     }
     check(app, old, &new).await?;
+    let last = Shown::of(new.final_reading, &new.final_registers, "final_reading")?;
+    let first = Shown::of(new.initial_reading, &new.initial_registers, "initial_reading")?;
     let change = Change {
         old,
-        last: Source::of(app, old, new.final_reading, by).await?,
+        last: Source::of(app, old, last, by).await?,
         first: match new.new_meter_id {
-            Some(meter) => Some((meter, Source::of(app, meter, new.initial_reading, by).await?)),
+            Some(meter) => Some((meter, Source::of(app, meter, first, by).await?)),
             None => None,
         },
         multiplier: new.multiplier,
@@ -175,7 +186,8 @@ impl Change {
         if old.account_id != account.id || account.state != State::Active {
             return Err(Error::conflict("account_not_active", "the meter's account is not active"));
         }
-        let ending = Ending { source: self.last, field: "final_reading", reason: self.reason.as_deref() };
+        let (source, reason) = (self.last.clone(), self.reason.as_deref());
+        let ending = Ending { source, field: "final_reading", registers_field: "final_registers", reason };
         let (last, value) = end_installation::end(conn, settings, &mut account, &old, ending, now)?;
         let new = self.begin(conn, settings, &old, (&last, value), now)?;
         let mut reviewed = Reviewed::default();
@@ -214,7 +226,7 @@ impl Change {
         now: Timestamp,
     ) -> Result<Installation, Error> {
         let multiplier = self.multiplier.unwrap_or(old.multiplier);
-        if let Some((meter, source)) = self.first {
+        if let Some((meter, source)) = self.first.clone() {
             let beginning = Beginning { meter, multiplier, source, reason: self.reason.as_deref() };
             return begin(conn, settings, old.account_id, beginning, now);
         }
@@ -224,6 +236,7 @@ impl Change {
             start_at: last.as_of,
             start_value: value,
             start_reading_id: last.id,
+            start_registers: store::installation::by_id(conn, old.id)?.end_registers,
             resettle_since: None,
             ..old.clone()
         };

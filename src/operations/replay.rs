@@ -1,6 +1,8 @@
 //! Replaying an account: its transactions from the first one on, reckoned again from readings, settled days and postings.
 //! The audit compares the whole of it, an explanation shows a span of it.
 
+mod registers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
@@ -88,12 +90,17 @@ pub struct Day {
     pub start: Boundary,
     /// The register at each change of the period, and where the day ends.
     pub ends: Vec<Boundary>,
+    /// Each billed period register where the day begins and where it ends; `start` and `ends` are their sums. Empty where the
+    /// total is billed.
+    pub registers: Vec<(Period, Boundary, Boundary)>,
     /// Its energies by period, after the multiplier, in the order of the day.
     pub energies: Vec<(Period, Energy)>,
 }
 
 /// A register's value that settlement used.
 pub struct Boundary {
+    /// The billed period register; none: the total.
+    pub register: Option<Period>,
     /// When the register stood so.
     pub at: Timestamp,
     /// The value, unwrapped, before the multiplier.
@@ -261,15 +268,23 @@ impl Replay {
         if (window, i64::from(version)) != (row.block_window, row.tariff_version) {
             wrong.push(format!("day {} counts in {} by version {}", row.day, row.block_window, row.tariff_version));
         }
-        let start = match self.ends.get(&(installation.id, day_before(row.day))) {
-            Some(before) => boundary(conn, midnight(row.day, &self.zone), before.end_value, &of_end(before))?,
-            None => boundary(conn, installation.start_at, installation.start_value, &[installation.start_reading_id])?,
-        };
         let settled = row.settled();
+        if !installation.start_registers.is_empty() {
+            let (start, reached, registers) = self.registers(conn, &row, &installation, end, wrong)?;
+            let energies: Vec<_> = settled.energies(start.value, installation.multiplier).collect();
+            return Ok(Some(self.day(row, installation, old, (start, vec![reached], registers), energies, wrong)));
+        }
+        let start = match self.ends.get(&(installation.id, day_before(row.day))) {
+            Some(before) => boundary(conn, midnight(row.day, &self.zone), before.end_value, &of_end(before), None)?,
+            None => {
+                let first = [installation.start_reading_id];
+                boundary(conn, installation.start_at, installation.start_value, &first, None)?
+            }
+        };
         let cuts = settled.cuts.iter().map(|cut| (cut.at, cut.value, cut.readings.clone()));
         let mut ends: Vec<Boundary> = Vec::new();
         for (at, value, readings) in cuts.chain([(end, row.end_value, settled.readings.clone())]) {
-            let mut reached = boundary(conn, at, value, &readings)?;
+            let mut reached = boundary(conn, at, value, &readings, None)?;
             // Nothing counts that is above what a removed meter showed last.
             reached.told = installation.end_value.map_or(reached.told, |last| reached.told.min(last));
             let floor = ends.last().map_or(start.value, |before| before.value);
@@ -277,12 +292,24 @@ impl Replay {
             ends.push(reached);
         }
         let energies: Vec<_> = settled.energies(start.value, installation.multiplier).collect();
+        Ok(Some(self.day(row, installation, old, (start, ends, Vec::new()), energies, wrong)))
+    }
+
+    fn day(
+        &mut self,
+        row: SettledDay,
+        installation: Installation,
+        old: Option<SettledDay>,
+        (start, ends, registers): (Boundary, Vec<Boundary>, Vec<(Period, Boundary, Boundary)>),
+        energies: Vec<(Period, Energy)>,
+        wrong: &mut Vec<String>,
+    ) -> Day {
         let energy = energies.iter().map(|(_, energy)| *energy).sum::<Energy>();
         if energy != row.energy {
             wrong.push(format!("day {} has {} kWh, replayed {energy}", row.day, row.energy));
         }
         self.ends.insert((row.installation_id, row.day), row.clone());
-        Ok(Some(Day { row, installation, old, start, ends, energies }))
+        Day { row, installation, old, start, ends, registers, energies }
     }
 
     /// What is wrong with a boundary's value: it is what its readings tell, never below the boundary before it, and above
@@ -304,12 +331,17 @@ impl Replay {
         {
             let from = midnight(day_of(first.as_of, &self.zone), &self.zone);
             let until = reached.readings.last().map_or(reached.at, |last| last.as_of);
-            let shown = store::reading::highest_between(conn, installation.meter_id, from, until)?;
+            let meter = installation.meter_id;
+            let shown = match reached.register {
+                None => store::reading::highest_between(conn, meter, from, until)?,
+                Some(period) => store::reading::highest_register_between(conn, meter, period, from, until)?,
+            };
             if shown.is_some_and(|shown| is <= shown) {
                 return Ok(None);
             }
         }
-        Ok(Some(format!("day {day} has {is} at {}, its readings say {least}", reached.at)))
+        let register = reached.register.map_or(String::new(), |period| format!(" in register {period}"));
+        Ok(Some(format!("day {day} has {is}{register} at {}, its readings say {least}", reached.at)))
     }
 }
 
@@ -318,21 +350,34 @@ fn of_end(row: &SettledDay) -> Vec<ReadingId> {
     std::iter::once(row.reading_id).chain(row.later_reading_id).collect()
 }
 
-/// A boundary with its readings, and what these tell.
-fn boundary(conn: &mut Conn, at: Timestamp, value: Energy, readings: &[ReadingId]) -> Result<Boundary, Error> {
+/// A boundary of a register, the total where none is named, with its readings, and what these tell.
+fn boundary(
+    conn: &mut Conn,
+    at: Timestamp,
+    value: Energy,
+    readings: &[ReadingId],
+    register: Option<Period>,
+) -> Result<Boundary, Error> {
     let readings = readings.iter().map(|id| store::reading::by_id(conn, *id)).collect::<Result<Vec<_>, _>>()?;
     let told = match readings.as_slice() {
         [] => Energy::ZERO,
-        [first] => first.unwrapped,
-        [first, later, ..] => between(first, later, at),
+        [first] => unwrapped(first, register),
+        [first, later, ..] => between((first, later), register, at),
     };
-    Ok(Boundary { at, value, told, readings })
+    Ok(Boundary { register, at, value, told, readings })
+}
+
+/// What a register showed, without its rollovers; 0 where the reading does not have it.
+fn unwrapped(reading: &Reading, register: Option<Period>) -> Energy {
+    let of = |period| reading.unwrapped_registers.get(&period).copied().unwrap_or_default();
+    register.map_or(reading.unwrapped, of)
 }
 
 /// A register's value between two readings.
-fn between(first: &Reading, later: &Reading, at: Timestamp) -> Energy {
+fn between((first, later): (&Reading, &Reading), register: Option<Period>, at: Timestamp) -> Energy {
     let span = i128::from(later.as_of.as_microsecond() - first.as_of.as_microsecond()).max(1);
     let since = i128::from(at.as_microsecond() - first.as_of.as_microsecond());
-    let rise = i128::from((later.unwrapped - first.unwrapped).get());
-    first.unwrapped + Energy::new(i64::try_from((rise * since).div_euclid(span)).unwrap_or(i64::MAX))
+    let (first, later) = (unwrapped(first, register), unwrapped(later, register));
+    let rise = i128::from((later - first).get());
+    first + Energy::new(i64::try_from((rise * since).div_euclid(span)).unwrap_or(i64::MAX))
 }

@@ -8,6 +8,7 @@ use domain::{
     ledger::{self, TransactionKind},
     money::{Carry, Money},
     notice::Notice,
+    reading::registers::ByPeriod,
     relay::Cause,
 };
 use jiff::Timestamp;
@@ -232,6 +233,8 @@ fn go_on(conn: &mut Conn, before: &Installation, account_id: AccountId) -> Resul
         end_value: None,
         end_reading_id: None,
         resettle_since: None,
+        start_registers: ended.end_registers,
+        end_registers: ByPeriod::new(),
         ..ended
     };
     Ok(store::installation::insert(conn, &installation)?)

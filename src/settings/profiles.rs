@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actors::ports;
-use domain::{energy::Energy, polling::Round, reading::MeterLimits, relay::RelayControl};
+use domain::{energy::Energy, polling::Round, reading::MeterLimits, relay::RelayControl, tariff::Period};
 use jiff::SignedDuration;
 use protocols::{Secret, dlt645::Password, qgdw376::LineSettings};
 use serde::Deserialize;
@@ -57,6 +57,8 @@ pub struct MeterProfile {
     pub line: LineSettings,
     /// What its registers can plausibly do.
     pub limits: MeterLimits,
+    /// The periods whose registers are billed, from the next installation on; empty: the total is.
+    pub billed: Vec<Period>,
 }
 
 /// The keys of a concentrator profile; see `config/profiles.toml`.
@@ -84,6 +86,8 @@ struct MeterKeys {
     relay_operator: u32,
     archive_password: String,
     periods: u8,
+    #[serde(default)]
+    billed: Billed,
     rate: u8,
     line: String,
     maximum_power_w: u32,
@@ -95,6 +99,27 @@ struct MeterKeys {
 enum Reconnect {
     Direct,
     Permit,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Billed {
+    #[default]
+    Total,
+    Periods,
+}
+
+impl Billed {
+    /// A meter's period registers are numbered in the order of [`Period::ALL`].
+    fn registers(self, kept: u8) -> Result<Vec<Period>, String> {
+        match self {
+            Self::Total => Ok(Vec::new()),
+            Self::Periods => {
+                within("periods", kept, 2, 5).map_err(|bad| format!("{bad} where they are billed"))?;
+                Ok(Period::ALL.iter().take(kept.into()).copied().collect())
+            }
+        }
+    }
 }
 
 impl TryFrom<ConcentratorKeys> for ConcentratorProfile {
@@ -145,6 +170,7 @@ impl TryFrom<MeterKeys> for MeterProfile {
             rate: keys.rate,
             line: LineSettings(line),
             limits: MeterLimits { maximum_power_w: keys.maximum_power_w, register_modulus: keys.register_modulus },
+            billed: keys.billed.registers(keys.periods)?,
         })
     }
 }

@@ -299,7 +299,10 @@ own_words! {
 
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 
-documents! { domain::tariff::TariffVersion }
+documents! {
+    domain::tariff::TariffVersion, domain::reading::registers::ByPeriod,
+    std::collections::BTreeMap<domain::tariff::Period, domain::settlement::Rise>,
+}
 
 /// Lists that are kept as JSON; diesel reads rows of a list by itself.
 macro_rules! lists {

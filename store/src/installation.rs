@@ -4,7 +4,9 @@ use diesel::prelude::*;
 use domain::{
     energy::Energy,
     ids::{AccountId, InstallationId, MeterId, ReadingId, SiteId},
-    settlement,
+    reading::registers::ByPeriod,
+    settlement::{self, registers::RegisterInstallation},
+    tariff::Period,
 };
 use jiff::{Timestamp, civil::Date};
 
@@ -40,6 +42,11 @@ row! {
         pub end_reading_id: Option<ReadingId>,
         /// Readings from here on may change settled days, which was not looked into yet.
         pub resettle_since: Option<Timestamp>,
+        /// The period registers that are billed, and what each showed at the start, unwrapped; the start value is their sum.
+        /// Empty: the total is billed. Fixed once and for all.
+        pub start_registers: ByPeriod,
+        /// What each of them showed at the end, unwrapped; the end value is their sum.
+        pub end_registers: ByPeriod,
     }
 }
 
@@ -53,6 +60,19 @@ impl Installation {
             multiplier: self.multiplier,
             end: self.end_at.zip(self.end_value),
         }
+    }
+
+    /// As settlement needs it where its period registers are billed; none where its total is.
+    #[must_use]
+    pub fn registers(&self) -> Option<RegisterInstallation> {
+        let (whole, start, end) = (self.settlement(), self.start_registers.clone(), self.end_registers.clone());
+        (!start.is_empty()).then_some(RegisterInstallation { whole, start, end })
+    }
+
+    /// The periods whose registers are billed; none where its total is.
+    #[must_use]
+    pub fn billed(&self) -> Vec<Period> {
+        self.start_registers.keys().copied().collect()
     }
 }
 
@@ -142,17 +162,25 @@ pub fn live_page(
         .load(c))
 }
 
-/// Ends an installation with the last reading of its meter.
+/// Ends an installation with the last reading of its meter: the value that is billed, or that of each billed register and
+/// their sum.
 ///
 /// # Errors
 /// [`crate::Error::Stale`] where it ended already.
-pub fn end(conn: &mut Conn, id: InstallationId, at: Timestamp, value: Energy, reading: ReadingId) -> Result<()> {
+pub fn end(
+    conn: &mut Conn,
+    id: InstallationId,
+    at: Timestamp,
+    (value, registers): (Energy, &ByPeriod),
+    reading: ReadingId,
+) -> Result<()> {
     let rows = on!(conn, |c| diesel::update(installations::table.find((val(id.site()), val(id))))
         .filter(installations::end_at.is_null())
         .set((
             installations::end_at.eq(val(Some(at))),
             installations::end_value.eq(val(Some(value))),
             installations::end_reading_id.eq(val(Some(reading))),
+            installations::end_registers.eq(val(registers)),
         ))
         .execute(c))?;
     if rows > 0 { Ok(()) } else { Err(crate::Error::Stale) }

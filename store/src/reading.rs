@@ -9,7 +9,9 @@ use diesel::prelude::*;
 use domain::{
     energy::Energy,
     ids::{ConcentratorId, MeterId, ReadingId},
-    reading::{Kind, Known, Neighbour, Quality, Registers, TimeSource},
+    reading::{Kind, Known, Neighbour, Quality, Registers, TimeSource, registers::ByPeriod},
+    settlement::registers::KnownRegisters,
+    tariff::Period,
 };
 use jiff::Timestamp;
 
@@ -78,6 +80,8 @@ row! {
         pub resolution: Energy,
         /// Why it is suspect, or who entered it.
         pub reason: Option<String>,
+        /// The billed period registers with their rollovers counted; empty where one of them is missing, or the total is billed.
+        pub unwrapped_registers: ByPeriod,
     }
 }
 
@@ -231,6 +235,83 @@ pub fn known_between(conn: &mut Conn, meter: MeterId, from: Timestamp, to: Times
         .select((readings::id, readings::as_of, readings::kind, readings::unwrapped))
         .load(c))?;
     Ok(rows.into_iter().map(|(id, as_of, kind, total)| Known { id, as_of, kind, total }).collect())
+}
+
+/// The nearest good readings of a meter before and after an instant, not at it, in which no billed register is missing.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn register_neighbours(
+    conn: &mut Conn,
+    meter: MeterId,
+    instant: Timestamp,
+) -> Result<(Option<Reading>, Option<Reading>)> {
+    let before = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.lt(val(instant)))
+        .filter(readings::unwrapped_registers.ne(val(ByPeriod::new())))
+        .filter(good!())
+        .order((readings::as_of.desc(), readings::id.desc()))
+        .select(Reading::as_select())
+        .first(c)
+        .optional())?;
+    let after = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.gt(val(instant)))
+        .filter(readings::unwrapped_registers.ne(val(ByPeriod::new())))
+        .filter(good!())
+        .order((readings::as_of, readings::id))
+        .select(Reading::as_select())
+        .first(c)
+        .optional())?;
+    Ok((before, after))
+}
+
+/// The billed registers of a meter's good readings from one instant to another, both included, by time; readings in which
+/// one is missing are left out.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn known_registers_between(
+    conn: &mut Conn,
+    meter: MeterId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<KnownRegisters>> {
+    let rows: Vec<(ReadingId, Timestamp, Kind, ByPeriod)> = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.between(val(from), val(to)))
+        .filter(readings::unwrapped_registers.ne(val(ByPeriod::new())))
+        .filter(good!())
+        .order((readings::as_of, readings::id))
+        .select((readings::id, readings::as_of, readings::kind, readings::unwrapped_registers))
+        .load(c))?;
+    let known = |(id, as_of, kind, registers)| KnownRegisters { id, as_of, kind, registers };
+    Ok(rows.into_iter().map(known).collect())
+}
+
+/// The highest that a billed register showed from one instant to another, both included, in readings of every quality,
+/// unwrapped.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn highest_register_between(
+    conn: &mut Conn,
+    meter: MeterId,
+    period: Period,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Option<Energy>> {
+    let rows: Vec<ByPeriod> = on!(conn, |c| readings::table
+        .filter(readings::site_id.eq(val(meter.site())))
+        .filter(readings::meter_id.eq(val(meter)))
+        .filter(readings::as_of.between(val(from), val(to)))
+        .select(readings::unwrapped_registers)
+        .load(c))?;
+    Ok(rows.iter().filter_map(|registers| registers.get(&period)).max().copied())
 }
 
 /// The highest register that a meter showed from one instant to another, both included, of every quality, unwrapped.

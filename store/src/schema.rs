@@ -149,6 +149,7 @@ tables! {
         copied_at -> Nullable<Instant>,
         resolution -> Number,
         reason -> Nullable<Text>,
+        unwrapped_registers -> Word,
     }
 
     read_requests (site_id, id) {
@@ -235,6 +236,8 @@ tables! {
         end_value -> Nullable<Number>,
         end_reading_id -> Nullable<Number>,
         resettle_since -> Nullable<Instant>,
+        start_registers -> Word,
+        end_registers -> Word,
     }
 
     transactions (site_id, id) {
@@ -277,6 +280,7 @@ tables! {
         installation_id -> Number,
         period -> Word,
         cuts -> Word,
+        registers -> Word,
     }
 
     settled_energies (site_id, account_id, block_window, tariff_version, period) {

@@ -52,6 +52,8 @@ row! {
         pub period: Period,
         /// The changes of the period before that.
         pub cuts: Vec<settlement::Cut>,
+        /// Each billed period register over the day; empty where the total is billed. The end value is their sum.
+        pub registers: BTreeMap<Period, settlement::Rise>,
     }
 }
 
@@ -65,6 +67,7 @@ impl SettledDay {
             readings: std::iter::once(self.reading_id).chain(self.later_reading_id).collect(),
             period: self.period,
             cuts: self.cuts.clone(),
+            registers: self.registers.clone(),
         }
     }
 

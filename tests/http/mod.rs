@@ -12,6 +12,7 @@ mod holds;
 mod jobs;
 mod outages;
 mod receipts;
+mod registers;
 mod relay_order_groups;
 mod reversal;
 mod rights;
@@ -34,7 +35,7 @@ use store::{Db, api_key::Role};
 use wattgate::{app::App, http, keys, settings};
 
 /// Small limits, so that tests reach them.
-const SETTINGS: &str = "
+const SETTINGS: &str = r#"
 [http]
 body_bytes = 4096
 page_rows = 2
@@ -44,7 +45,20 @@ transactions = 3
 rows = 2
 [receipts]
 reprints = 2
-";
+[profiles.meter.shop]
+relay_control = "plain"
+reconnect = "direct"
+relay_password = "000000"
+relay_password_level = 2
+relay_operator = 0
+archive_password = "000000000000"
+periods = 4
+billed = "periods"
+rate = 0
+line = "6B"
+maximum_power_w = 22000
+register_modulus = "1000000.0000"
+"#;
 
 /// A head end with an empty database in memory, no concentrators, and an administrator.
 pub struct Api {

@@ -96,7 +96,13 @@ impl Sequence {
         let live: Vec<usize> = self.books.accounts[account].live().map(|count| count.meter).collect();
         live.iter().for_each(|meter| self.ends(account, *meter));
         let total = |meter: usize| Energy::new(self.shown(meter));
-        live.iter().map(|meter| FinalReading { meter_id: self.meters[*meter].id, total: total(*meter) }).collect()
+        live.iter()
+            .map(|meter| FinalReading {
+                meter_id: self.meters[*meter].id,
+                total: total(*meter),
+                registers: Default::default(),
+            })
+            .collect()
     }
 
     fn count_from_now(&self, meter: usize, multiplier: i64) -> Count {
@@ -168,6 +174,7 @@ impl Sequence {
             meter_id: self.meters[meter].id,
             multiplier: Some(multiplier),
             initial_reading: Some(Energy::new(self.shown(meter))),
+            initial_registers: Default::default(),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(credit)),
             opening_debt: None,
@@ -208,7 +215,9 @@ impl Sequence {
             new_meter_id: new.map(id),
             multiplier: Some(multiplier),
             final_reading: Some(Energy::new(self.shown(old))),
+            final_registers: Default::default(),
             initial_reading: new.map(|meter| Energy::new(self.shown(meter))),
+            initial_registers: Default::default(),
             reason: Some("burnt".to_owned()),
         };
         let key = self.key();
@@ -238,6 +247,7 @@ impl Sequence {
             meter_id: self.meters[meter].id,
             multiplier: Some(multiplier),
             initial_reading: Some(Energy::new(self.shown(meter))),
+            initial_registers: Default::default(),
             reason: "a second floor".to_owned(),
         };
         let key = self.key();
@@ -257,6 +267,7 @@ impl Sequence {
         let Some(meter) = live.last().copied() else { return };
         let how = RemoveMeter {
             final_reading: Some(Energy::new(self.shown(meter))),
+            final_registers: Default::default(),
             reason: "floor let".to_owned(),
             disconnect: false,
         };

@@ -63,7 +63,7 @@ async fn two_days_later(home: &Home) {
 
 pub(super) fn closing(home: &Home, total: &str) -> CloseAccount {
     CloseAccount {
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh(total) }],
+        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh(total), registers: Default::default() }],
         reason: "moved out".to_owned(),
         tender: Tender::Cash,
         terminal: "till-1".to_owned(),
@@ -210,6 +210,7 @@ async fn a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it(databas
         meter_id: home.meter,
         multiplier: None,
         initial_reading: Some(kwh("1001")),
+        initial_registers: Default::default(),
         reason: Some("read on site".to_owned()),
         opening_credit: Some(Money::new(CREDIT)),
         opening_debt: None,
@@ -227,7 +228,7 @@ async fn another_customer_goes_on_with_the_meter_and_the_balance(database: Datab
     let to = TransferAccount {
         customer_id: home.customer("Wu").await,
         number: Some("W-1".to_owned()),
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1022") }],
+        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1022"), registers: Default::default() }],
         reason: "sold the flat".to_owned(),
         write_off: false,
     };

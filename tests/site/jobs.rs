@@ -143,6 +143,7 @@ impl Home {
             meter_id: meter,
             multiplier: None,
             initial_reading: Some(kwh("1000")),
+            initial_registers: Default::default(),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(CREDIT)),
             opening_debt: None,

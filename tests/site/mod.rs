@@ -19,6 +19,7 @@ mod outage;
 mod outages;
 mod permit;
 mod receipts;
+mod registers;
 mod replacement;
 mod settlement;
 mod several_meters;

@@ -46,7 +46,9 @@ fn by_hand(meter: MeterId, last: &str, first: &str) -> ReplaceMeter {
         new_meter_id: Some(meter),
         multiplier: None,
         final_reading: Some(kwh(last)),
+        final_registers: Default::default(),
         initial_reading: Some(kwh(first)),
+        initial_registers: Default::default(),
         reason: Some("burnt".to_owned()),
     }
 }
@@ -166,7 +168,9 @@ async fn another_multiplier_counts_from_its_reading_on(database: Database) {
         new_meter_id: None,
         multiplier: Some(4),
         final_reading: Some(kwh("1006")),
+        final_registers: Default::default(),
         initial_reading: None,
+        initial_registers: Default::default(),
         reason: Some("new transformers".to_owned()),
     };
     let replacement = replaced(&mut home, change).await;

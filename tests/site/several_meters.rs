@@ -47,6 +47,7 @@ fn by_hand(meter_id: MeterId, first: &str, multiplier: u32) -> AttachMeter {
         meter_id,
         multiplier: Some(multiplier),
         initial_reading: Some(kwh(first)),
+        initial_registers: Default::default(),
         reason: "a second floor".to_owned(),
     }
 }
@@ -115,7 +116,12 @@ async fn a_removed_meter_ends_with_its_last_reading_and_the_others_count_on(data
     let (home, second) = two_floors(&database).await;
     home.at("04 20:00");
     home.arrives(&[home.reading(Kind::Instant, "04 20:00", "1006")]).await;
-    let how = RemoveMeter { final_reading: Some(kwh("52")), reason: "floor let".to_owned(), disconnect: false };
+    let how = RemoveMeter {
+        final_reading: Some(kwh("52")),
+        final_registers: Default::default(),
+        reason: "floor let".to_owned(),
+        disconnect: false,
+    };
     let removed = remove(&home.app, second, how.clone(), "remove-1", "tests").await.unwrap();
     assert_eq!(removed.final_reading, kwh("52"));
     assert_eq!(home.used().await, (600, 800), "posted with the removal; the first meter goes up the blocks from there");
@@ -136,7 +142,12 @@ async fn a_removed_meter_ends_with_its_last_reading_and_the_others_count_on(data
 async fn the_last_meter_is_not_removed_and_no_meter_counts_twice(database: Database) {
     let home = Home::priced(&database, tiers()).await;
     home.at("04 09:00");
-    let how = RemoveMeter { final_reading: Some(kwh("1001")), reason: "why not".to_owned(), disconnect: false };
+    let how = RemoveMeter {
+        final_reading: Some(kwh("1001")),
+        final_registers: Default::default(),
+        reason: "why not".to_owned(),
+        disconnect: false,
+    };
     let refused = remove(&home.app, home.meter, how, "remove-1", "tests").await.unwrap_err();
     assert_eq!(code(&refused), "last_meter");
     let twice = attach(&home.app, home.account, by_hand(home.meter, "50", 1), "attach-1", "tests").await.unwrap_err();
@@ -182,7 +193,7 @@ async fn supply_is_cut_and_restored_at_every_meter(database: Database) {
 async fn an_account_closes_with_the_last_readings_of_all_its_meters(database: Database) {
     let (home, second) = two_floors(&database).await;
     home.at("04 20:00");
-    let last = |meter_id, total| FinalReading { meter_id, total: kwh(total) };
+    let last = |meter_id, total| FinalReading { meter_id, total: kwh(total), registers: Default::default() };
     let how = CloseAccount {
         final_readings: vec![last(home.meter, "1006"), last(second, "52")],
         reason: "moved out".to_owned(),

@@ -94,7 +94,9 @@ impl Place {
             new_meter_id: Some(new),
             multiplier: None,
             final_reading: Some(last),
+            final_registers: Default::default(),
             initial_reading: Some(kwh("0")),
+            initial_registers: Default::default(),
             reason: Some("verification is due".to_owned()),
         };
         replace_meter::replace(&self.home.app, old, by_hand, "replace-1", "tests").await.unwrap();

@@ -119,6 +119,7 @@ impl Home {
             meter_id: meter,
             multiplier: Some(terms.multiplier),
             initial_reading: Some(terms.register),
+            initial_registers: Default::default(),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(terms.credit)),
             opening_debt: None,

@@ -1,6 +1,9 @@
 //! Emergency credit (应急额度): a limit that a customer in need may use once per credit episode, never a posting.
 
-use crate::money::Money;
+use crate::{
+    bug::{Bug, is_planted},
+    money::Money,
+};
 
 use super::{Credit, Limits};
 
@@ -76,7 +79,7 @@ pub fn activate(credit: &Credit, available: Money, limits: &Limits) -> Result<Cr
     }
     let mut next = *credit;
     let episode = next.episode.as_mut().ok_or(NotActivated::NoEpisode)?;
-    if episode.emergency.is_some() {
+    if episode.emergency.is_some() && !is_planted(Bug::RenewEmergencyCredit) {
         return Err(NotActivated::Used);
     }
     episode.emergency = Some(Emergency::Granted);

@@ -129,10 +129,15 @@ pub struct Decision {
     pub causes: Causes,
 }
 
+/// Whether credit decides over supply.
+fn decided_over(state: State) -> bool {
+    state == State::Active || state == State::Suspended && is_planted(Bug::DecideSuspended)
+}
+
 /// Decides over one meter of an account.
 #[must_use]
 pub fn decide(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Timestamp) -> Decision {
-    if account.state != State::Active {
+    if !decided_over(account.state) {
         return Decision { verdict: Verdict::Nothing, causes: meter.causes.clone() };
     }
     if account.limits.disconnect_due(account.available) {
@@ -297,7 +302,7 @@ pub fn authorize(
         (Action::Reconnect, _) => meter.causes.is_empty(),
         (Action::Disconnect, Cause::Credit) => {
             let due = account
-                .filter(|account| account.state == State::Active && account.limits.disconnect_due(account.available));
+                .filter(|account| decided_over(account.state) && account.limits.disconnect_due(account.available));
             if let Some(account) = due {
                 holding = guards(account, meter, site, now);
                 if site.policy.disconnection.automatic == AutomaticDisconnection::ReportOnly {

@@ -34,7 +34,14 @@ fn from(start_at: &str, start_value: &str) -> Installation {
 
 fn settled(date: &str, end_value: &str, readings: &[i64]) -> SettledDay {
     let readings = readings.iter().map(|id| reading_id(*id)).collect();
-    SettledDay { day: day(date), end_value: kwh(end_value), readings, period: Period::Flat, cuts: Vec::new() }
+    SettledDay {
+        day: day(date),
+        end_value: kwh(end_value),
+        readings,
+        period: Period::Flat,
+        cuts: Vec::new(),
+        registers: BTreeMap::new(),
+    }
 }
 
 /// A day long before any of the tests.

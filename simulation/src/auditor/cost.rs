@@ -55,17 +55,18 @@ impl Used {
     /// What all of it costs, exactly, in 1e-10 currency units.
     pub fn cost(&self, versions: &[Version]) -> i128 {
         let mut sum = 0;
-        let mut counted = (Date::MIN, 0);
+        // What each kind of window that begins on a day counted so far.
+        let mut counted: BTreeMap<(Date, bool), i64> = BTreeMap::new();
         for ((window, place, first_day, at_peak), energy) in &self.0 {
-            // In a window the versions follow each other up the blocks.
-            let before = if counted.0 == *window { counted.1 } else { 0 };
             if let Some(version) = versions.get(*place) {
+                // In a window the versions follow each other up the blocks.
+                let before = counted.entry((*window, version.window_start_month.is_some())).or_default();
                 let upto = |energy| first(version, energy, (*window, *first_day));
-                sum += upto(before + energy) - upto(before);
+                sum += upto(*before + energy) - upto(*before);
+                *before += energy;
                 let price = version.peak.map_or(0, |peak| if *at_peak { peak.peak.get() } else { peak.valley.get() });
                 sum += i128::from(*energy) * i128::from(price);
             }
-            counted = (*window, before + energy);
         }
         sum
     }

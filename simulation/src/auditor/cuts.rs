@@ -64,6 +64,9 @@ impl Grounds<'_> {
         if self.people.surely_guarded(order.meter, account, first, self.now) {
             return wrong("it was guarded");
         }
+        if self.people.suspended_surely(true, account, first, self.now) {
+            return wrong("it was suspended");
+        }
         // By the head end's clock: its hours are those that people live by, wherever it is.
         if let Some(mercy) = mercy(line.at, self.rules) {
             return wrong(mercy);
@@ -74,7 +77,9 @@ impl Grounds<'_> {
         if line.evidence.is_none_or(|as_of| as_of < shift(line.at, -self.rules.reading_freshness)) {
             return wrong(&format!("its last good reading was of {:?}", line.evidence));
         }
-        if let Some(left) = left.filter(|left| *left > Money::ZERO - self.rules.overdraft) {
+        let helped = self.people.aid.surely_helped(account);
+        let limit = self.rules.overdraft + if helped { self.rules.emergency } else { Money::ZERO };
+        if let Some(left) = left.filter(|left| *left > Money::ZERO - limit) {
             return wrong(&format!("it had {left} left at {last}"));
         }
         Ok(())

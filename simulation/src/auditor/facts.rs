@@ -24,6 +24,10 @@ pub struct Rules {
     pub tariffs: BTreeMap<TariffId, Vec<Version>>,
     /// How far below zero an account may go before it is cut.
     pub overdraft: Money,
+    /// How much further a customer in need may go who asks for it; 0: not offered.
+    pub emergency: Money,
+    /// Where credit is low.
+    pub low: Money,
     /// How much above the end of its overdraft an account is restored.
     pub restore_margin: Money,
     /// Local times, `[from, to)`, in which nobody is cut; one whose end is not after its begin goes over midnight.
@@ -176,6 +180,70 @@ pub enum Request {
         /// Whether what it owes is written off.
         write_off: bool,
     },
+    /// Enter a debt.
+    Owe {
+        /// Idempotency key.
+        key: String,
+        /// Who owes it.
+        account: AccountId,
+        /// How much.
+        amount: Money,
+        /// The share of vends that recovers it, in millionths.
+        share_ppm: u32,
+        /// Most that a week's vends recover.
+        weekly_cap: Option<Money>,
+    },
+    /// Write a debt off.
+    Forgive {
+        /// Idempotency key.
+        key: String,
+        /// Who owed it.
+        account: AccountId,
+        /// How much; none: all of it.
+        amount: Option<Money>,
+    },
+    /// Give money: to one account, or to those of a batch, whose key then begins with `batch`.
+    Give {
+        /// Idempotency key.
+        key: String,
+        /// To whom, and how much.
+        lines: Vec<(AccountId, Money)>,
+    },
+    /// Give an account another tariff.
+    Tariff {
+        /// Which.
+        account: AccountId,
+        /// The tariff.
+        tariff: TariffId,
+        /// The first local day it holds for.
+        from: Date,
+    },
+    /// Suspend an account, or let it go on.
+    Suspend {
+        /// Which.
+        account: AccountId,
+        /// Suspended.
+        on: bool,
+    },
+    /// Attach a further meter to an account.
+    Attach {
+        /// The account.
+        account: AccountId,
+        /// The meter, whose relay can be moved.
+        meter: MeterId,
+    },
+    /// Remove one of an account's meters.
+    Remove {
+        /// The meter.
+        meter: MeterId,
+    },
+    /// Activate emergency credit.
+    Help {
+        /// Idempotency key.
+        key: String,
+        /// Whose.
+        account: AccountId,
+    },
     /// An operator's order to a relay: off adds the cause `operator`, on lifts it.
     Order {
         /// Idempotency key.
@@ -312,7 +380,7 @@ pub struct MeterTruth {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{invariant}: {detail}")]
 pub struct Violation {
-    /// The rule that does not hold: `I1` to `I8`, `restore`, `cut`, `free energy` or `double charge`.
+    /// The rule that does not hold: `I1` to `I8`, `restore`, `cut`, `emergency`, `free energy` or `double charge`.
     pub invariant: &'static str,
     /// What was found.
     pub detail: String,

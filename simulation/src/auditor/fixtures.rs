@@ -61,6 +61,8 @@ pub fn rules() -> Rules {
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
         tariffs: BTreeMap::from([(tariff(), vec![version])]),
         overdraft: Money::ZERO,
+        emergency: Money::ZERO,
+        low: Money::ZERO,
         restore_margin: Money::new(1),
         friendly_hours: Vec::new(),
         protected_weekdays: Vec::new(),
@@ -82,6 +84,8 @@ pub fn vend(key: &str, of: i64, amount: i64, receipt: &str) -> VendSeen {
         receipt: receipt.to_owned(),
         receipt_number: "t-1".to_owned(),
         told_balance: None,
+        at: at(0),
+        available_after: None,
     }
 }
 
@@ -118,10 +122,12 @@ pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
     AccountSeen {
         version,
         active: true,
+        suspended: false,
         opened_at: None,
         fixed_to: None,
         closed_at: None,
         posted: Money::new(posted),
+        debt: Money::ZERO,
         carry,
         warned_at: None,
         available: None,

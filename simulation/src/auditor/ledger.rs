@@ -11,12 +11,12 @@ use domain::{
 use jiff::{Timestamp, civil::Date};
 
 use super::{
-    Version, Violation,
-    cost::{Used, When, whole},
+    Rules, Violation,
     fixed::due,
+    owed::Owed,
     people::People,
     seen::{AccountSeen, DaySeen, InstallationSeen, Kind, RefundSeen, ReversalSeen, Seen, TransactionSeen, VendSeen},
-    spans,
+    settled::{Tariffs, prices, settled_cost},
     time::local,
 };
 
@@ -27,13 +27,15 @@ pub struct Ledger {
     /// What every ledger account has.
     sums: BTreeMap<String, i128>,
     vends: BTreeMap<String, VendSeen>,
-    /// What transactions of vends and reversals posted, and the balance after them.
-    sold: BTreeMap<TransactionId, (Money, Money)>,
+    /// What transactions of vends, reversals and the like moved to a balance, what was paid by them, and the balance after.
+    sold: BTreeMap<TransactionId, (Money, Money, Money)>,
     /// By the keys of their vends.
     reversals: BTreeMap<String, ReversalSeen>,
     /// Receipts of refunds, and their numbers.
     refunds: BTreeSet<String>,
     refund_numbers: BTreeSet<String>,
+    /// Debts, write-offs of them and subsidies: amounts by the keys of their transactions.
+    aid: BTreeMap<String, Money>,
 }
 
 /// What an account's money is made of.
@@ -41,8 +43,10 @@ pub struct Ledger {
 pub struct Account {
     sequence: i64,
     opening: Money,
-    /// Paid in, by its vends, and not taken back.
+    /// Paid in or given, less what recovered debt, and not taken back.
     sold: Money,
+    /// What it owes apart from that.
+    owed: Owed,
     /// Posted for energy.
     charged: Money,
     /// Paid back, less what was written off, and the keys of it.
@@ -50,13 +54,13 @@ pub struct Account {
     /// Posted for what comes whatever is used, the most of it at any time, and what for.
     fixed: (Money, Money, BTreeSet<String>),
     /// The meters that count for it, or did, one after the other.
-    installations: BTreeMap<(Timestamp, InstallationId), InstallationSeen>,
+    pub installations: BTreeMap<(Timestamp, InstallationId), InstallationSeen>,
     /// The newest revision of its settled days.
-    days: BTreeMap<(InstallationId, Date), DaySeen>,
+    pub days: BTreeMap<(InstallationId, Date), DaySeen>,
     /// The day on which it was opened.
-    opened: Date,
+    pub opened: Date,
     /// Rows that were found right.
-    right: Option<(Money, i64)>,
+    right: Option<(Money, i64, Money)>,
 }
 
 impl Account {
@@ -65,14 +69,15 @@ impl Account {
         self.opening
     }
 
-    /// Opening credit and vends that were not reversed, less what was charged whatever was used and what was paid back.
+    /// Opening credit, subsidies, and vends that were not reversed without what recovered debt; less what was charged whatever
+    /// was used and what was paid back.
     pub fn for_energy(&self) -> Money {
         self.opening + self.sold - self.fixed.0 - self.given.0
     }
 
-    /// The most that was ever charged whatever was used, and what was paid back.
+    /// The most that was ever charged whatever was used or recovered debt, and what was paid back.
     pub fn taken(&self) -> Money {
-        self.fixed.1 + self.given.0
+        self.fixed.1 + self.owed.sum.1 + self.given.0
     }
 
     /// A meter's register at the end of each settled day.
@@ -90,10 +95,10 @@ impl Ledger {
     pub fn look(&mut self, seen: &Seen, people: &People, tariffs: &Tariffs<'_>) -> Result<(), Violation> {
         if seen.whole {
             let before = std::mem::take(self);
-            self.take(seen, people)?;
+            self.take(seen, people, tariffs.rules)?;
             before.is_part_of(self)?;
         } else {
-            self.take(seen, people)?;
+            self.take(seen, people, tariffs.rules)?;
         }
         for (id, row) in &seen.accounts {
             self.account(*id, row, tariffs)?;
@@ -116,6 +121,11 @@ impl Ledger {
     /// All reversals, by the keys of their vends.
     pub fn reversals(&self) -> &BTreeMap<String, ReversalSeen> {
         &self.reversals
+    }
+
+    /// What was entered as debt, written off of it, or given, by the keys of transactions.
+    pub fn aid(&self) -> &BTreeMap<String, Money> {
+        &self.aid
     }
 
     /// The receipts of all refunds.
@@ -151,7 +161,10 @@ impl Ledger {
         self.accounts.get(&account)
     }
 
-    fn take(&mut self, seen: &Seen, people: &People) -> Result<(), Violation> {
+    fn take(&mut self, seen: &Seen, people: &People, rules: &Rules) -> Result<(), Violation> {
+        let vends: BTreeMap<TransactionId, &VendSeen> = seen.vends.iter().map(|row| (row.transaction, row)).collect();
+        let reversals: BTreeMap<TransactionId, &ReversalSeen> =
+            seen.reversals.iter().map(|row| (row.transaction, row)).collect();
         for installation in &seen.installations {
             let account = self.accounts.entry(installation.account).or_default();
             let before = account.installations.insert((installation.start_at, installation.id), installation.clone());
@@ -160,7 +173,9 @@ impl Ledger {
             }
         }
         for transaction in &seen.transactions {
-            self.post(transaction, people)?;
+            let id = transaction.id;
+            let counter = (vends.get(&id).copied(), reversals.get(&id).copied());
+            self.post(transaction, counter, people, rules)?;
         }
         for vend in &seen.vends {
             self.sell(vend, people)?;
@@ -177,24 +192,16 @@ impl Ledger {
         Ok(())
     }
 
-    fn post(&mut self, one: &TransactionSeen, people: &People) -> Result<(), Violation> {
+    fn post(
+        &mut self,
+        one: &TransactionSeen,
+        (vend, reversal): (Option<&VendSeen>, Option<&ReversalSeen>),
+        people: &People,
+        rules: &Rules,
+    ) -> Result<(), Violation> {
         let wrong = |detail: String| Err(Violation::of("I1", format!("transaction {}: {detail}", one.id)));
+        let (moved, owed) = self.moves(one)?;
         let balance = format!("balance:{}", one.account);
-        let mut moved = Money::ZERO;
-        for (from, to, amount) in &one.postings {
-            if *amount <= Money::ZERO || from == to {
-                return wrong(format!("posts {amount} from {from} to {to}"));
-            }
-            *self.sums.entry(from.clone()).or_default() -= i128::from(amount.get());
-            *self.sums.entry(to.clone()).or_default() += i128::from(amount.get());
-            if *from == balance {
-                moved = moved - *amount;
-            } else if *to == balance {
-                moved = moved + *amount;
-            } else {
-                return wrong(format!("moves money from {from} to {to} past {balance}"));
-            }
-        }
         let account = self.accounts.entry(one.account).or_default();
         account.right = None;
         if one.sequence != account.sequence + 1 {
@@ -206,12 +213,24 @@ impl Ledger {
         if one.balance_after.is_some_and(|told| told != balance) {
             return wrong(format!("leaves {balance}, and says {:?}", one.balance_after));
         }
+        account.owed.post(one, (moved, owed, balance), (vend, reversal), people, rules)?;
+        let aid = matches!(one.kind, Kind::Debt | Kind::Subsidy) || one.kind == Kind::WriteOff && owed != Money::ZERO;
+        if aid && self.aid.insert(one.key.clone(), moved - owed).is_some() {
+            return wrong(format!("posts {moved} a second time, as {}", one.key));
+        }
         match one.kind {
+            Kind::Debt => {}
+            Kind::WriteOff if owed != Money::ZERO => {}
+            Kind::DebtRecovery => account.given.0 = account.given.0 - moved,
+            Kind::Subsidy if !people.aid.asked_to_give(&one.key, one.account, moved) => {
+                return wrong(format!("gives {moved}, which nobody asked for"));
+            }
+            Kind::Subsidy => account.sold = account.sold + moved,
             Kind::Opening if one.sequence != 1 || !people.asked_to_open(one.account, moved) => {
                 return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
             }
             Kind::Opening => account.opening = moved,
-            Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, (moved, balance))),
+            Kind::Vend | Kind::Reversal => drop(self.sold.insert(one.id, (moved, moved - owed, balance))),
             Kind::Refund if !people.leaving.asked_to_pay_out(&one.key, one.account, -moved) => {
                 return wrong(format!("pays {moved} out, which nobody asked for"));
             }
@@ -223,7 +242,7 @@ impl Ledger {
             }
             Kind::Refund | Kind::WriteOff => {
                 account.given.0 = account.given.0 - moved;
-                self.sold.insert(one.id, (moved, balance));
+                self.sold.insert(one.id, (moved, moved, balance));
             }
             Kind::Charge => account.charged = account.charged - moved,
             Kind::Fixed if !account.fixed.2.insert(one.object.clone()) => {
@@ -237,17 +256,42 @@ impl Ledger {
         Ok(())
     }
 
+    /// What a transaction moves to its account's balance, and what is owed more after it.
+    fn moves(&mut self, one: &TransactionSeen) -> Result<(Money, Money), Violation> {
+        let wrong = |detail: String| Err(Violation::of("I1", format!("transaction {}: {detail}", one.id)));
+        let (balance, debt) = (format!("balance:{}", one.account), format!("debt:{}", one.account));
+        let (mut moved, mut owed) = (Money::ZERO, Money::ZERO);
+        for (from, to, amount) in &one.postings {
+            if *amount <= Money::ZERO || from == to {
+                return wrong(format!("posts {amount} from {from} to {to}"));
+            }
+            *self.sums.entry(from.clone()).or_default() -= i128::from(amount.get());
+            *self.sums.entry(to.clone()).or_default() += i128::from(amount.get());
+            let part = |of: &str| match (from == of, to == of) {
+                (true, _) => Money::ZERO - *amount,
+                (_, true) => *amount,
+                _ => Money::ZERO,
+            };
+            (moved, owed) = (moved + part(&balance), owed - part(&debt));
+            if ![from, to].into_iter().any(|of| *of == balance || *of == debt) {
+                return wrong(format!("moves money from {from} to {to} past {balance}"));
+            }
+        }
+        Ok((moved, owed))
+    }
+
     fn sell(&mut self, row: &VendSeen, people: &People) -> Result<(), Violation> {
         people.asked_to_sell(row)?;
         let posted = self.sold.get(&row.transaction).copied();
-        if posted.is_none_or(|(moved, left)| moved != row.amount || row.told_balance.is_some_and(|told| told != left)) {
+        let right = |(_, paid, left)| paid == row.amount && row.told_balance.is_none_or(|told| told == left);
+        let Some((moved, ..)) = posted.filter(|posted| right(*posted)) else {
             return Err(Violation::of("I1", format!("vend {row:?}, posted {posted:?}")));
-        }
+        };
         if let Some(before) = self.vends.insert(row.key.clone(), row.clone()) {
             return Err(Violation::of("I2", format!("two vends with one key: {before:?} and {row:?}")));
         }
         let account = self.accounts.entry(row.account).or_default();
-        account.sold = account.sold + row.amount;
+        account.sold = account.sold + moved;
         account.right = None;
         Ok(())
     }
@@ -259,22 +303,23 @@ impl Ledger {
             return Err(Violation::of("I3", format!("reversal {row:?}, of vend {vend:?}")));
         }
         let posted = self.sold.get(&row.transaction).copied();
-        if posted.is_none_or(|(moved, left)| moved != -row.amount || row.told_balance.is_some_and(|told| told != left))
-        {
+        let right = |(_, paid, left)| paid == -row.amount && row.told_balance.is_none_or(|told| told == left);
+        let Some((moved, ..)) = posted.filter(|posted| right(*posted)) else {
             return Err(Violation::of("I1", format!("reversal {row:?}, posted {posted:?}")));
-        }
+        };
         if let Some(before) = self.reversals.insert(row.vend.clone(), row.clone()) {
             return Err(Violation::of("I2", format!("two reversals of one vend: {before:?} and {row:?}")));
         }
         let account = self.accounts.entry(row.account).or_default();
-        account.sold = account.sold - row.amount;
+        account.sold = account.sold + moved;
         account.right = None;
         Ok(())
     }
 
     fn pay_out(&mut self, row: &RefundSeen) -> Result<(), Violation> {
         let posted = self.sold.get(&row.transaction).copied();
-        if posted.is_none_or(|(moved, left)| moved != -row.amount || row.told_balance.is_some_and(|told| told != left))
+        if posted
+            .is_none_or(|(moved, _, left)| moved != -row.amount || row.told_balance.is_some_and(|told| told != left))
         {
             return Err(Violation::of("I1", format!("refund {row:?}, posted {posted:?}")));
         }
@@ -297,9 +342,9 @@ impl Ledger {
 
     /// An account's row against its postings, and its postings against its energy.
     fn account(&mut self, id: AccountId, row: &AccountSeen, tariffs: &Tariffs<'_>) -> Result<(), Violation> {
-        let now = (row.posted, row.carry);
+        let now = (row.posted, row.carry, row.debt);
         let Some(account) = self.accounts.get_mut(&id) else {
-            let nothing = now == (Money::ZERO, 0);
+            let nothing = now == (Money::ZERO, 0, Money::ZERO);
             let wrong = || Violation::of("I1", format!("account {id} has {} without a posting", row.posted));
             return if nothing { Ok(()) } else { Err(wrong()) };
         };
@@ -311,8 +356,11 @@ impl Ledger {
         if i128::from(row.posted.get()) != sum {
             return wrong(format!("balance {}, its postings sum to {sum}", row.posted));
         }
-        account.opened = row.opened_at.map_or(Date::MIN, |at| local(at, tariffs.zone).date());
-        let closed = row.closed_at.map(|at| local(at, tariffs.zone).date());
+        if row.debt != account.owed.left {
+            return wrong(format!("owes {} apart, by its transactions {}", row.debt, account.owed.left));
+        }
+        account.opened = row.opened_at.map_or(Date::MIN, |at| local(at, &tariffs.rules.zone).date());
+        let closed = row.closed_at.map(|at| local(at, &tariffs.rules.zone).date());
         let (cost, carry) = settled_cost(id, account, tariffs)?;
         if account.charged != cost {
             return wrong(format!("{} was charged, its settled energy costs {cost}", account.charged));
@@ -331,8 +379,8 @@ impl Ledger {
         if row.posted != balance {
             return wrong(format!("balance {}, paid less used is {balance}", row.posted));
         }
-        if closed.is_some() && row.posted != Money::ZERO {
-            return wrong(format!("is closed, and {} is left", row.posted));
+        if closed.is_some() && (row.posted, row.debt) != (Money::ZERO, Money::ZERO) {
+            return wrong(format!("is closed, and {} is left, {} owed", row.posted, row.debt));
         }
         account.right = Some(now);
         Ok(())
@@ -357,52 +405,6 @@ impl Ledger {
         }
         Ok(())
     }
-}
-
-/// What prices whose energy.
-#[derive(Debug, Clone, Copy)]
-pub struct Tariffs<'a> {
-    /// Each account's price lists.
-    pub of: &'a BTreeMap<AccountId, Vec<Version>>,
-    /// Where days begin.
-    pub zone: &'a jiff::tz::TimeZone,
-}
-
-fn prices<'a>(id: AccountId, tariffs: &Tariffs<'a>) -> &'a [Version] {
-    tariffs.of.get(&id).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// Whole minor units that an account's settled days cost, and what is left over. They follow each other without a gap from
-/// the day on which a meter began to count to the one on which it was removed.
-fn settled_cost(id: AccountId, account: &Account, tariffs: &Tariffs<'_>) -> Result<(Money, i64), Violation> {
-    let versions = prices(id, tariffs);
-    let mut used = Used::default();
-    for installation in account.installations.values() {
-        let mut due = local(installation.start_at, tariffs.zone).date();
-        let mut value = installation.start_value;
-        let days = account.days.range((installation.id, Date::MIN)..=(installation.id, Date::MAX));
-        for (day, row) in days.map(|((_, day), row)| (*day, row)) {
-            let end_value = row.end_value;
-            if day != due {
-                return Err(Violation::of("free energy", format!("account {id}: {day} is settled, and {due} is not")));
-            }
-            if end_value < value {
-                let detail = format!("account {id}: {day} ends at {end_value}, below the day before at {value}");
-                return Err(Violation::of("double charge", detail));
-            }
-            for (peak, from, to) in spans::of(row, installation, value, versions, tariffs.zone)? {
-                let energy = (to - from).get().saturating_mul(i64::from(installation.multiplier));
-                used.add(When { day, opened: account.opened, peak }, energy, versions);
-            }
-            (due, value) = (day.tomorrow().unwrap_or(Date::MAX), end_value);
-        }
-        if let Some((_, last)) = installation.end.filter(|(_, last)| *last != value) {
-            let meter = installation.meter;
-            let detail = format!("account {id}: meter {meter} was removed at {last}, and is settled to {value}");
-            return Err(Violation::of(if value < last { "free energy" } else { "double charge" }, detail));
-        }
-    }
-    Ok(whole(used.cost(versions)))
 }
 
 #[cfg(test)]

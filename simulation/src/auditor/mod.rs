@@ -4,8 +4,9 @@
 //!
 //! | rule | checked in |
 //! |---|---|
-//! | I1 balances, charges, carry | `ledger`, `cost`, `fixed` |
-//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `ledger` |
+//! | I1 balances, charges, carry | `ledger`, `settled`, `prices`, `cost`, `fixed` |
+//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `aid`, `ledger` |
+//! | debts and what vends recover, emergency credit | `owed`, `aid` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
 //! | I6 readings are stored once | here |
@@ -13,6 +14,7 @@
 //! | free energy, double charge | `field`, `ledger` |
 //! | restore, cut | `supply` |
 
+mod aid;
 mod cost;
 mod cuts;
 mod facts;
@@ -20,13 +22,17 @@ mod field;
 mod fixed;
 #[cfg(test)]
 mod fixtures;
+mod further;
 mod hot;
 mod leaving;
 mod ledger;
 mod orders;
+mod owed;
 mod people;
+mod prices;
 mod reversals;
 mod seen;
+mod settled;
 mod spans;
 mod supply;
 mod time;
@@ -34,16 +40,22 @@ mod toggle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::ids::{AccountId, MeterId};
+use domain::{
+    ids::{AccountId, MeterId},
+    money::Money,
+};
 use jiff::Timestamp;
 
 use self::{
     cuts::{Grounds, Warnings},
     field::Field,
+    further::Further,
     hot::Hot,
-    ledger::{Ledger, Tariffs},
+    ledger::Ledger,
     orders::Orders,
     people::People,
+    prices::Prices,
+    settled::Tariffs,
     supply::{Promises, Standing},
     time::{HeadEndClock, mercy, shift},
 };
@@ -52,7 +64,7 @@ pub use self::{
     fixed::FixedCharge,
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
-        RefundSeen, ReversalSeen, Seen, State, TransactionSeen, VendSeen,
+        RefundSeen, ReversalSeen, Seen, State, TariffSeen, TransactionSeen, VendSeen,
     },
 };
 
@@ -61,8 +73,11 @@ pub use self::{
 pub struct Auditor {
     rules: Rules,
     accounts: BTreeMap<AccountId, Told>,
-    /// Each account's price lists.
-    prices: BTreeMap<AccountId, Vec<Version>>,
+    prices: Prices,
+    /// Further meters of accounts.
+    further: Further,
+    /// Changes of accounts under way.
+    contracts: BTreeMap<u64, Request>,
     clock: HeadEndClock,
     people: People,
     ledger: Ledger,
@@ -75,6 +90,12 @@ pub struct Auditor {
     blocked: BTreeSet<MeterId>,
     /// What was wrong with an answer, to be told at the next look.
     wrong: Option<Violation>,
+}
+
+/// Whether it changes an account beside its money.
+fn is_contract(what: &Request) -> bool {
+    use Request::{Attach, Remove, Suspend, Tariff};
+    matches!(what, Tariff { .. } | Suspend { .. } | Attach { .. } | Remove { .. })
 }
 
 /// What was told of an account.
@@ -91,7 +112,9 @@ impl Auditor {
         Self {
             rules,
             accounts: BTreeMap::new(),
-            prices: BTreeMap::new(),
+            prices: Prices::default(),
+            further: Further::default(),
+            contracts: BTreeMap::new(),
             clock: HeadEndClock::default(),
             people: People::default(),
             ledger: Ledger::default(),
@@ -110,11 +133,29 @@ impl Auditor {
         match fact {
             Fact::Account { account, meter, tariff, switchable, .. } => {
                 self.accounts.insert(account, Told { meter, switchable });
-                let prices = self.rules.tariffs.get(&tariff).cloned().unwrap_or_default();
-                self.prices.insert(account, prices);
+                self.prices.begin(account, tariff, &self.rules);
             }
-            Fact::Asked { request, what } => self.people.ask(at, request, what),
+            Fact::Asked { request, what } => {
+                self.prices.ask(&what);
+                self.further.ask(&what);
+                if is_contract(&what) {
+                    self.contracts.insert(request, what.clone());
+                }
+                self.people.ask(at, request, what);
+            }
             Fact::Answered { request, answer } => {
+                let contract = self.contracts.remove(&request);
+                if let Some(Request::Suspend { account, .. }) = &contract {
+                    // It is decided over anew.
+                    let meters = self.accounts.get(account).map(|told| told.meter).into_iter();
+                    for meter in meters.chain(self.further.of(*account)).collect::<Vec<_>>() {
+                        self.hinder(at, Some(meter));
+                    }
+                }
+                if let (Some(what), Answer::Done { .. }) = (&contract, &answer) {
+                    self.prices.done(what);
+                    self.further.done(what);
+                }
                 let judged = self.people.answer(at, request, &answer);
                 self.wrong = self.wrong.take().or(judged.err());
             }
@@ -151,17 +192,27 @@ impl Auditor {
                 self.field.opened.insert(*id, time::local(opened, &self.rules.zone).date());
             }
         }
-        let tariffs = Tariffs { of: &self.prices, zone: &self.rules.zone };
+        self.prices.look(seen, &self.rules)?;
+        let tariffs = Tariffs { of: &self.prices.of, rules: &self.rules };
         self.ledger.look(seen, &self.people, &tariffs)?;
         self.people.kept(self.ledger.vends(), seen.whole)?;
         self.people.leaving.kept(seen, self.ledger.refunds())?;
+        self.people.aid.kept(self.ledger.aid(), seen.whole)?;
         self.people.reversals.kept(self.ledger.reversals(), seen.whole)?;
         for row in &seen.installations {
-            self.replaced(at, row)?;
+            if self.further.concerns(row) {
+                let closed = self.people.leaving.asked_to_close(row.account);
+                if self.further.take(row, closed)? {
+                    self.promises.hinder(at, Some(row.meter));
+                }
+            } else {
+                self.replaced(at, row)?;
+            }
             if let Some(meter) = truth.meters.get(&row.meter) {
                 self.field.installed(row, meter, &self.rules.zone, self.rules.slack)?;
             }
         }
+        self.further.kept()?;
         for (old, new) in self.people.told_replaced() {
             if self.accounts.values().any(|told| told.meter == old) {
                 let detail = format!("meter {old} was told to be replaced by {new}, and is not");
@@ -221,7 +272,7 @@ impl Auditor {
         self.ledger.receipts()?;
         for (id, row) in &seen.accounts {
             let Some(account) = self.ledger.of(*id) else { continue };
-            let prices = self.prices.get(id).map(Vec::as_slice).unwrap_or_default();
+            let prices = self.prices.of.get(id).map(Vec::as_slice).unwrap_or_default();
             self.field.settled(*id, account)?;
             let tomorrow = self.field.now.date().tomorrow().unwrap_or(jiff::civil::Date::MAX);
             if row.active && row.fixed_to.is_none_or(|to| to < tomorrow) {
@@ -247,7 +298,7 @@ impl Auditor {
             }
             let by_credit = sending.order.supply == Supply::Off && sending.order.cause == Cause::Credit;
             let Some(account) = sending.order.account.filter(|_| by_credit) else { continue };
-            let prices = self.prices.get(&account).map(Vec::as_slice).unwrap_or_default();
+            let prices = self.prices.of.get(&account).map(Vec::as_slice).unwrap_or_default();
             // Only what was surely paid by then.
             let opening = self.ledger.of(account).map(ledger::Account::opening).unwrap_or_default();
             let charged = self.ledger.of(account).map(ledger::Account::taken).unwrap_or_default();
@@ -266,29 +317,47 @@ impl Auditor {
             && self.clock.is_right()
             && mercy(shown, &self.rules).is_none();
         let warned_until = shift(shown, -self.rules.warning_lead);
-        for (id, told) in &self.accounts {
-            let (id, slack) = (*id, self.rules.slack);
+        let further = self.further.clone();
+        let first = self.accounts.iter().map(|(id, told)| (*id, *told));
+        let all = first.flat_map(|(id, told)| {
+            let more = further.of(id).map(move |meter| (id, Told { meter, switchable: true }));
+            std::iter::once((id, told)).chain(more)
+        });
+        for (id, told) in all {
+            let slack = self.rules.slack;
             let rows = self.ledger.of(id).zip(seen.accounts.get(&id).filter(|row| row.active));
             let (Some((account, row)), Some(meter)) = (rows, truth.meters.get(&told.meter)) else { continue };
             self.field.not_ahead(id, account, slack)?;
-            let prices = self.prices.get(&id).map(Vec::as_slice).unwrap_or_default();
+            let prices = self.prices.of.get(&id).map(Vec::as_slice).unwrap_or_default();
             let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
             let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
+            let doubt = self.field.doubt(id, slack, prices);
+            self.people.aid.left(id, available, doubt, self.rules.low);
+            let help = |helped| if helped { self.rules.emergency } else { Money::ZERO };
+            let aid = &self.people.aid;
+            let limits = (help(aid.surely_helped(id)), help(aid.may_be_helped(id)));
+            let suspended = |on| self.people.suspended_surely(on, id, now, now);
+            if row.suspended && suspended(false) || !row.suspended && suspended(true) {
+                let detail = format!("account {id}: suspended {}, and nobody wanted that", row.suspended);
+                return Err(Violation::of("I3", detail));
+            }
             let unguarded = self.people.surely_unguarded(told.meter, id, now, now);
             let standing = Standing {
                 account: id,
                 id: told.meter,
                 meter,
                 available,
-                doubt: self.field.doubt(id, slack, prices),
+                doubt,
+                overdraft: self.rules.overdraft + limits.0,
+                overdraft_at_most: self.rules.overdraft + limits.1,
                 blocked: self.blocked.contains(&told.meter),
                 up: truth.up,
                 steady_since: self.clock.steady_since(),
-                unhampered: self.people.operator_surely(false, told.meter, now, now),
+                unhampered: suspended(false) && self.people.operator_surely(false, told.meter, now, now),
                 unwanted: told.switchable
                     && !self.orders.operator_was_told(told.meter)
                     && self.people.operator_surely(true, told.meter, now, now),
-                unheld: cutting && told.switchable && unguarded && warned,
+                unheld: suspended(false) && cutting && told.switchable && unguarded && warned,
             };
             self.promises.look(now, &standing, &self.rules)?;
         }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, Automatic, Request, Supply, Violation,
+    aid::Aid,
     leaving::Leaving,
     reversals::Reversals,
     seen::{Cause, OrderSeen, VendSeen},
@@ -25,6 +26,8 @@ pub struct People {
     pub switch: Toggle<Automatic>,
     meter_guards: BTreeMap<MeterId, Toggle<bool>>,
     account_guards: BTreeMap<AccountId, Toggle<bool>>,
+    /// Whether an account is suspended.
+    suspended: BTreeMap<AccountId, Toggle<bool>>,
     /// Whether an operator wants a meter off.
     operators: BTreeMap<MeterId, Toggle<bool>>,
     vends: BTreeMap<String, Key>,
@@ -32,6 +35,8 @@ pub struct People {
     pub reversals: Reversals,
     /// What was given back, and who was closed.
     pub leaving: Leaving,
+    /// What else was asked for and given.
+    pub aid: Aid,
     /// Keys of vends that were answered since the last look.
     news: BTreeSet<String>,
     openings: BTreeMap<AccountId, Vec<Money>>,
@@ -81,10 +86,12 @@ impl Default for People {
             switch: Toggle::new([Automatic::Off, Automatic::ReportOnly, Automatic::On]),
             meter_guards: BTreeMap::new(),
             account_guards: BTreeMap::new(),
+            suspended: BTreeMap::new(),
             operators: BTreeMap::new(),
             vends: BTreeMap::new(),
             reversals: Reversals::default(),
             leaving: Leaving::default(),
+            aid: Aid::default(),
             news: BTreeSet::new(),
             openings: BTreeMap::new(),
             opened: BTreeSet::new(),
@@ -109,6 +116,7 @@ fn throughout<K: Ord>(all: &BTreeMap<K, Toggle<bool>>, key: &K, on: bool, from: 
 impl People {
     /// A client sends a request.
     pub fn ask(&mut self, at: Timestamp, request: u64, what: Request) {
+        self.aid.ask(request, &what);
         let mut sold_before = false;
         match &what {
             Request::Open { account, credit, .. } => self.openings.entry(*account).or_default().push(*credit),
@@ -127,8 +135,11 @@ impl People {
             Request::Replace { old, new, switchable } => drop(self.replacements.insert((*old, *new), *switchable)),
             Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
             Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
+            Request::Suspend { account, on } => off(&mut self.suspended, *account).asked(at, request, *on),
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
+            Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. } => {}
+            Request::Tariff { .. } | Request::Attach { .. } | Request::Remove { .. } => {}
             Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
@@ -161,9 +172,16 @@ impl People {
             Request::GuardAccount { account, .. } => {
                 off(&mut self.account_guards, *account).answered(at, request, outcome);
             }
+            Request::Suspend { account, .. } => off(&mut self.suspended, *account).answered(at, request, outcome),
             Request::Switch { .. } => self.switch.answered(at, request, outcome),
+            what @ (Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. }) => {
+                self.aid.answer(at, request, what, answer)?;
+            }
             Request::Open { .. }
             | Request::Replace { .. }
+            | Request::Tariff { .. }
+            | Request::Attach { .. }
+            | Request::Remove { .. }
             | Request::ClearBlock { .. }
             | Request::Press { .. }
             | Request::Other => {}
@@ -203,6 +221,7 @@ impl People {
     pub fn crashed(&mut self) {
         self.switch.crashed();
         let toggles = self.meter_guards.values_mut().chain(self.account_guards.values_mut());
+        let toggles = toggles.chain(self.suspended.values_mut());
         toggles.chain(self.operators.values_mut()).for_each(Toggle::crashed);
     }
 
@@ -221,6 +240,11 @@ impl People {
     /// Whether an operator wanted a meter off (or did not) for all of a span.
     pub fn operator_surely(&self, off: bool, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
         throughout(&self.operators, &meter, off, from, to)
+    }
+
+    /// Whether an account was suspended (or was not) for all of a span.
+    pub fn suspended_surely(&self, on: bool, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
+        throughout(&self.suspended, &account, on, from, to)
     }
 
     /// Whether somebody asked for a meter to take another's place; then whether its relay can be moved.
@@ -274,12 +298,13 @@ impl People {
         Err(Violation::of("I3", detail))
     }
 
-    /// What an account surely was sold: clients were told so before the first of two moments, and nobody may have taken it
+    /// What an account surely was sold or given: clients were told so before the first of two moments, and nobody may have taken it
     /// back by the last.
     pub fn surely_paid(&self, account: AccountId, (first, last): (Timestamp, Timestamp)) -> Money {
         let sold = self.vends.iter().filter_map(|(key, known)| Some((key, known.done.as_ref()?)));
         let sold = sold.filter(|(_, sold)| sold.account == account && sold.at <= first);
-        sold.filter(|(key, _)| !self.reversals.may_be_done(key, last)).map(|(_, sold)| sold.amount).sum()
+        let sold = sold.filter(|(key, _)| !self.reversals.may_be_done(key, last)).map(|(_, sold)| sold.amount);
+        sold.chain([self.aid.surely_given(account, first)]).sum()
     }
 
     /// What clients were told that they sold (`all` of it, or since the last look) must be stored, as they were told.
@@ -327,111 +352,4 @@ impl People {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-    use crate::auditor::fixtures::{account, at, meter, order, vend};
-
-    fn ask(people: &mut People, request: u64, key: &str, amount: i64) {
-        let (amount, content) = (Money::new(amount), format!("{amount}"));
-        people.ask(at(0), request, Request::Vend { key: key.to_owned(), account: account(1), amount, content });
-    }
-
-    fn done(people: &mut People, request: u64, receipt: &str) -> Result<(), &'static str> {
-        let answer = Answer::Done { receipt: Some(receipt.to_owned()) };
-        people.answer(at(1), request, &answer).map_err(|wrong| wrong.invariant)
-    }
-
-    #[test]
-    fn a_key_gives_one_receipt() {
-        let mut people = People::default();
-        (1..=3).for_each(|request| ask(&mut people, request, "a", 100));
-        assert_eq!(done(&mut people, 1, "r1"), Ok(()));
-        assert_eq!(done(&mut people, 2, "r1"), Ok(()));
-        assert_eq!(done(&mut people, 3, "r2"), Err("I2"));
-    }
-
-    #[test]
-    fn a_key_has_one_content() {
-        let mut people = People::default();
-        ask(&mut people, 1, "a", 100);
-        ask(&mut people, 2, "a", 200);
-        assert_eq!(done(&mut people, 1, "r1"), Ok(()));
-        let refused = Answer::Refused { code: "idempotency_key_reused".to_owned() };
-        assert_eq!(people.answer(at(2), 2, &refused), Ok(()));
-        ask(&mut people, 3, "a", 200);
-        assert_eq!(done(&mut people, 3, "r1"), Err("I2"));
-    }
-
-    #[test]
-    fn what_was_sold_is_not_refused_when_it_is_repeated() {
-        let mut people = People::default();
-        ask(&mut people, 1, "a", 100);
-        assert_eq!(done(&mut people, 1, "r1"), Ok(()));
-        ask(&mut people, 2, "a", 100);
-        assert_eq!(people.answer(at(2), 2, &Answer::Unknown), Ok(()));
-        ask(&mut people, 3, "a", 100);
-        let refused = Answer::Refused { code: "cashier_day_limit".to_owned() };
-        assert_eq!(people.answer(at(2), 3, &refused).unwrap_err().invariant, "I2");
-    }
-
-    #[test]
-    fn what_was_answered_is_stored_as_answered() {
-        let mut people = People::default();
-        ask(&mut people, 1, "a", 100);
-        let stored = |row: VendSeen| BTreeMap::from([(row.key.clone(), row)]);
-        assert_eq!(people.kept(&BTreeMap::new(), true), Ok(()));
-        done(&mut people, 1, "r1").unwrap();
-        assert_eq!(people.clone().kept(&BTreeMap::new(), false).unwrap_err().invariant, "I3");
-        assert_eq!(people.kept(&stored(vend("a", 1, 100, "r1")), false), Ok(()));
-        assert_eq!(people.kept(&stored(vend("a", 1, 100, "r2")), true).unwrap_err().invariant, "I3");
-        assert_eq!(people.kept(&stored(vend("a", 1, 99, "r1")), true).unwrap_err().invariant, "I3");
-        assert_eq!(people.surely_paid(account(1), (at(0), at(9))), Money::ZERO);
-        assert_eq!(people.surely_paid(account(1), (at(1), at(9))), Money::new(100));
-        assert_eq!(people.surely_paid(account(2), (at(1), at(9))), Money::ZERO);
-        let (key, vend, content) = ("k".to_owned(), "a".to_owned(), String::new());
-        people.ask(at(5), 9, Request::Reverse { key, vend, account: account(1), amount: Money::new(100), content });
-        assert_eq!(people.surely_paid(account(1), (at(1), at(4))), Money::new(100));
-        assert_eq!(people.surely_paid(account(1), (at(1), at(5))), Money::ZERO, "it may be taken back");
-    }
-
-    #[test]
-    fn nothing_is_sold_that_nobody_asked_for() {
-        let mut people = People::default();
-        ask(&mut people, 1, "a", 100);
-        assert_eq!(people.asked_to_sell(&vend("a", 1, 100, "r")), Ok(()));
-        for strange in [vend("b", 1, 100, "r"), vend("a", 2, 100, "r"), vend("a", 1, 101, "r")] {
-            assert_eq!(people.asked_to_sell(&strange).unwrap_err().invariant, "I3");
-        }
-    }
-
-    #[test]
-    fn an_operators_key_orders_once() {
-        let mut people = People::default();
-        let what = Request::Order { key: "k".to_owned(), meter: meter(1), supply: Supply::Off };
-        people.ask(at(0), 1, what.clone());
-        people.answer(at(1), 1, &Answer::Done { receipt: None }).unwrap();
-        people.ask(at(2), 2, what);
-        let one = order(1, 1, Supply::Off, Cause::Operator);
-        assert_eq!(people.asked_to_order([&one]), Ok(()));
-        let two = order(2, 1, Supply::Off, Cause::Operator);
-        assert_eq!(people.asked_to_order([&one, &two]).unwrap_err().invariant, "I2");
-        assert!(people.operator_surely(true, meter(1), at(2), at(9)), "a repetition changes nothing");
-        assert!(people.operator_surely(false, meter(2), at(2), at(9)));
-    }
-
-    #[test]
-    fn guards_stand_from_answer_to_request() {
-        let mut people = People::default();
-        people.ask(at(0), 1, Request::GuardMeter { meter: meter(1), on: true });
-        assert!(!people.surely_unguarded(meter(1), account(1), at(0), at(0)));
-        people.answer(at(10), 1, &Answer::Done { receipt: None }).unwrap();
-        assert!(people.surely_guarded(meter(1), account(1), at(11), at(20)));
-        people.ask(at(30), 2, Request::GuardMeter { meter: meter(1), on: false });
-        people.crashed();
-        assert!(!people.surely_guarded(meter(1), account(1), at(31), at(40)));
-        assert!(!people.surely_unguarded(meter(1), account(1), at(31), at(40)));
-        assert!(people.surely_unguarded(meter(2), account(1), at(0), at(40)));
-    }
-}
+mod tests;

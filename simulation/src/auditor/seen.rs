@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, InstallationId, MeterId, OrderId, TransactionId},
+    ids::{AccountId, InstallationId, MeterId, OrderId, TariffId, TransactionId},
     money::Money,
 };
 use jiff::{Timestamp, civil::Date};
@@ -22,6 +22,8 @@ pub struct Seen {
     pub meters: BTreeMap<MeterId, MeterSeen>,
     /// Which meters count for which accounts, and from when on.
     pub installations: Vec<InstallationSeen>,
+    /// Changes of tariffs, in each account's order.
+    pub tariffs: Vec<TariffSeen>,
     /// Transactions, in each account's order.
     pub transactions: Vec<TransactionSeen>,
     /// Vends.
@@ -47,8 +49,10 @@ pub struct Seen {
 pub struct AccountSeen {
     /// Grows with every change.
     pub version: i64,
-    /// Whether it was opened.
+    /// Whether it was opened, and not closed since.
     pub active: bool,
+    /// Whether it is suspended.
+    pub suspended: bool,
     /// When.
     pub opened_at: Option<Timestamp>,
     /// When it was closed.
@@ -57,6 +61,8 @@ pub struct AccountSeen {
     pub fixed_to: Option<Date>,
     /// The balance.
     pub posted: Money,
+    /// What is owed apart from it.
+    pub debt: Money,
     /// What was used beyond posted minor units, in 1e-10 currency units.
     pub carry: i64,
     /// When the warning of the present credit episode was sent.
@@ -91,6 +97,19 @@ pub struct InstallationSeen {
     pub end: Option<(Timestamp, Energy)>,
 }
 
+/// An account's change to another tariff.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TariffSeen {
+    /// The account.
+    pub account: AccountId,
+    /// Its place among the account's, from 1.
+    pub place: i64,
+    /// What it changed to.
+    pub tariff: TariffId,
+    /// The first local day it holds for.
+    pub from: Date,
+}
+
 /// What a transaction is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -104,6 +123,12 @@ pub enum Kind {
     Charge,
     /// What comes whatever is used.
     Fixed,
+    /// Something owed apart from the balance is entered.
+    Debt,
+    /// What an account that ends has is taken for it.
+    DebtRecovery,
+    /// Money that somebody else gives.
+    Subsidy,
     /// Money paid back.
     Refund,
     /// What nobody pays any more.
@@ -148,6 +173,10 @@ pub struct VendSeen {
     pub receipt_number: String,
     /// The balance after it, as the receipt says; none: not looked at.
     pub told_balance: Option<Money>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What was available after it, as the receipt says; none: not looked at.
+    pub available_after: Option<Money>,
 }
 
 /// A reversal of a vend.

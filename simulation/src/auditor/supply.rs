@@ -11,14 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{MeterTruth, Rules, Supply, Violation};
 
-/// Since when each account waits for its supply to follow its money.
+/// Since when each meter waits for its supply to follow its money.
 #[derive(Debug, Clone, Default)]
 pub struct Promises {
     /// What stands in the way of meters, or did until then.
     hindered: BTreeMap<MeterId, Timestamp>,
     all_hindered: Option<Timestamp>,
-    restore_since: BTreeMap<AccountId, Timestamp>,
-    cut_since: BTreeMap<AccountId, Timestamp>,
+    restore_since: BTreeMap<MeterId, Timestamp>,
+    cut_since: BTreeMap<MeterId, Timestamp>,
 }
 
 /// An account and its meter as they stand at a look.
@@ -26,7 +26,7 @@ pub struct Promises {
 pub struct Standing<'a> {
     /// The account.
     pub account: AccountId,
-    /// Its meter.
+    /// The meter, one of its own.
     pub id: MeterId,
     /// The meter, truly.
     pub meter: &'a MeterTruth,
@@ -34,6 +34,10 @@ pub struct Standing<'a> {
     pub available: Money,
     /// By how much the head end may know that otherwise.
     pub doubt: Money,
+    /// How far below zero it surely may go.
+    pub overdraft: Money,
+    /// How far below zero it may go at most.
+    pub overdraft_at_most: Money,
     /// Nothing automatic goes to the meter: it refused a password.
     pub blocked: bool,
     /// Whether the head end runs.
@@ -66,17 +70,17 @@ impl Promises {
         let hindered = self.hindered.get(&one.id).copied().into_iter().chain(self.all_hindered).max();
         let begin = hindered.map_or(one.steady_since, |at| at.max(one.steady_since));
         // Paid for all that the head end may believe to be used.
-        let paid = one.available - one.doubt >= rules.restore_margin - rules.overdraft;
+        let paid = one.available - one.doubt >= rules.restore_margin - one.overdraft;
         // A permit waits for the customer's button only.
         let dark = one.meter.supply == Supply::Off && !one.meter.permitted;
         let waits = paid && dark && reached && one.unhampered;
-        let waited = wait_so_far(&mut self.restore_since, one.account, waits, now, begin);
+        let waited = wait_so_far(&mut self.restore_since, one.id, waits, now, begin);
         if waited > rules.restore_within {
             return Err(one.late("restore", waited));
         }
-        let owes = one.available + one.doubt < Money::ZERO - rules.overdraft;
+        let owes = one.available + one.doubt < Money::ZERO - one.overdraft_at_most;
         let waits = (owes && one.unheld || one.unwanted) && one.meter.supply == Supply::On && reached;
-        let waited = wait_so_far(&mut self.cut_since, one.account, waits, now, begin);
+        let waited = wait_so_far(&mut self.cut_since, one.id, waits, now, begin);
         if waited > rules.cut_within {
             return Err(one.late("cut", waited));
         }
@@ -97,17 +101,17 @@ impl Standing<'_> {
 
 /// How long something waits: from the first look that found it so without a break, or from what hindered it last.
 fn wait_so_far(
-    since: &mut BTreeMap<AccountId, Timestamp>,
-    account: AccountId,
+    since: &mut BTreeMap<MeterId, Timestamp>,
+    meter: MeterId,
     waits: bool,
     now: Timestamp,
     begin: Timestamp,
 ) -> SignedDuration {
     if !waits {
-        since.remove(&account);
+        since.remove(&meter);
         return SignedDuration::ZERO;
     }
-    let since = *since.entry(account).or_insert(now);
+    let since = *since.entry(meter).or_insert(now);
     now.duration_since(since.max(begin))
 }
 
@@ -143,6 +147,8 @@ mod tests {
             meter: meter_truth,
             available: Money::new(available),
             doubt: Money::new(5),
+            overdraft: Money::ZERO,
+            overdraft_at_most: Money::ZERO,
             blocked: false,
             up: true,
             steady_since: Timestamp::MIN,

@@ -62,6 +62,8 @@ fn found(conn: &mut Conn) -> Town {
         end_value: None,
         end_reading_id: None,
         resettle_since: None,
+        start_registers: Default::default(),
+        end_registers: Default::default(),
     };
     store::installation::insert(conn, &installation).unwrap();
     Town { site, account, meter, installation: installation.id }
@@ -197,6 +199,7 @@ fn received(conn: &mut Conn, meter_id: MeterId, second: i64, total: i64, by_our_
         copied_at: None,
         resolution: Energy::new(1),
         reason: None,
+        unwrapped_registers: Default::default(),
     };
     store::reading::insert_batch(conn, std::slice::from_ref(&row)).unwrap();
     row.id
@@ -241,6 +244,7 @@ fn move_money(conn: &mut Conn, town: &Town) {
         installation_id: town.installation,
         period: domain::tariff::Period::Flat,
         cuts: Vec::new(),
+        registers: Default::default(),
     };
     store::settled_day::insert_batch(conn, &[day]).unwrap();
     store::account::save(conn, &row).unwrap();

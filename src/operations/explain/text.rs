@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Explained, ExplainedDay, Explanation,
-    view::{Boundary, EnergyCharge, FixedCharge, Line, Part, Seen},
+    view::{Boundary, EnergyCharge, ExplainedRegister, FixedCharge, Line, Part, Seen},
 };
 
 /// A text that grows line by line.
@@ -122,8 +122,11 @@ impl Text<'_> {
             format!("{date}，电表{meter}：{used}千瓦时，示值{start}至{end}{times}{old_zh}"),
             format!("{date}, meter {meter}: {used} kWh, register {start} to {end}{times}{old_en}"),
         );
-        self.boundary(&day.start);
-        day.ends.iter().for_each(|end| self.boundary(end));
+        if day.registers.is_empty() {
+            self.boundary(&day.start);
+            day.ends.iter().for_each(|end| self.boundary(end));
+        }
+        day.registers.iter().for_each(|register| self.register(register));
         if day.energies.len() > 1 {
             let told = |name: fn(Period) -> &'static str, unit: &str| {
                 let parts =
@@ -134,6 +137,19 @@ impl Text<'_> {
                 (told(|period| period_words(period).0, "千瓦时"), told(|period| period_words(period).1, " kWh"));
             self.line(5, zh.join("，"), en.join(", "));
         }
+    }
+
+    /// A period register of a day, and where it began and ended.
+    fn register(&mut self, register: &ExplainedRegister) {
+        let ((zh, en), [start, end]) =
+            (period_words(register.period), [&register.start, &register.end].map(|one| short(one.value)));
+        let (old_zh, old_en) = match register.before.map(short) {
+            Some(old) if old != end => (format!("（更正前{old}）"), format!(" (was {old})")),
+            _ => (String::new(), String::new()),
+        };
+        self.line(5, format!("{zh}示值{start}至{end}{old_zh}"), format!("{en}register {start} to {end}{old_en}"));
+        self.boundary(&register.start);
+        self.boundary(&register.end);
     }
 
     fn boundary(&mut self, boundary: &Boundary) {

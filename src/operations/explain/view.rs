@@ -186,6 +186,10 @@ pub struct ExplainedDay {
     pub start: Boundary,
     /// The register at each change of the period, and where the day ends.
     pub ends: Vec<Boundary>,
+    /// Each period register where the meter is billed by these; `start` and `ends` are their sums then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub registers: Vec<ExplainedRegister>,
     /// The energies by period, in the order of the day.
     pub energies: Vec<PeriodEnergy>,
     /// The day's energy in kWh, after the multiplier.
@@ -208,6 +212,22 @@ pub struct EarlierDay {
     /// The day's energy in kWh, after the multiplier.
     #[schema(value_type = String)]
     pub energy: Energy,
+}
+
+/// A billed period register over a day.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ExplainedRegister {
+    /// The period that it counts.
+    #[schema(value_type = String)]
+    pub period: Period,
+    /// The register where the day begins.
+    pub start: Boundary,
+    /// The register where the day ends.
+    pub end: Boundary,
+    /// Where it ended before the correction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub before: Option<Energy>,
 }
 
 /// Energy of a period of a day.
@@ -319,14 +339,24 @@ impl From<ledger::Posting> for Moved {
 
 impl From<replay::Boundary> for Boundary {
     fn from(boundary: replay::Boundary) -> Self {
-        let seen = |row: store::reading::Reading| Seen {
-            id: row.id,
-            as_of: row.as_of,
-            kind: row.kind,
-            quality: row.quality,
-            total: row.total,
-            unwrapped: row.unwrapped,
-            received_at: row.received_at,
+        let shows = |row: &store::reading::Reading| match boundary.register {
+            None => (row.total, row.unwrapped),
+            Some(period) => (
+                row.registers().of(period).unwrap_or_default(),
+                row.unwrapped_registers.get(&period).copied().unwrap_or_default(),
+            ),
+        };
+        let seen = |row: store::reading::Reading| {
+            let (total, unwrapped) = shows(&row);
+            Seen {
+                id: row.id,
+                as_of: row.as_of,
+                kind: row.kind,
+                quality: row.quality,
+                total,
+                unwrapped,
+                received_at: row.received_at,
+            }
         };
         Self {
             at: boundary.at,

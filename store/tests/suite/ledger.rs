@@ -103,6 +103,7 @@ fn settled(town: Town, by: TransactionId, day: Date, revision: i64, tenth_wh: i6
         installation_id: town.installation,
         period: domain::tariff::Period::Flat,
         cuts: Vec::new(),
+        registers: Default::default(),
     }
 }
 
@@ -187,8 +188,9 @@ on_both! {
             assert_eq!(refused, Err(Error::Unique { constraint: "installations_meter_id".to_owned() }));
             let last = new_reading(ids::next(conn, town.site)?, town.meter, at(60), Kind::Final, 7);
             reading::insert_batch(conn, std::slice::from_ref(&last))?;
-            installation::end(conn, town.installation, at(60), Energy::new(7), last.id)?;
-            assert_eq!(installation::end(conn, town.installation, at(60), Energy::new(7), last.id), Err(Error::Stale));
+            installation::end(conn, town.installation, at(60), (Energy::new(7), &Default::default()), last.id)?;
+            let twice = installation::end(conn, town.installation, at(60), (Energy::new(7), &Default::default()), last.id);
+            assert_eq!(twice, Err(Error::Stale));
             let ended = installation::by_id(conn, town.installation)?;
             assert_eq!((ended.end_at, ended.end_value, ended.end_reading_id), (Some(at(60)), Some(Energy::new(7)), Some(last.id)));
             assert_eq!(installation::at(conn, town.meter, at(59))?, Some(ended));

@@ -275,6 +275,7 @@ pub fn new_reading(id: ReadingId, meter_id: MeterId, as_of: Timestamp, kind: Kin
         copied_at: None,
         resolution: Energy::new(1),
         reason: None,
+        unwrapped_registers: Default::default(),
     }
 }
 
@@ -333,6 +334,8 @@ pub fn found_town(conn: &mut Conn, number: i64) -> Result<Town, Error> {
         end_value: None,
         end_reading_id: None,
         resettle_since: None,
+        start_registers: Default::default(),
+        end_registers: Default::default(),
     };
     installation::insert(conn, &installation)?;
     Ok(town)

@@ -7,9 +7,10 @@ use jiff::civil::date;
 use super::*;
 use crate::auditor::{
     fixtures::{account, at, installation, installation_id, meter, monthly, rules},
-    ledger::{Ledger, Tariffs},
+    ledger::Ledger,
     people::People,
     seen::{DaySeen, Seen},
+    settled::Tariffs,
 };
 
 const SLACK: Energy = Energy::new(100);
@@ -59,8 +60,8 @@ fn settled_to(ends: &[i64]) -> Account {
         cuts: Vec::new(),
     });
     let seen = Seen { installations: vec![installation()], days: ends.collect(), ..Seen::default() };
-    let (of, zone) = (BTreeMap::new(), rules().zone);
-    ledger.look(&seen, &People::default(), &Tariffs { of: &of, zone: &zone }).unwrap();
+    let of = BTreeMap::new();
+    ledger.look(&seen, &People::default(), &Tariffs { of: &of, rules: &rules() }).unwrap();
     ledger.of(account(1)).unwrap().clone()
 }
 

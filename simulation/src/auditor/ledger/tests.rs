@@ -35,7 +35,7 @@ impl Run {
 
     fn look(&mut self, seen: &Seen) -> Result<(), &'static str> {
         let of = BTreeMap::from([(account(1), self.rules.tariffs.values().next().unwrap().clone())]);
-        let tariffs = Tariffs { of: &of, zone: &self.rules.zone };
+        let tariffs = Tariffs { of: &of, rules: &self.rules };
         self.ledger.look(seen, &self.people, &tariffs).map_err(|wrong| wrong.invariant)
     }
 }

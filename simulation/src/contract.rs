@@ -1,0 +1,197 @@
+//! What an office changes of an account beside its money: its tariff from a day on, its meters, and whether it is suspended.
+
+use domain::{ids::TariffId, reading::registers::ByPeriod};
+use jiff::{Span, Timestamp};
+use rand::RngExt;
+use wattgate::{
+    app::App,
+    operations::{
+        attach_meter::{self, AttachMeter},
+        change_tariff::{self, ChangeTariff},
+        remove_meter::{self, RemoveMeter},
+        suspend_account,
+    },
+};
+
+use crate::{
+    auditor::{Answer, Request},
+    clock::shift,
+    errand::{Call, done},
+    fate::{Event, minutes},
+    plan::{self, Random, Size, between},
+    world::World,
+};
+
+/// What is changed. Meters are named by their place in the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contract {
+    /// Another tariff.
+    Tariff {
+        /// Whose.
+        meter: usize,
+        /// Which, by its place in the plan.
+        tariff: usize,
+        /// From so many days after today on.
+        after: i64,
+    },
+    /// A further meter: the one that a concentrator has to spare.
+    Attach {
+        /// Whose.
+        meter: usize,
+        /// The concentrator.
+        concentrator: usize,
+        /// Whether the reading is entered by hand.
+        by_hand: bool,
+    },
+    /// That meter is removed again.
+    Remove {
+        /// The concentrator.
+        concentrator: usize,
+        /// Whether the reading is entered by hand.
+        by_hand: bool,
+        /// Whether its supply is cut.
+        disconnect: bool,
+    },
+    /// Suspended, or let go on.
+    Suspend {
+        /// Whose.
+        meter: usize,
+        /// Suspended.
+        on: bool,
+    },
+}
+
+/// The names of all outcomes, as the coverage lists them.
+pub const NAMES: &[&str] = &[
+    "tariff changed",
+    "tariff changed refused: account_not_active",
+    "tariff changed refused: tariff",
+    "meter attached",
+    "meter attached refused: account_not_active",
+    "meter attached refused: meter_in_use",
+    "meter removed",
+    "meter removed refused: meter_not_in_use",
+    "suspended",
+    "suspended refused: account_not_active",
+    "resumed",
+];
+
+/// The request and the call.
+#[must_use]
+pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Request, Call)> {
+    let entered = world.entered.borrow();
+    let (reason, key) = ("simulated".to_owned(), key.to_owned());
+    Some(match *what {
+        Contract::Tariff { meter, tariff, after } => {
+            let place = entered.places.get(meter)?;
+            let id_of = |wanted: usize| entered.tariffs.iter().find(|(_, nth)| **nth == wanted).map(|(id, _)| *id);
+            let by_time = world.plan.tariffs.iter().flatten().any(|version| version.time_of_use.is_some());
+            // What the auditor knows of energy by the time of day is rough: nobody goes over to such prices, or away.
+            let stays = by_time && (tariff == 0 || entered.tariffs.get(&place.tariff) == Some(&0));
+            let tariff_id: TariffId = if stays { place.tariff } else { id_of(tariff)? };
+            let today = world.plan.zone.to_datetime(world.time.now()).date();
+            let from = today.saturating_add(Span::new().days(after));
+            let account = place.account;
+            let request = Request::Tariff { account, tariff: tariff_id, from };
+            let to = ChangeTariff { tariff_id, valid_from: Some(from), reason };
+            // Another day is another request.
+            let key = format!("{key} {from}");
+            (request, done(async move { change_tariff::change(&app, account, to, &key, "operator").await }))
+        }
+        Contract::Attach { meter, concentrator, by_hand } => {
+            let account = entered.places.get(meter)?.account;
+            let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
+            let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
+            let multiplier = world.plan.multiplier(meter);
+            let new = AttachMeter {
+                meter_id: spare.meter,
+                multiplier,
+                initial_reading: shown,
+                initial_registers: ByPeriod::new(),
+                reason,
+            };
+            // What is read off the display anew is asked anew.
+            let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
+            let request = Request::Attach { account, meter: spare.meter };
+            (request, done(async move { attach_meter::attach(&app, account, new, &key, "operator").await }))
+        }
+        Contract::Remove { concentrator, by_hand, disconnect } => {
+            let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
+            let meter = spare.meter;
+            let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
+            let how = RemoveMeter { final_reading: shown, final_registers: ByPeriod::new(), reason, disconnect };
+            let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
+            world.blur_removed(meter);
+            (
+                Request::Remove { meter },
+                done(async move { remove_meter::remove(&app, meter, how, &key, "operator").await }),
+            )
+        }
+        Contract::Suspend { meter, on } => {
+            let account = entered.places.get(meter)?.account;
+            let request = Request::Suspend { account, on };
+            (request, done(async move { suspend_account::set(&app, account, on, &reason, "operator").await }))
+        }
+    })
+}
+
+/// An account was closed: a further meter of its may have been removed.
+pub fn blur_further(world: &World) {
+    if world.plan.further {
+        world.entered.borrow().spares.iter().for_each(|spare| world.blur_removed(spare.meter));
+    }
+}
+
+/// Counts an answer.
+pub fn settle(world: &World, what: &Contract, answer: &Answer) {
+    let name = match what {
+        Contract::Attach { .. } => "meter attached",
+        Contract::Remove { .. } => "meter removed",
+        Contract::Tariff { .. } => "tariff changed",
+        Contract::Suspend { on: true, .. } => "suspended",
+        Contract::Suspend { on: false, .. } => "resumed",
+    };
+    match answer {
+        Answer::Done { .. } => world.count("contract", name),
+        Answer::Refused { code } => world.count("contract", &format!("{name} refused: {code}")),
+        Answer::Unknown => {}
+    }
+}
+
+/// Changes of tariffs, further meters, and suspensions with their ends.
+#[must_use]
+pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let (begin, meters, days) = (shift(start, minutes(20)), usize::from(size.meters), usize::from(size.days));
+    let mut all = Vec::new();
+    let changes = random.random_range(0..=4 * days);
+    for _ in 0..changes {
+        let meter = random.random_range(0..meters);
+        // Today is refused.
+        let after = random.random_range(0..10).clamp(0, 3);
+        let what = Contract::Tariff { meter, tariff: random.random_range(0..3), after };
+        all.push((between(random, begin, quiet_from), what));
+    }
+    for concentrator in 0..usize::from(size.concentrators) {
+        for _ in 0..random.random_range(1..=3) {
+            let meter = random.random_range(0..meters);
+            let from = between(random, begin, quiet_from);
+            let until = between(random, from, quiet_from);
+            let (by_hand, disconnect) = (random.random_bool(0.4), random.random_bool(0.4));
+            all.push((from, Contract::Attach { meter, concentrator, by_hand }));
+            if random.random_bool(0.6) {
+                all.push((until, Contract::Remove { concentrator, by_hand, disconnect }));
+            }
+        }
+    }
+    let suspensions = random.random_range(0..=2 * days);
+    for _ in 0..suspensions {
+        let meter = random.random_range(0..meters);
+        let from = between(random, begin, quiet_from);
+        let until = between(random, from, quiet_from);
+        all.push((from, Contract::Suspend { meter, on: true }));
+        if random.random_bool(0.9) {
+            all.push((until, Contract::Suspend { meter, on: false }));
+        }
+    }
+    all.into_iter().map(|(at, what)| (at, Event::Contract(what))).collect()
+}
