@@ -57,6 +57,19 @@ pub struct BadLimits {
 }
 
 impl Limits {
+    /// Every limit with its name.
+    #[must_use]
+    pub fn fields(&self) -> [(&'static str, Money); 6] {
+        [
+            ("alarm_1", self.alarm_1),
+            ("alarm_2", self.alarm_2),
+            ("rearm_margin", self.rearm_margin),
+            ("overdraft", self.overdraft),
+            ("restore_margin", self.restore_margin),
+            ("emergency_credit", self.emergency_credit),
+        ]
+    }
+
     /// Checks that the limits fit each other: an account whose disconnect is due always stands in an episode.
     ///
     /// # Errors

@@ -125,6 +125,7 @@ pub(crate) fn policy() -> Policy {
             warning_repeat_after: hours(7 * 24),
             forecast_window: hours(7 * 24),
             forecast_minimum: hours(24),
+            maximum_limit: Money::new(100_000_000),
             limits: limits(),
         },
         reading: ReadingPolicy {

@@ -9,7 +9,7 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::Limits,
+    account::{BadLimits, Limits},
     calendar::{Weekday, next_at},
     debt::Terms,
     energy::Energy,
@@ -106,9 +106,8 @@ impl Policy {
             return Err(BadPolicy { field: "debts.terms", problem });
         }
         self.credit
-            .limits
-            .validate()
-            .map_err(|_| BadPolicy { field: "credit.limits", problem: "do not fit each other" })
+            .check(&self.credit.limits)
+            .map_err(|_| BadPolicy { field: "credit.limits", problem: "do not fit each other or the maximum" })
     }
 }
 
@@ -196,8 +195,24 @@ pub struct CreditPolicy {
     pub forecast_window: SignedDuration,
     /// Without readings over at least this time there is no forecast.
     pub forecast_minimum: SignedDuration,
+    /// Most that any limit of an account may be, in minor units.
+    pub maximum_limit: Money,
     /// Limits of an account that has none of its own.
     pub limits: Limits,
+}
+
+impl CreditPolicy {
+    /// Checks that limits fit each other, and that none is above the most that it may be.
+    ///
+    /// # Errors
+    /// Names the first field that does not hold.
+    pub fn check(&self, limits: &Limits) -> Result<(), BadLimits> {
+        let fields = limits.fields();
+        if let Some((field, _)) = fields.into_iter().find(|(_, limit)| *limit > self.maximum_limit) {
+            return Err(BadLimits { field, problem: "is above the most that a limit may be" });
+        }
+        limits.validate()
+    }
 }
 
 /// What makes a reading plausible.
@@ -364,7 +379,7 @@ mod tests {
     #[test]
     fn a_policy_that_breaks_a_rule_is_refused_by_name() {
         type Change = fn(&mut Policy);
-        let cases: [(&str, Change); 9] = [
+        let cases: [(&str, Change); 10] = [
             ("polling.slot", |policy| policy.polling.slot = SignedDuration::ZERO),
             ("relay.retry_cap", |policy| policy.relay.retry_cap = SignedDuration::from_secs(1)),
             ("credit.warning_lead", |policy| policy.credit.warning_lead = -hours(1)),
@@ -377,6 +392,7 @@ mod tests {
                     (Money::new(5), Money::new(6));
             }),
             ("credit.limits", |policy| policy.credit.limits.rearm_margin = Money::ZERO),
+            ("credit.limits", |policy| policy.credit.maximum_limit = policy.credit.limits.alarm_1 - Money::new(1)),
         ];
         assert_eq!(policy().validate(), Ok(()));
         for (field, change) in cases {

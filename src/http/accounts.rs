@@ -1,6 +1,6 @@
 //! Accounts (户): entering, opening (开户), balance, statement, supply guard and notices.
 
-use actix_web::{HttpResponse, get, post, put, web};
+use actix_web::{HttpResponse, get, patch, post, put, web};
 use domain::{
     account::{Emergency, State},
     ids::{AccountId, CustomerId, TariffId},
@@ -13,7 +13,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate, Read},
-    input::{At, Body, IdempotencyKey, Query},
+    input::{At, Body, IdempotencyKey, IfMatch, Query, etag},
     located,
     meters::Guard,
     page::{Ask, OfSite, Page},
@@ -24,6 +24,7 @@ use crate::{
     app::App,
     operations::{
         balance::{self, Balance},
+        change_limits::{self, ChangeLimits},
         guard,
         open_account::{self, OpenAccount},
         register::{self, NewAccount},
@@ -35,6 +36,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(list_accounts)
         .service(enter_account)
         .service(show_account)
+        .service(change_account_limits)
         .service(open_pending_account)
         .service(show_balance)
         .service(guard_account);
@@ -168,16 +170,36 @@ async fn enter_account(
     Ok(located(HttpResponse::Created(), &format!("/accounts/{}", entered.id), &Account::from(entered)))
 }
 
-/// Shows an account
-#[utoipa::path(tag = "accounts", responses((status = 200, description = "The account", body = Account)))]
+/// Shows an account; its `ETag` is what a change of its limits needs as `If-Match`
+#[utoipa::path(tag = "accounts", responses(
+    (status = 200, description = "The account", body = Account, headers(("ETag" = String, description = "Its version"))),
+))]
 #[get("/accounts/{id}")]
-async fn show_account(
-    _caller: May<Read>,
+async fn show_account(_caller: May<Read>, app: web::Data<App>, id: At<AccountId>) -> Result<HttpResponse, Problem> {
+    Ok(tagged(app.db.read(move |conn| store::account::by_id(conn, id.0)).await?))
+}
+
+/// Changes an account's limits; supply is decided again at once. Its `ETag` changes with everything that happens to the account
+#[utoipa::path(
+    tag = "accounts",
+    request_body = ChangeLimits,
+    params(("If-Match" = String, Header, description = "The ETag that was seen, or * for any")),
+    responses((status = 200, description = "As it is now", body = Account, headers(("ETag" = String, description = "Its version")))),
+)]
+#[patch("/accounts/{id}")]
+async fn change_account_limits(
+    caller: May<Operate>,
     app: web::Data<App>,
     id: At<AccountId>,
-) -> Result<web::Json<Account>, Problem> {
-    let row = app.db.read(move |conn| store::account::by_id(conn, id.0)).await?;
-    Ok(web::Json(row.into()))
+    seen: IfMatch,
+    body: Body<ChangeLimits>,
+) -> Result<HttpResponse, Problem> {
+    let changing = async move { change_limits::change(&app, id.0, body.0, seen.0, &caller.prefix).await };
+    Ok(tagged(to_its_end(changing).await?))
+}
+
+fn tagged(row: store::account::Account) -> HttpResponse {
+    HttpResponse::Ok().insert_header(etag(row.version)).json(Account::from(row))
 }
 
 /// Opens an account (开户): binds a meter and its initial reading to it

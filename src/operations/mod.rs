@@ -9,6 +9,7 @@ pub mod batch_credit;
 pub mod begin_installation;
 pub mod books;
 pub mod boundary_reading;
+pub mod change_limits;
 pub mod change_tariff;
 pub mod close_account;
 pub mod counter;

@@ -10,6 +10,7 @@ mod explaining;
 mod health;
 mod holds;
 mod jobs;
+mod limits;
 mod outages;
 mod receipts;
 mod registers;

@@ -13,6 +13,7 @@ mod hot;
 mod identity;
 mod interleavings;
 mod jobs;
+mod limits;
 mod links;
 mod order_groups;
 mod outage;

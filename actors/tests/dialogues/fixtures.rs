@@ -156,6 +156,7 @@ pub fn policy() -> Policy {
             warning_repeat_after: hours(7 * 24),
             forecast_window: hours(7 * 24),
             forecast_minimum: hours(24),
+            maximum_limit: Money::new(100_000_000),
             limits: Limits {
                 alarm_1: Money::new(2_000),
                 alarm_2: Money::new(500),
