@@ -77,13 +77,16 @@ pub async fn make(db: &Db, name: &str, role: Role, site: Option<SiteId>, now: Ti
     Ok(key)
 }
 
-/// Stores a key's row, if what it is limited to exists.
+/// Stores a key's row, if what it is limited to exists and belongs together.
 async fn keep(db: &Db, row: ApiKey) -> Result<(), Error> {
     db.write(move |conn| {
         if let Some(site) = row.site_id {
             store::site::by_id(conn, site)?;
         }
         if let Some(terminal) = row.terminal_id {
+            if row.site_id != Some(terminal.site()) {
+                return Err(Error::field("terminal", "terminal", "belongs to another site"));
+            }
             store::terminal::by_id(conn, terminal)?;
         }
         Ok(store::api_key::insert(conn, &row)?)

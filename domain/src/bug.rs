@@ -72,6 +72,8 @@ words! {
         ForgetSecondMeter = "forget_second_meter",
         /// Credit decides over a suspended account as well.
         DecideSuspended = "decide_suspended",
+        /// An operator's hold holds nothing.
+        IgnoreHold = "ignore_hold",
     }
 }
 

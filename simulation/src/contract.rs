@@ -1,13 +1,14 @@
 //! What an office changes of an account beside its money: its tariff from a day on, its meters, and whether it is suspended.
 
 use domain::{ids::TariffId, reading::registers::ByPeriod};
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use rand::RngExt;
 use wattgate::{
     app::App,
     operations::{
         attach_meter::{self, AttachMeter},
         change_tariff::{self, ChangeTariff},
+        hold::{self, Hold},
         remove_meter::{self, RemoveMeter},
         suspend_account,
     },
@@ -52,6 +53,13 @@ pub enum Contract {
         /// Whether its supply is cut.
         disconnect: bool,
     },
+    /// Held without money for so long, or no longer held.
+    Hold {
+        /// Whose.
+        meter: usize,
+        /// How long.
+        minutes: Option<i64>,
+    },
     /// Suspended, or let go on.
     Suspend {
         /// Whose.
@@ -71,6 +79,9 @@ pub const NAMES: &[&str] = &[
     "meter attached refused: meter_in_use",
     "meter removed",
     "meter removed refused: meter_not_in_use",
+    "held",
+    "held refused: account_closed",
+    "hold lifted",
     "suspended",
     "suspended refused: account_not_active",
     "resumed",
@@ -127,6 +138,13 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
                 done(async move { remove_meter::remove(&app, meter, how, &key, "operator").await }),
             )
         }
+        Contract::Hold { meter, minutes } => {
+            let account = entered.places.get(meter)?.account;
+            let until = minutes.map(|minutes| shift(world.time.now(), SignedDuration::from_mins(minutes)));
+            let hold = Hold { until, reason };
+            let request = Request::Hold { account, until };
+            (request, done(async move { hold::set(&app, account, hold, "operator").await }))
+        }
         Contract::Suspend { meter, on } => {
             let account = entered.places.get(meter)?.account;
             let request = Request::Suspend { account, on };
@@ -148,6 +166,8 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
         Contract::Attach { .. } => "meter attached",
         Contract::Remove { .. } => "meter removed",
         Contract::Tariff { .. } => "tariff changed",
+        Contract::Hold { minutes: Some(_), .. } => "held",
+        Contract::Hold { minutes: None, .. } => "hold lifted",
         Contract::Suspend { on: true, .. } => "suspended",
         Contract::Suspend { on: false, .. } => "resumed",
     };
@@ -158,7 +178,7 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
     }
 }
 
-/// Changes of tariffs, further meters, and suspensions with their ends.
+/// Changes of tariffs, further meters, suspensions with their ends, and holds.
 #[must_use]
 pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
     let (begin, meters, days) = (shift(start, minutes(20)), usize::from(size.meters), usize::from(size.days));
@@ -191,6 +211,15 @@ pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Times
         all.push((from, Contract::Suspend { meter, on: true }));
         if random.random_bool(0.9) {
             all.push((until, Contract::Suspend { meter, on: false }));
+        }
+    }
+    let holds = random.random_range(0..=4 * days);
+    for _ in 0..holds {
+        let meter = random.random_range(0..meters);
+        let from = between(random, begin, quiet_from);
+        all.push((from, Contract::Hold { meter, minutes: Some(random.random_range(10..3_000)) }));
+        if random.random_bool(0.3) {
+            all.push((between(random, from, quiet_from), Contract::Hold { meter, minutes: None }));
         }
     }
     all.into_iter().map(|(at, what)| (at, Event::Contract(what))).collect()

@@ -7,7 +7,7 @@ use domain::{
 };
 use store::site::Site;
 
-use super::{Error, audit_line, books::Books, decide_relay, label, order_group};
+use super::{Error, audit_line, decide_relay, label, order_group};
 use crate::{app::App, changes::Changed};
 
 /// Sets the switch. `expected`: the version the operator saw; another one is a conflict.
@@ -42,10 +42,11 @@ pub async fn set_switch(
 }
 
 /// Presses the stop button: from now on the site only reports who would be cut, and every disconnect that was not sent yet is
-/// cancelled, whoever ordered it; groups of disconnects give no further orders. Pressed again, it does what is left to do. Returns the cancelled orders.
+/// cancelled, whoever ordered it; groups of disconnects give no further orders. Pressed again, it does what is left to do.
+/// Returns the cancelled orders.
 ///
 /// # Errors
-/// The site does not exist; a reason that is none; the database fails.
+/// The site does not exist; a reason that is none; the first order that could not be cancelled, after all others were.
 pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<OrderId>, Error> {
     let (reason, now, by) = (label("reason", reason)?, app.clock.now(), by.to_owned());
     let (told, key) = (reason.clone(), by.clone());
@@ -67,21 +68,24 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<O
         })
         .await?;
     tracing::warn!(site = %id, by, "cuts stopped");
-    let mut cancelled = Vec::new();
+    let (mut cancelled, mut failed) = (Vec::new(), None);
     for order in orders {
         let (settings, why) = (app.settings.clone(), format!("stopped: {reason}"));
         let done = app.db.write(move |conn| {
-            let books = order.account_id.map(|account| Books::lock(conn, account)).transpose()?;
-            let done = decide_relay::cancel(conn, &settings, order.id, &why, now)?;
-            if let Some(books) = books {
-                store::account::save(conn, &books.account)?;
-            }
-            Ok::<_, Error>(done.then_some(order.id))
+            order.account_id.map(|account| store::account::lock(conn, account)).transpose()?;
+            Ok::<_, Error>(decide_relay::cancel(conn, &settings, order.id, &why, now)?)
         });
-        if let Some(order) = done.await? {
-            app.announce(Changed::Order { order });
-            cancelled.push(order);
+        match done.await {
+            Ok(true) => {
+                app.announce(Changed::Order { order: order.id });
+                cancelled.push(order.id);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(order = %order.id, %error, "a disconnect could not be cancelled");
+                failed = failed.or(Some(error));
+            }
         }
     }
-    Ok(cancelled)
+    failed.map_or(Ok(cancelled), Err)
 }

@@ -36,7 +36,7 @@ row! {
         pub state: Standing,
         /// Most of what was sold that it may hold back; none: no limit.
         pub credit_limit: Option<Money>,
-        /// Grows by one with every change, and with every sale and deposit under a limit.
+        /// Grows by one with every change.
         pub version: i64,
     }
 }
@@ -84,7 +84,7 @@ pub fn by_id(conn: &mut Conn, id: VendorId) -> Result<Vendor> {
 /// [`Error::NotFound`]; [`Error::Busy`] where somebody else held it too long.
 pub fn lock(conn: &mut Conn, id: VendorId) -> Result<Vendor> {
     let row = on!(conn, |c| diesel::update(vendors::table.find((val(id.site()), val(id))))
-        .set(vendors::version.eq(vendors::version + 1))
+        .set(vendors::version.eq(vendors::version))
         .returning(Vendor::as_returning())
         .get_result(c)
         .optional())?;

@@ -258,6 +258,7 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
 fn overlooked(guard: Guard) -> bool {
     match guard {
         Guard::SupplyGuard => is_planted(Bug::IgnoreSupplyGuard),
+        Guard::Hold => is_planted(Bug::IgnoreHold),
         Guard::WarningNotServed => is_planted(Bug::CutWithoutWarning),
         Guard::FriendlyHours => is_planted(Bug::IgnoreFriendlyHours),
         _ => false,

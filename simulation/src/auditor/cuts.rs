@@ -67,6 +67,9 @@ impl Grounds<'_> {
         if self.people.suspended_surely(true, account, first, self.now) {
             return wrong("it was suspended");
         }
+        if self.people.held_surely(true, account, (first, self.now), line.at) {
+            return wrong("it was held");
+        }
         // By the head end's clock: its hours are those that people live by, wherever it is.
         if let Some(mercy) = mercy(line.at, self.rules) {
             return wrong(mercy);
@@ -206,6 +209,18 @@ mod tests {
         assert_eq!(case.judge(), Ok(()));
         case.turn(HOUR, Request::GuardMeter { meter: meter(1), on: true });
         case.people.ask(at(2 * HOUR), 99, Request::GuardMeter { meter: meter(1), on: false });
+        assert_eq!(case.judge(), Ok(()), "it may have been lifted");
+    }
+
+    #[test]
+    fn nobody_held_is_cut_until_the_hold_ends() {
+        let mut case = Case::new();
+        let hold = |until| Request::Hold { account: account(1), until };
+        case.turn(HOUR, hold(Some(at(4 * HOUR))));
+        assert_eq!(case.judge(), Ok(()), "it has just ended");
+        case.turn(HOUR + 1, hold(Some(at(4 * HOUR + 1))));
+        assert_eq!(case.judge().unwrap_err(), "I8: it was held");
+        case.people.ask(at(2 * HOUR), 99, hold(None));
         assert_eq!(case.judge(), Ok(()), "it may have been lifted");
     }
 

@@ -225,6 +225,13 @@ pub enum Request {
         /// Suspended.
         on: bool,
     },
+    /// Keep an account from being cut without money until a moment of the head end's clock; none: no longer.
+    Hold {
+        /// Which.
+        account: AccountId,
+        /// Until when.
+        until: Option<Timestamp>,
+    },
     /// Attach a further meter to an account.
     Attach {
         /// The account.

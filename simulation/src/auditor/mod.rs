@@ -357,7 +357,12 @@ impl Auditor {
                 unwanted: told.switchable
                     && !self.orders.operator_was_told(told.meter)
                     && self.people.operator_surely(true, told.meter, now, now),
-                unheld: suspended(false) && cutting && told.switchable && unguarded && warned,
+                unheld: suspended(false)
+                    && self.people.held_surely(false, id, (now, now), shown)
+                    && cutting
+                    && told.switchable
+                    && unguarded
+                    && warned,
             };
             self.promises.look(now, &standing, &self.rules)?;
         }

@@ -28,6 +28,8 @@ pub struct People {
     account_guards: BTreeMap<AccountId, Toggle<bool>>,
     /// Whether an account is suspended.
     suspended: BTreeMap<AccountId, Toggle<bool>>,
+    /// Until when an account is held.
+    holds: BTreeMap<AccountId, Toggle<Option<Timestamp>>>,
     /// Whether an operator wants a meter off.
     operators: BTreeMap<MeterId, Toggle<bool>>,
     vends: BTreeMap<String, Key>,
@@ -87,6 +89,7 @@ impl Default for People {
             meter_guards: BTreeMap::new(),
             account_guards: BTreeMap::new(),
             suspended: BTreeMap::new(),
+            holds: BTreeMap::new(),
             operators: BTreeMap::new(),
             vends: BTreeMap::new(),
             reversals: Reversals::default(),
@@ -105,8 +108,8 @@ impl Default for People {
 }
 
 /// One that is off until somebody turns it on.
-fn off<K: Ord>(all: &mut BTreeMap<K, Toggle<bool>>, key: K) -> &mut Toggle<bool> {
-    all.entry(key).or_insert_with(|| Toggle::new([false]))
+fn off<K: Ord, V: Ord + Copy + Default>(all: &mut BTreeMap<K, Toggle<V>>, key: K) -> &mut Toggle<V> {
+    all.entry(key).or_insert_with(|| Toggle::new([V::default()]))
 }
 
 fn throughout<K: Ord>(all: &BTreeMap<K, Toggle<bool>>, key: &K, on: bool, from: Timestamp, to: Timestamp) -> bool {
@@ -136,6 +139,7 @@ impl People {
             Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
             Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
             Request::Suspend { account, on } => off(&mut self.suspended, *account).asked(at, request, *on),
+            Request::Hold { account, until } => off(&mut self.holds, *account).asked(at, request, *until),
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
             Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. } => {}
@@ -173,6 +177,7 @@ impl People {
                 off(&mut self.account_guards, *account).answered(at, request, outcome);
             }
             Request::Suspend { account, .. } => off(&mut self.suspended, *account).answered(at, request, outcome),
+            Request::Hold { account, .. } => off(&mut self.holds, *account).answered(at, request, outcome),
             Request::Switch { .. } => self.switch.answered(at, request, outcome),
             what @ (Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. }) => {
                 self.aid.answer(at, request, what, answer)?;
@@ -220,6 +225,7 @@ impl People {
     /// The process died.
     pub fn crashed(&mut self) {
         self.switch.crashed();
+        self.holds.values_mut().for_each(Toggle::crashed);
         let toggles = self.meter_guards.values_mut().chain(self.account_guards.values_mut());
         let toggles = toggles.chain(self.suspended.values_mut());
         toggles.chain(self.operators.values_mut()).for_each(Toggle::crashed);
@@ -240,6 +246,18 @@ impl People {
     /// Whether an operator wanted a meter off (or did not) for all of a span.
     pub fn operator_surely(&self, off: bool, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
         throughout(&self.operators, &meter, off, from, to)
+    }
+
+    /// Whether an account was held (or was not) for all of a span in which the head end's clock shows `shown`.
+    pub fn held_surely(
+        &self,
+        on: bool,
+        account: AccountId,
+        (from, to): (Timestamp, Timestamp),
+        shown: Timestamp,
+    ) -> bool {
+        let holds = |until: Option<Timestamp>| until.is_some_and(|until| shown < until) == on;
+        self.holds.get(&account).map_or(!on, |toggle| toggle.is_always(from, to, holds))
     }
 
     /// Whether an account was suspended (or was not) for all of a span.

@@ -89,6 +89,11 @@ impl<V: Ord + Copy> Toggle<V> {
         self.during(from, to).all(|values| values.len() == 1 && values.contains(&value))
     }
 
+    /// Whether all that it may have been at any moment from `from` to `to` is such.
+    pub fn is_always(&self, from: Timestamp, to: Timestamp, such: impl Fn(V) -> bool) -> bool {
+        self.during(from, to).flatten().all(|value| such(*value))
+    }
+
     /// Whether it may have been `value` at some moment from `from` to `to`.
     pub fn may_be(&self, value: V, from: Timestamp, to: Timestamp) -> bool {
         self.during(from, to).any(|values| values.contains(&value))
