@@ -6,7 +6,17 @@ use domain::{
     reading::Quality,
     relay::decide::Guard,
 };
+use jiff::SignedDuration;
 use tokio::{sync::broadcast, time::Instant};
+
+/// The steps of the restore promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreStep {
+    /// The meter took the command: supply is back, or the customer may press the meter's button.
+    Permitted,
+    /// Supply was read to be back.
+    Supplied,
+}
 
 /// Something changed, after its commit. A hint: whoever misses some reads the rows again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +34,15 @@ pub enum Changed {
     Order {
         /// Which.
         order: OrderId,
+    },
+    /// The reconnect that a vend asked for went so far.
+    Restored {
+        /// Of which meter.
+        meter: MeterId,
+        /// How far.
+        step: RestoreStep,
+        /// How long after the vend.
+        after: SignedDuration,
     },
     /// A cut or a reconnect is due and held.
     Held {

@@ -74,6 +74,8 @@ words! {
         DecideSuspended = "decide_suspended",
         /// An operator's hold holds nothing.
         IgnoreHold = "ignore_hold",
+        /// Any number of accounts is cut in an hour.
+        IgnoreCutLimits = "ignore_cut_limits",
     }
 }
 

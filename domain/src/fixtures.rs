@@ -10,8 +10,8 @@ use crate::{
     ids::{AccountId, MeterId, OrderId, ReadingId, SiteId},
     money::{Currency, Money, Price},
     site::{
-        AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, FriendlyHours, NoticePolicy, Policy,
-        PollingPolicy, ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
+        AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, FriendlyHours, MassCutPolicy,
+        NoticePolicy, Policy, PollingPolicy, ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
     },
     tariff::{Block, Period, Season, Switch, Tariff, TariffVersion, TimeOfUse},
 };
@@ -118,6 +118,7 @@ pub(crate) fn policy() -> Policy {
             clock_tolerance: minutes(5),
             held_recheck: hours(1),
             hold_longest: hours(24 * 90),
+            mass_cut: MassCutPolicy { per_hour: 50, per_day: 20, per_day_percent: 5 },
         },
         credit: CreditPolicy {
             warning_lead: hours(24),

@@ -102,6 +102,12 @@ impl Policy {
         if self.relay.disconnect_attempts == 0 {
             return Err(BadPolicy { field: "relay.disconnect_attempts", problem: "must be at least 1" });
         }
+        if self.disconnection.mass_cut.per_hour == 0 {
+            return Err(BadPolicy { field: "disconnection.mass_cut.per_hour", problem: "must be at least 1" });
+        }
+        if self.disconnection.mass_cut.per_day_percent > 100 {
+            return Err(BadPolicy { field: "disconnection.mass_cut.per_day_percent", problem: "must be 0 to 100" });
+        }
         if let Some((_, problem)) = self.debts.terms.problem() {
             return Err(BadPolicy { field: "debts.terms", problem });
         }
@@ -146,6 +152,29 @@ pub struct DisconnectionPolicy {
     pub held_recheck: SignedDuration,
     /// Longest time ahead to which an operator's hold may reach.
     pub hold_longest: SignedDuration,
+    /// How many may be cut.
+    pub mass_cut: MassCutPolicy,
+}
+
+/// How many automatic disconnects a site may send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MassCutPolicy {
+    /// Most in a local hour; the rest waits for the next one.
+    pub per_hour: u32,
+    /// Most in a local day, where the share below is not more; the rest is quarantined.
+    pub per_day: u32,
+    /// Most in a local day, in per cent of the site's meters.
+    pub per_day_percent: u32,
+}
+
+impl MassCutPolicy {
+    /// Most in a local day of a site with so many meters.
+    #[must_use]
+    pub fn per_day_of(&self, meters: u32) -> u32 {
+        let share = u64::from(meters) * u64::from(self.per_day_percent) / 100;
+        self.per_day.max(u32::try_from(share).unwrap_or(u32::MAX))
+    }
 }
 
 impl DisconnectionPolicy {
@@ -379,9 +408,11 @@ mod tests {
     #[test]
     fn a_policy_that_breaks_a_rule_is_refused_by_name() {
         type Change = fn(&mut Policy);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 12] = [
             ("polling.slot", |policy| policy.polling.slot = SignedDuration::ZERO),
             ("relay.retry_cap", |policy| policy.relay.retry_cap = SignedDuration::from_secs(1)),
+            ("disconnection.mass_cut.per_hour", |policy| policy.disconnection.mass_cut.per_hour = 0),
+            ("disconnection.mass_cut.per_day_percent", |policy| policy.disconnection.mass_cut.per_day_percent = 101),
             ("credit.warning_lead", |policy| policy.credit.warning_lead = -hours(1)),
             ("polling.freeze_until", |policy| policy.polling.freeze_until = policy.polling.freeze_from),
             ("polling.round_limit_percent", |policy| policy.polling.round_limit_percent = 101),

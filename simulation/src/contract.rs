@@ -9,6 +9,7 @@ use wattgate::{
         attach_meter::{self, AttachMeter},
         change_tariff::{self, ChangeTariff},
         hold::{self, Hold},
+        mass_cut::{self, ReleaseCuts},
         remove_meter::{self, RemoveMeter},
         suspend_account,
     },
@@ -60,6 +61,8 @@ pub enum Contract {
         /// How long.
         minutes: Option<i64>,
     },
+    /// Cuts above a day's limit are let go on.
+    ReleaseCuts,
     /// Suspended, or let go on.
     Suspend {
         /// Whose.
@@ -82,6 +85,7 @@ pub const NAMES: &[&str] = &[
     "held",
     "held refused: account_closed",
     "hold lifted",
+    "cuts released",
     "suspended",
     "suspended refused: account_not_active",
     "resumed",
@@ -145,6 +149,10 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
             let request = Request::Hold { account, until };
             (request, done(async move { hold::set(&app, account, hold, "operator").await }))
         }
+        Contract::ReleaseCuts => {
+            let what = ReleaseCuts { site_id: entered.site?, meters: None, reason };
+            (Request::ReleaseCuts, done(async move { mass_cut::release(&app, what, "operator").await }))
+        }
         Contract::Suspend { meter, on } => {
             let account = entered.places.get(meter)?.account;
             let request = Request::Suspend { account, on };
@@ -168,6 +176,7 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
         Contract::Tariff { .. } => "tariff changed",
         Contract::Hold { minutes: Some(_), .. } => "held",
         Contract::Hold { minutes: None, .. } => "hold lifted",
+        Contract::ReleaseCuts => "cuts released",
         Contract::Suspend { on: true, .. } => "suspended",
         Contract::Suspend { on: false, .. } => "resumed",
     };
@@ -222,5 +231,7 @@ pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Times
             all.push((between(random, from, quiet_from), Contract::Hold { meter, minutes: None }));
         }
     }
+    let releases = random.random_range(0..=days);
+    all.extend((0..releases).map(|_| (between(random, begin, quiet_from), Contract::ReleaseCuts)));
     all.into_iter().map(|(at, what)| (at, Event::Contract(what))).collect()
 }

@@ -232,6 +232,7 @@ fn rules(world: &World, entered: &Entered) -> Rules {
             .collect(),
         holidays: cut.holidays.clone(),
         warning_lead: policy.credit.warning_lead,
+        cut_limits: world.plan.cut_limits,
         reading_freshness: cut.reading_freshness,
         restore_within: RESTORE_WITHIN,
         cut_within: CUT_WITHIN,

@@ -312,11 +312,11 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
             if *account {
                 let account = place.account;
-                let set = async move { guard::set(&app, Target::Account(account), on, reason).await };
+                let set = async move { guard::set(&app, Target::Account(account), on, reason, "operator").await };
                 (Request::GuardAccount { account, on }, done(set))
             } else {
                 let meter = place.meter;
-                let set = async move { guard::set(&app, Target::Meter(meter), on, reason).await };
+                let set = async move { guard::set(&app, Target::Meter(meter), on, reason, "operator").await };
                 (Request::GuardMeter { meter, on }, done(set))
             }
         }

@@ -34,6 +34,7 @@ pub mod life;
 pub mod log;
 pub mod mutation;
 pub mod plan;
+mod price_lists;
 pub mod replacement;
 pub mod run;
 pub mod sight;

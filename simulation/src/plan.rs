@@ -5,10 +5,10 @@ use std::fmt;
 
 use domain::{
     energy::Energy,
-    money::{Money, Price},
+    money::Money,
     reading::Registers,
     site::{AutomaticDisconnection, FriendlyHours},
-    tariff::{Block, Every, FixedCharge, Period, Season, Switch, TariffVersion, TimeOfUse},
+    tariff::TariffVersion,
 };
 use jiff::{
     SignedDuration, Timestamp,
@@ -25,7 +25,7 @@ use crate::{
     contract,
     fate::{self, Event},
     gate::GateRates,
-    leaving,
+    leaving, price_lists,
     run::Failure,
 };
 
@@ -94,6 +94,8 @@ pub struct Plan {
     pub gate: GateRates,
     /// Whether each concentrator has a meter to spare, so that meters can be replaced.
     pub spares: bool,
+    /// Most automatic disconnects in an hour and a day, where the plan has few.
+    pub cut_limits: Option<(usize, usize)>,
     /// Whether those are attached to accounts as further ones instead.
     pub further: bool,
 }
@@ -141,9 +143,7 @@ impl Plan {
         let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
         let mut settings = settings(&mut random, last)?;
         let mut field = field(&mut random, size, &settings, &zone)?;
-        let mut tariffs = tariffs(&mut random, day, size.days);
-        vary(&mut tariffs, seed);
-        fix(&mut tariffs, seed);
+        let tariffs = price_lists::draw(&mut random, seed, day, size.days);
         let gate = gate(&mut random);
         let mut events = fate::draw(&mut random, size, start, quiet_from);
         // Drawn apart from the rest, so that known seeds keep their meaning.
@@ -169,9 +169,13 @@ impl Plan {
                 settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
             }
         }
+        let mut cut_limits = None;
         if further {
             let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
             events.extend(contract::draw(&mut apart, size, start, quiet_from));
+            if seed.is_multiple_of(3) {
+                cut_limits = Some(few_cuts(&mut apart, &mut settings));
+            }
         }
         events.sort_by_key(|(at, _)| *at);
         Ok(Self {
@@ -188,6 +192,7 @@ impl Plan {
             events,
             gate,
             spares,
+            cut_limits,
             further,
         })
     }
@@ -242,6 +247,11 @@ heartbeat_s = 900
 
 [policy.disconnection]
 automatic = "on"
+
+[policy.disconnection.mass_cut]
+per_hour = 1000
+per_day = 1000
+per_day_percent = 0
 "#;
 
 fn settings(random: &mut Random, last: Date) -> Result<Settings, Failure> {
@@ -272,6 +282,14 @@ fn settings(random: &mut Random, last: Date) -> Result<Settings, Failure> {
     limits.restore_margin = Money::new(if random.random_bool(0.3) { 300 } else { 1 });
     limits.alarm_2 = Money::new(random.random_range(0..=1500));
     Ok(settings)
+}
+
+/// Limits of automatic disconnects that a small site reaches: in an hour and in a day.
+fn few_cuts(random: &mut Random, settings: &mut Settings) -> (usize, usize) {
+    let (hour, day) = (random.random_range(1..=2_u8), random.random_range(2..=4_u8));
+    let most = &mut settings.policy.disconnection.mass_cut;
+    (most.per_hour, most.per_day) = (u32::from(hour), u32::from(day));
+    (usize::from(hour), usize::from(day))
 }
 
 /// Meters that cannot be switched at all: one of so many.
@@ -324,97 +342,6 @@ fn gate(random: &mut Random) -> GateRates {
         _ => GateRates { slow: 60, slow_ms: 3000, refused: 3, answer_lost: 3 },
     }
 }
-
-/// A flat tariff whose price changes during the run, and a tiered one whose month may begin during it.
-fn tariffs(random: &mut Random, day: Date, days: u16) -> Vec<Vec<TariffVersion>> {
-    let long_ago = day.saturating_sub(SignedDuration::from_hours(24 * 60));
-    let later = day.saturating_add(SignedDuration::from_hours(24 * random.random_range(1..=i64::from(days))));
-    let price = |random: &mut Random| Price::new(random.random_range(400_000..1_600_000));
-    let version = |number, valid_from, window_start_day, blocks| TariffVersion {
-        version: number,
-        valid_from,
-        blocks,
-        time_of_use: None,
-        window_start_day,
-        window_start_month: None,
-        prorate_opening: false,
-        fixed_charges: Vec::new(),
-        tax_rate_ppm: 130_000,
-        minimum_vend: Money::new(1),
-    };
-    let flat = |random: &mut Random| vec![Block { upto: None, price: price(random) }];
-    let tiers = |random: &mut Random| {
-        let first = random.random_range(100_000..600_000);
-        let second = first + random.random_range(100_000..1_000_000);
-        let mut prices = [price(random), price(random), price(random)];
-        prices.sort_unstable();
-        let uptos = [Some(Energy::new(first)), Some(Energy::new(second)), None];
-        uptos.into_iter().zip(prices).map(|(upto, price)| Block { upto, price }).collect::<Vec<_>>()
-    };
-    // The month begins on a day of the run, or on the first.
-    let begins = if random.random_bool(0.5) { later.day().min(28) } else { 1 };
-    vec![
-        vec![version(1, long_ago, 1, flat(random)), version(2, later, 1, flat(random))],
-        vec![version(1, long_ago, begins, tiers(random))],
-        vec![version(1, long_ago, 1, tiers(random)), version(2, later, 1, tiers(random))],
-    ]
-}
-
-/// In one run of four, prices that depend on the time of day, and blocks over a year that begins during the run, with bounds
-/// prorated for whoever is opened in it. Drawn of its own, so that other runs are as they were.
-fn vary(tariffs: &mut [Vec<TariffVersion>], seed: u64) {
-    if !matches!(seed % 8, 1 | 6) {
-        return;
-    }
-    let mut random = Random::seed_from_u64(seed ^ TARIFFS);
-    let (flat, tiered) = tariffs.split_at_mut(1);
-    for version in flat.iter_mut().flatten() {
-        let (from, to) = (random.random_range(6..11), random.random_range(16..23));
-        let switch = |hour, period| Switch { at: time(hour, 0, 0, 0), period };
-        let working = [switch(0, Period::Valley), switch(from, Period::Peak), switch(to, Period::Valley)];
-        let weekend = [switch(0, Period::Valley)];
-        let day_types = [("working", &working[..]), ("weekend", &weekend)];
-        let price = |random: &mut Random, most| Price::new(random.random_range(100_000..most));
-        version.time_of_use = Some(TimeOfUse {
-            prices: [(Period::Peak, price(&mut random, 2_000_000)), (Period::Valley, price(&mut random, 800_000))]
-                .into(),
-            day_types: day_types.into_iter().map(|(name, all)| (name.to_owned(), all.to_vec())).collect(),
-            seasons: vec![Season {
-                from_month: 1,
-                from_day: 1,
-                weekdays: "working".to_owned(),
-                weekends: "weekend".to_owned(),
-            }],
-            holidays: std::collections::BTreeMap::new(),
-        });
-        version.blocks.iter_mut().for_each(|block| block.price = Price::new(0));
-    }
-    for versions in tiered {
-        let month = versions.last().map(|version| version.valid_from.month());
-        let month = if random.random_bool(0.5) { month } else { Some(random.random_range(1..=12)) };
-        versions.iter_mut().for_each(|version| (version.window_start_month, version.prorate_opening) = (month, true));
-    }
-}
-
-/// In one run of four, charges by the day and by the month, other ones with each version. Drawn of its own, as well.
-fn fix(tariffs: &mut [Vec<TariffVersion>], seed: u64) {
-    if !matches!(seed % 8, 2 | 6) {
-        return;
-    }
-    let mut random = Random::seed_from_u64(seed ^ FIXED);
-    for version in tariffs.iter_mut().flatten() {
-        for (name, every, most) in [("meter", Every::Day, 100), ("service", Every::Month, 1500)] {
-            let amount = Money::new(random.random_range(1..most));
-            version.fixed_charges.push(FixedCharge { name: name.to_owned(), every, amount });
-        }
-    }
-}
-
-/// Tells the generator of [`fix`] from others of the same seed.
-const FIXED: u64 = 0x6669_7865_6463_6867;
-
-/// Tells the generator of [`vary`] from others of the same seed.
-const TARIFFS: u64 = 0x7461_7269_6666_7321;
 
 /// What an operator reads off a meter's display: two decimal places of kWh.
 #[must_use]

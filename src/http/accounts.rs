@@ -238,11 +238,12 @@ async fn show_balance(
 #[utoipa::path(tag = "accounts", request_body = Guard, responses((status = 204, description = "Done")))]
 #[put("/accounts/{id}/guard")]
 async fn guard_account(
-    _caller: May<Operate>,
+    caller: May<Operate>,
     app: web::Data<App>,
     id: At<AccountId>,
     body: Body<Guard>,
 ) -> Result<HttpResponse, Problem> {
-    guard::set(&app, guard::Target::Account(id.0), body.0.guarded, body.0.reason).await?;
+    let (target, Guard { guarded, reason }) = (guard::Target::Account(id.0), body.0);
+    to_its_end(async move { guard::set(&app, target, guarded, reason, &caller.prefix).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -177,12 +177,13 @@ async fn show_meter(
 #[utoipa::path(tag = "meters", request_body = Guard, responses((status = 204, description = "Done")))]
 #[put("/meters/{id}/guard")]
 async fn guard_meter(
-    _caller: May<Operate>,
+    caller: May<Operate>,
     app: web::Data<App>,
     id: At<MeterId>,
     body: Body<Guard>,
 ) -> Result<HttpResponse, Problem> {
-    guard::set(&app, guard::Target::Meter(id.0), body.0.guarded, body.0.reason).await?;
+    let (target, Guard { guarded, reason }) = (guard::Target::Meter(id.0), body.0);
+    to_its_end(async move { guard::set(&app, target, guarded, reason, &caller.prefix).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -32,6 +32,7 @@ mod shifts;
 mod sites;
 mod statements;
 mod subsidies;
+mod supply_waits;
 mod tariff_presets;
 mod tariffs;
 mod vendors;
@@ -131,6 +132,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(subsidies::routes)
         .configure(relay_orders::routes)
         .configure(relay_order_groups::routes)
+        .configure(supply_waits::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)
         .configure(outages::routes)

@@ -11,13 +11,14 @@ use domain::{
         Action, Cause, Causes,
         decide::{self, AccountFacts, Authorization, Guard, MeterFacts, Verdict},
         order::{self, Event, Order, Wish},
+        wait,
     },
     site::{Policy, Site},
 };
 use jiff::Timestamp;
 use store::{Conn, meter::Meter, relay_order::RelayOrder};
 
-use super::{Error, balance, books, books::Books, notices};
+use super::{Error, balance, books, books::Books, mass_cut, notices};
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
 /// What a review changed outside the account's own row.
@@ -147,6 +148,7 @@ pub fn in_transaction(
         let seen = meter_facts(conn, settings, &meter)?;
         let decision = decide::decide(&facts, &seen, site, now);
         save_causes(conn, id, &seen.causes, &decision.causes)?;
+        store::supply_wait::keep(conn, (id, books.account.id), wait::waiting(&facts, &seen, &decision), now)?;
         let wish = |action, cause| Wish { action, cause, permit: permit(settings, &meter) };
         let place = |conn: &mut Conn, wish: Wish, why: String| {
             let asked = Asked { account: Some(books.account.id), vend, by: None, why };
@@ -177,6 +179,9 @@ pub fn in_transaction(
             Verdict::Withdraw => reviewed.orders.extend(supersede(conn, id, None, &policy.relay, now)?),
             Verdict::Held { guards, until } => {
                 decide_at = decide_at.min(until);
+                if guards.contains(&Guard::Quarantine) {
+                    mass_cut::remind(conn, &books.site, &books.zone, now)?;
+                }
                 if guards.contains(&Guard::StaleReading) {
                     reviewed.read_now.push((meter.concentrator_id, id));
                 }
@@ -266,6 +271,7 @@ pub fn meter_facts(conn: &mut Conn, settings: &Settings, meter: &Meter) -> Resul
         relay_control: settings.meter_profile(&meter.profile)?.wire.relay_control,
         blocked: meter.relay_blocked,
         supply_guard: meter.guarded,
+        quarantined: store::supply_wait::of_meter(conn, meter.id)?.is_some_and(|wait| wait.is_quarantined()),
         last_good_reading_at: meter.last_good_as_of,
         sightings: meter.sightings(),
         clock_offset: None,
@@ -361,72 +367,6 @@ pub fn save_causes(conn: &mut Conn, meter: MeterId, before: &Causes, after: &Cau
     }
     for cause in before.iter().filter(|cause| !after.contains(*cause)) {
         store::meter::remove_cause(conn, meter, cause)?;
-    }
-    Ok(())
-}
-
-/// What the transaction that marks an order `sent` decides.
-#[derive(Debug, Clone)]
-pub enum Authorized {
-    /// Marked as sent.
-    Send(Order),
-    /// Not now.
-    Held(Timestamp),
-    /// Not any more.
-    Ended(Order),
-}
-
-/// Decides once more over an order, in the transaction that marks it `sent`.
-///
-/// # Errors
-/// A row is missing or does not parse; the database fails.
-pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timestamp) -> Result<Authorized, Error> {
-    let found = store::relay_order::by_id(conn, id)?;
-    let locked = match found.account_id {
-        Some(account) => Some(Books::lock(conn, account)?),
-        None => None,
-    };
-    // The order is read again under the account's lock: what a vend changed meanwhile is seen.
-    let row = store::relay_order::by_id(conn, id)?;
-    let order = row.order();
-    if order.state.is_end() {
-        return Ok(Authorized::Ended(order));
-    }
-    let meter = store::meter::by_id(conn, order.meter)?;
-    let site_row = store::site::by_id(conn, id.site())?;
-    let (policy, zone) = (policy_of(settings, &site_row), books::zone(&site_row)?);
-    let facts = locked.as_ref().map(account_facts).transpose()?;
-    let seen = meter_facts(conn, settings, &meter)?;
-    let site = Site { policy: &policy, zone: &zone };
-    let (event, detail) = match decide::authorize(&order, facts.as_ref(), &seen, site, now) {
-        Authorization::Send => (Event::Authorized, "bytes may leave".to_owned()),
-        Authorization::Superseded => (Event::Superseded, "no longer wanted".to_owned()),
-        Authorization::Held { guards, until } => {
-            let names: Vec<&str> = guards.iter().map(|guard| guard.as_str()).collect();
-            (Event::Held { until }, format!("held by {}", names.join(",")))
-        }
-    };
-    let next = order::apply(&order, event, now, &policy.relay).map_err(|bad| books::corrupt(bad.to_string()))?.order;
-    if !store::relay_order::transition(conn, &row.with(&next), order.state, now, &detail)? {
-        return Ok(Authorized::Ended(store::relay_order::by_id(conn, id)?.order()));
-    }
-    if event == Event::Superseded {
-        withdraw_credit(conn, &next, &seen)?;
-    }
-    if let Some(books) = &locked {
-        store::account::save(conn, &books.account)?;
-    }
-    Ok(match event {
-        Event::Authorized => Authorized::Send(next),
-        Event::Held { until } => Authorized::Held(until),
-        _ => Authorized::Ended(next),
-    })
-}
-
-/// A cut for credit that was never sent leaves no cause behind.
-fn withdraw_credit(conn: &mut Conn, order: &Order, seen: &MeterFacts) -> Result<(), Error> {
-    if order.action == Action::Disconnect && order.cause == Cause::Credit && order.attempts == 0 {
-        save_causes(conn, order.meter, &seen.causes, &seen.causes.without(Cause::Credit))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod attach_meter;
 pub mod audit_line;
+pub mod authorize_order;
 pub mod balance;
 pub mod batch_credit;
 pub mod begin_installation;
@@ -24,6 +25,7 @@ pub mod guard;
 pub mod hold;
 pub mod ingest;
 pub mod job;
+pub mod mass_cut;
 pub mod notices;
 pub mod once;
 pub mod open_account;

@@ -3,20 +3,24 @@
 use domain::{
     ids::{AccountId, OrderId},
     relay::{
-        RelayReading,
+        Action, RelayReading,
         order::{self, Event, Order, Refusal},
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use store::Conn;
 
 use super::{
     Error,
+    authorize_order::{self, Authorized},
     books::Books,
-    decide_relay::{self, Authorized},
-    notices,
+    decide_relay, notices,
 };
-use crate::{app::App, changes::Changed, settings::Settings};
+use crate::{
+    app::App,
+    changes::{Changed, RestoreStep},
+    settings::Settings,
+};
 
 /// One line for the journal.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,8 @@ pub enum Written {
         order: Order,
         /// Whether it ended with this entry.
         ended: Option<AccountId>,
+        /// The steps of the restore promise that it came to with this entry, and how long after the vend.
+        restored: Vec<(RestoreStep, SignedDuration)>,
     },
 }
 
@@ -50,6 +56,9 @@ pub async fn authorize(app: &App, id: OrderId) -> Result<Authorized, Error> {
         Written::Authorized(authorized) => {
             store::fault::point("journal.committed");
             app.announce(Changed::Order { order: id });
+            if let Authorized::Held { meter, guards, .. } = &authorized {
+                app.announce(Changed::Held { meter: *meter, guards: guards.clone() });
+            }
             Ok(authorized)
         }
         Written::Recorded { .. } => Err(Error::Busy),
@@ -62,9 +71,12 @@ pub async fn authorize(app: &App, id: OrderId) -> Result<Authorized, Error> {
 /// A conflict where the event cannot happen in the order's state; the database fails.
 pub async fn record(app: &App, id: OrderId, event: Event) -> Result<Order, Error> {
     match app.journal()?.submit(Entry::Record(id, event), 1, false).await? {
-        Written::Recorded { order, ended } => {
+        Written::Recorded { order, ended, restored } => {
             store::fault::point("journal.committed");
             app.announce(Changed::Order { order: id });
+            for (step, after) in restored {
+                app.announce(Changed::Restored { meter: order.meter, step, after });
+            }
             if let Some(account) = ended
                 && let Err(error) = decide_relay::review(app, account).await
             {
@@ -90,7 +102,7 @@ pub fn write(
     for entry in entries {
         // A savepoint each: what one order cannot do must not undo, or half do, the others.
         let written = conn.transaction(|conn| match *entry {
-            Entry::Authorize(id) => decide_relay::authorize(conn, settings, id, now).map(Written::Authorized),
+            Entry::Authorize(id) => authorize_order::authorize(conn, settings, id, now).map(Written::Authorized),
             Entry::Record(id, event) => one(conn, settings, id, event, now),
         });
         results.push(match written {
@@ -115,7 +127,7 @@ fn one(conn: &mut Conn, settings: &Settings, id: OrderId, event: Event, now: Tim
         store::meter::record_relay(conn, before.meter, reading, now)?;
     }
     if before.state.is_end() {
-        return Ok(Written::Recorded { order: before, ended: None });
+        return Ok(Written::Recorded { order: before, ended: None, restored: Vec::new() });
     }
     let transition = order::apply(&before, event, now, &settings.policy.relay)
         .map_err(|out_of_turn| Error::conflict("out_of_turn", out_of_turn.to_string()))?;
@@ -142,7 +154,20 @@ fn one(conn: &mut Conn, settings: &Settings, id: OrderId, event: Event, now: Tim
         store::account::save(conn, &books.account)?;
     }
     let ended = after.account.filter(|_| after.state.is_end());
-    Ok(Written::Recorded { order: after, ended })
+    let restored = if row.vend_id.is_some() { restored(before.state, &after, now) } else { Vec::new() };
+    Ok(Written::Recorded { order: after, ended, restored })
+}
+
+/// The steps of the restore promise that a vend's reconnect came to; it was ordered with the vend.
+fn restored(before: order::State, after: &Order, now: Timestamp) -> Vec<(RestoreStep, SignedDuration)> {
+    let steps: &[RestoreStep] = match (before, after.state) {
+        _ if after.action != Action::Reconnect || before == after.state => &[],
+        (order::State::AwaitingCustomer, order::State::Confirmed) => &[RestoreStep::Supplied],
+        (_, order::State::AwaitingCustomer) => &[RestoreStep::Permitted],
+        (_, order::State::Confirmed) => &[RestoreStep::Permitted, RestoreStep::Supplied],
+        _ => &[],
+    };
+    steps.iter().map(|step| (*step, now.duration_since(after.created_at))).collect()
 }
 
 /// An event in words, for the order's line.

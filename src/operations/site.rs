@@ -73,7 +73,7 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<O
         let (settings, why) = (app.settings.clone(), format!("stopped: {reason}"));
         let done = app.db.write(move |conn| {
             order.account_id.map(|account| store::account::lock(conn, account)).transpose()?;
-            Ok::<_, Error>(decide_relay::cancel(conn, &settings, order.id, &why, now)?)
+            decide_relay::cancel(conn, &settings, order.id, &why, now)
         });
         match done.await {
             Ok(true) => {

@@ -17,7 +17,7 @@ use store::relay_order::Whose;
 
 use crate::{
     app::{App, Parts},
-    operations::{Error, archive, decide_relay::Authorized, field, ingest, record_order},
+    operations::{Error, archive, authorize_order::Authorized, field, ingest, record_order},
 };
 
 /// Rows kept of concentrators that nobody entered.
@@ -103,7 +103,7 @@ impl Port for Door {
         self.answer(|app| async move {
             Ok(match record_order::authorize(&app, order).await? {
                 Authorized::Send(order) => Authorization::Send(order),
-                Authorized::Held(until) => Authorization::Held { until },
+                Authorized::Held { until, .. } => Authorization::Held { until },
                 Authorized::Ended(order) if is_planted(Bug::IgnoreSupersede) => Authorization::Send(order),
                 Authorized::Ended(order) => Authorization::Ended(order),
             })

@@ -64,6 +64,21 @@ pub fn raise(conn: &mut Conn, site: SiteId, kind: &str, object: &str, detail: &s
     Ok(inserted > 0)
 }
 
+/// The alarm of a kind with an object that stands.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn standing(conn: &mut Conn, site: SiteId, kind: &str, object: &str) -> Result<Option<Alarm>> {
+    on!(conn, |c| alarms::table
+        .filter(alarms::site_id.eq(val(site)))
+        .filter(alarms::kind.eq(kind))
+        .filter(alarms::object.eq(object))
+        .filter(alarms::cleared_at.is_null())
+        .select(Alarm::as_select())
+        .first(c)
+        .optional())
+}
+
 /// Clears the alarm that stands; whether one did.
 ///
 /// # Errors

@@ -320,7 +320,7 @@ macro_rules! lists {
     )+};
 }
 
-lists! { domain::settlement::Cut, domain::vending::Totals }
+lists! { domain::relay::decide::Guard, domain::settlement::Cut, domain::vending::Totals }
 
 impl Column for domain::ids::SiteId {
     type Raw = i64;

@@ -15,6 +15,7 @@ use crate::{
     conn::{Conn, on},
     error::{Result, found},
     schema::{installations, meters, settled_days},
+    supply_wait,
 };
 
 row! {
@@ -163,7 +164,7 @@ pub fn live_page(
 }
 
 /// Ends an installation with the last reading of its meter: the value that is billed, or that of each billed register and
-/// their sum.
+/// their sum. The meter waits for nothing any more.
 ///
 /// # Errors
 /// [`crate::Error::Stale`] where it ended already.
@@ -174,7 +175,7 @@ pub fn end(
     (value, registers): (Energy, &ByPeriod),
     reading: ReadingId,
 ) -> Result<()> {
-    let rows = on!(conn, |c| diesel::update(installations::table.find((val(id.site()), val(id))))
+    let meter: Option<MeterId> = on!(conn, |c| diesel::update(installations::table.find((val(id.site()), val(id))))
         .filter(installations::end_at.is_null())
         .set((
             installations::end_at.eq(val(Some(at))),
@@ -182,8 +183,10 @@ pub fn end(
             installations::end_reading_id.eq(val(Some(reading))),
             installations::end_registers.eq(val(registers)),
         ))
-        .execute(c))?;
-    if rows > 0 { Ok(()) } else { Err(crate::Error::Stale) }
+        .returning(installations::meter_id)
+        .get_result(c)
+        .optional())?;
+    supply_wait::remove(conn, meter.ok_or(crate::Error::Stale)?)
 }
 
 /// Notes from when on readings may change what is settled, or that this was looked into.

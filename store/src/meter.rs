@@ -157,6 +157,15 @@ pub fn page(conn: &mut Conn, site: SiteId, after: Option<MeterId>, limit: i64) -
         .load(c))
 }
 
+/// How many meters a site has.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn count(conn: &mut Conn, site: SiteId) -> Result<u32> {
+    let count: i64 = on!(conn, |c| meters::table.filter(meters::site_id.eq(val(site))).count().get_result(c))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// Changes what the archive says of a meter, and its guard, where nobody else did since `new.version`; gives it as it is
 /// now.
 ///

@@ -507,6 +507,26 @@ tables! {
         detail -> Nullable<Text>,
     }
 
+    supply_waits (site_id, meter_id) {
+        site_id -> Number,
+        meter_id -> Number,
+        account_id -> Number,
+        wanted -> Word,
+        since -> Instant,
+        guards -> Word,
+        quarantined_at -> Nullable<Instant>,
+        released_at -> Nullable<Instant>,
+        released_by -> Nullable<Text>,
+    }
+
+    cut_tallies (site_id) {
+        site_id -> Number,
+        day -> Word,
+        day_cuts -> Number,
+        hour -> Instant,
+        hour_cuts -> Number,
+    }
+
     notices (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -579,6 +599,7 @@ allow_tables_to_appear_in_same_query!(
     batch_credits,
     concentrators,
     customers,
+    cut_tallies,
     debt_lines,
     deposits,
     heartbeats,
@@ -604,6 +625,7 @@ allow_tables_to_appear_in_same_query!(
     settled_days,
     shifts,
     sites,
+    supply_waits,
     tariff_versions,
     tariffs,
     terminals,

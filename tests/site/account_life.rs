@@ -191,10 +191,12 @@ async fn what_comes_after_the_closing_costs_nothing_and_is_told(database: Databa
 async fn a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it(database: Database) {
     let mut home = opened(&database).await;
     home.at("04 12:00");
-    guard::set(&home.app, guard::Target::Account(home.account), true, Some("clinic".to_owned())).await.unwrap();
+    guard::set(&home.app, guard::Target::Account(home.account), true, Some("clinic".to_owned()), "operator")
+        .await
+        .unwrap();
     let cut = CloseAccount { disconnect: true, ..closing(&home, "1001") };
     assert_eq!(code(home.closes(cut.clone(), "close-1").await), "supply_guard");
-    guard::set(&home.app, guard::Target::Account(home.account), false, None).await.unwrap();
+    guard::set(&home.app, guard::Target::Account(home.account), false, None, "operator").await.unwrap();
     home.closes(cut, "close-1").await.unwrap();
     assert_eq!(home.causes().await, Causes::none().with(Cause::AccountClosed));
     let meter = home.meter;

@@ -22,9 +22,8 @@ use wattgate::{
     app::App,
     jobs,
     operations::{
-        balance,
-        decide_relay::{self, Authorized},
-        ingest, notices,
+        authorize_order::Authorized,
+        balance, decide_relay, ingest, notices,
         record_order::{self, Entry, Written},
         vend::{self, Vend},
     },

@@ -15,6 +15,7 @@ mod interleavings;
 mod jobs;
 mod limits;
 mod links;
+mod mass_cut;
 mod order_groups;
 mod outage;
 mod outages;

@@ -188,7 +188,7 @@ async fn a_guard_and_an_operators_cut_stand_at_the_new_meter(database: Database)
     let cut = OrderRelay { action: Action::Disconnect, reason: "works".to_owned() };
     order_relay::order(&home.app, old, cut, "cut-1", "tests").await.unwrap();
     let target = guard::Target::Meter(old);
-    guard::set(&home.app, target, true, Some("lift".to_owned())).await.unwrap();
+    guard::set(&home.app, target, true, Some("lift".to_owned()), "operator").await.unwrap();
     home.at("04 21:00");
     replaced(&mut home, by_hand(new, "1008", "50")).await;
     let read = home.app.db.read(move |conn| {

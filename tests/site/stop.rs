@@ -9,7 +9,8 @@ use domain::{
     site::AutomaticDisconnection,
 };
 use wattgate::operations::{
-    decide_relay::{self, Asked, Authorized},
+    authorize_order::{self, Authorized},
+    decide_relay::{self, Asked},
     site,
 };
 
@@ -69,7 +70,8 @@ async fn the_stop_button_cancels_what_was_not_sent_and_nothing_else(database: Da
     home.switched(AutomaticDisconnection::On).await;
     let sent = home.ordered(home.meter, Cause::Operator).await;
     let (settings, at) = (home.app.settings.clone(), home.app.clock.now());
-    let authorized = home.app.db.write(move |conn| decide_relay::authorize(conn, &settings, sent, at)).await.unwrap();
+    let authorized =
+        home.app.db.write(move |conn| authorize_order::authorize(conn, &settings, sent, at)).await.unwrap();
     assert!(matches!(authorized, Authorized::Send(_)), "{authorized:?}");
     assert_eq!(home.stopped().await, []);
     assert_eq!(home.order(sent).await, (State::Sent, vec![Cause::Operator]));

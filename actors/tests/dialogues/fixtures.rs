@@ -14,8 +14,8 @@ use domain::{
     money::Money,
     relay::RelayControl,
     site::{
-        AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, NoticePolicy, Policy, PollingPolicy,
-        ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
+        AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, MassCutPolicy, NoticePolicy, Policy,
+        PollingPolicy, ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
     },
 };
 use jiff::{SignedDuration, civil::Date, tz::TimeZone};
@@ -149,6 +149,7 @@ pub fn policy() -> Policy {
             clock_tolerance: minutes(5),
             held_recheck: hours(1),
             hold_longest: hours(24 * 90),
+            mass_cut: MassCutPolicy { per_hour: 50, per_day: 20, per_day_percent: 5 },
         },
         credit: CreditPolicy {
             warning_lead: hours(24),

@@ -196,6 +196,7 @@ mod tests {
             relay_control: if fixed { RelayControl::None } else { RelayControl::Plain },
             blocked,
             supply_guard,
+            quarantined: false,
             last_good_reading_at: None,
             sightings: Sightings {
                 last_seen_at: Some(at("2026-05-01T12:00:00+08:00")),

@@ -57,6 +57,8 @@ pub struct MeterFacts {
     pub blocked: bool,
     /// Whether it or its building must not be cut (保电).
     pub supply_guard: bool,
+    /// Whether its cut was quarantined by the mass-cut limits, and not released.
+    pub quarantined: bool,
     /// `as_of` of its latest good reading.
     pub last_good_reading_at: Option<Timestamp>,
     /// When it was seen.
@@ -94,6 +96,10 @@ words! {
         RelayBlocked = "relay_blocked",
         /// The meter's relay cannot be moved.
         NoRelayControl = "no_relay_control",
+        /// The site sent as many disconnects in this hour as it may.
+        CutLimit = "cut_limit",
+        /// It was above what the site may cut in a day: an operator must release it.
+        Quarantine = "quarantine",
     }
 }
 
@@ -250,6 +256,7 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
     let grace_until = meter.sightings.grace_until(policy, now, site.zone);
     hold(grace_until.is_some(), Guard::SeenAgain, grace_until);
     let off = |offset: Option<SignedDuration>| offset.is_some_and(|offset| policy.is_off(offset));
+    hold(meter.quarantined, Guard::Quarantine, None);
     hold(off(meter.clock_offset) || off(meter.concentrator_clock_offset), Guard::ClockOff, None);
     all
 }
@@ -337,4 +344,4 @@ pub fn lift(causes: &Causes, cause: Cause, account: Option<&AccountFacts>) -> Ca
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

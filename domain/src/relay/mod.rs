@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 pub mod ask;
 pub mod decide;
 pub mod found;
+pub mod mass_cut;
 pub mod order;
+pub mod wait;
 
 words! {
     /// A relay's state as read, and the state last commanded.

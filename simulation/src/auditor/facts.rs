@@ -38,6 +38,8 @@ pub struct Rules {
     pub holidays: Vec<Date>,
     /// How long before a cut its warning must have been sent.
     pub warning_lead: SignedDuration,
+    /// Most automatic disconnects in a local hour and a local day; none: so many that nothing waits for it.
+    pub cut_limits: Option<(usize, usize)>,
     /// How old the last good reading before a cut may be.
     pub reading_freshness: SignedDuration,
     /// Who has paid and is reachable is supplied within this.
@@ -288,6 +290,8 @@ pub enum Request {
         /// What it is turned to.
         automatic: Automatic,
     },
+    /// Lets cuts go on that are above a day's limit.
+    ReleaseCuts,
     /// Allows automatic orders to a meter that refused a password.
     ClearBlock {
         /// The meter.

@@ -68,6 +68,7 @@ pub fn rules() -> Rules {
         protected_weekdays: Vec::new(),
         holidays: Vec::new(),
         warning_lead: SignedDuration::from_hours(1),
+        cut_limits: None,
         reading_freshness: SignedDuration::from_hours(2),
         restore_within: SignedDuration::from_mins(30),
         cut_within: SignedDuration::from_hours(2),

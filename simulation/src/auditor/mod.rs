@@ -26,6 +26,7 @@ mod further;
 mod hot;
 mod leaving;
 mod ledger;
+mod masses;
 mod orders;
 mod owed;
 mod people;
@@ -52,6 +53,7 @@ use self::{
     further::Further,
     hot::Hot,
     ledger::Ledger,
+    masses::Masses,
     orders::Orders,
     people::People,
     prices::Prices,
@@ -85,6 +87,7 @@ pub struct Auditor {
     hot: Hot,
     orders: Orders,
     warnings: Warnings,
+    masses: Masses,
     promises: Promises,
     /// Meters to which nothing automatic goes.
     blocked: BTreeSet<MeterId>,
@@ -122,6 +125,7 @@ impl Auditor {
             hot: Hot::default(),
             orders: Orders::default(),
             warnings: Warnings::default(),
+            masses: Masses::default(),
             promises: Promises::default(),
             blocked: BTreeSet::new(),
             wrong: None,
@@ -138,6 +142,7 @@ impl Auditor {
             Fact::Asked { request, what } => {
                 self.prices.ask(&what);
                 self.further.ask(&what);
+                self.masses.ask(&what);
                 if is_contract(&what) {
                     self.contracts.insert(request, what.clone());
                 }
@@ -164,7 +169,10 @@ impl Auditor {
                 self.hinder(at, None);
             }
             Fact::Started => self.hinder(at, None),
-            Fact::Clock { offset } => self.clock.set(at, offset),
+            Fact::Clock { offset } => {
+                self.clock.set(at, offset);
+                self.masses.forget();
+            }
             Fact::Fault { meter, .. } => self.hinder(at, meter),
         }
     }
@@ -291,6 +299,7 @@ impl Auditor {
         grounds.stored(self.orders.new_in(seen), &self.clock)?;
         for sending in self.orders.sendings(seen, &self.clock, now) {
             grounds.restored(sending.order, sending.when, "sent")?;
+            self.masses.sent(sending, rules)?;
             if sending.order.cause == Cause::Credit && blocked.contains(&sending.order.meter) {
                 let detail =
                     format!("order {} went to {}, which refused a password", sending.order.id, sending.order.meter);
@@ -313,7 +322,8 @@ impl Auditor {
     /// Every account and its meter as they stand.
     fn standing(&mut self, now: Timestamp, truth: &Truth, seen: &Seen) -> Result<(), Violation> {
         let shown = self.clock.shown(now);
-        let cutting = self.people.switch.is_surely(Automatic::On, now, now)
+        let cutting = self.rules.cut_limits.is_none()
+            && self.people.switch.is_surely(Automatic::On, now, now)
             && self.clock.is_right()
             && mercy(shown, &self.rules).is_none();
         let warned_until = shift(shown, -self.rules.warning_lead);

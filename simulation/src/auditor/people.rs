@@ -144,7 +144,7 @@ impl People {
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
             Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. } => {}
             Request::Tariff { .. } | Request::Attach { .. } | Request::Remove { .. } => {}
-            Request::ClearBlock { .. } | Request::Press { .. } | Request::Other => {}
+            Request::ClearBlock { .. } | Request::Press { .. } | Request::ReleaseCuts | Request::Other => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
     }
@@ -189,6 +189,7 @@ impl People {
             | Request::Remove { .. }
             | Request::ClearBlock { .. }
             | Request::Press { .. }
+            | Request::ReleaseCuts
             | Request::Other => {}
         }
         Ok(())

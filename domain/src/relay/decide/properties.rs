@@ -44,6 +44,7 @@ fn any_meter(now: Timestamp) -> impl Strategy<Value = MeterFacts> {
             relay_control: if fixed { RelayControl::None } else { RelayControl::Plain },
             blocked,
             supply_guard: guarded,
+            quarantined: false,
             last_good_reading_at: (age < 190).then(|| shift(now, -minutes(age))),
             sightings: Sightings {
                 last_seen_at: Some(now),

@@ -13,14 +13,14 @@ use crate::{
 /// A Friday noon in Shanghai, outside of the friendly hours.
 const NOON: &str = "2026-05-01T12:00:00+08:00";
 
-pub(super) const CONNECTED: RelayReading =
+pub(in crate::relay) const CONNECTED: RelayReading =
     RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
-pub(super) const DISCONNECTED: RelayReading =
+pub(in crate::relay) const DISCONNECTED: RelayReading =
     RelayReading { relay: RelayState::Disconnected, command: RelayState::Disconnected, local_prepay: false };
-pub(super) const PERMITTED: RelayReading = RelayReading { command: RelayState::Connected, ..DISCONNECTED };
+pub(in crate::relay) const PERMITTED: RelayReading = RelayReading { command: RelayState::Connected, ..DISCONNECTED };
 
 /// An account with this much available, warned two days ago.
-pub(super) fn account(available: i64) -> AccountFacts {
+pub(in crate::relay) fn account(available: i64) -> AccountFacts {
     let warned = at("2026-04-29T12:00:00+08:00");
     let episode =
         Episode { began_at: warned, forecast: false, warning_served_at: Some(warned), warned: true, emergency: None };
@@ -30,7 +30,7 @@ pub(super) fn account(available: i64) -> AccountFacts {
 }
 
 /// A connected meter that was read a quarter of an hour ago.
-fn meter() -> MeterFacts {
+pub(in crate::relay) fn meter() -> MeterFacts {
     let read = at("2026-05-01T11:45:00+08:00");
     MeterFacts {
         causes: Causes::none(),
@@ -39,6 +39,7 @@ fn meter() -> MeterFacts {
         relay_control: RelayControl::Plain,
         blocked: false,
         supply_guard: false,
+        quarantined: false,
         last_good_reading_at: Some(read),
         sightings: Sightings { last_seen_at: Some(read), ..Sightings::default() },
         clock_offset: Some(minutes(5)),
@@ -94,7 +95,7 @@ fn an_account_that_is_not_active_is_left_alone() {
 #[test]
 fn each_guard_holds_a_cut() {
     type Change = fn(&mut AccountFacts, &mut MeterFacts, &mut Policy);
-    let cases: [(Guard, Change); 17] = [
+    let cases: [(Guard, Change); 18] = [
         (Guard::SiteSwitch, |_, _, policy| policy.disconnection.automatic = AutomaticDisconnection::Off),
         (Guard::SupplyGuard, |account, _, _| account.supply_guard = true),
         (Guard::SupplyGuard, |_, meter, _| meter.supply_guard = true),
@@ -122,6 +123,7 @@ fn each_guard_holds_a_cut() {
         (Guard::ClockOff, |_, meter, _| meter.clock_offset = Some(-minutes(6))),
         (Guard::ClockOff, |_, meter, _| meter.concentrator_clock_offset = Some(minutes(6))),
         (Guard::RelayBlocked, |_, meter, _| meter.blocked = true),
+        (Guard::Quarantine, |_, meter, _| meter.quarantined = true),
         (Guard::NoRelayControl, |_, meter, _| meter.relay_control = RelayControl::None),
     ];
     for (guard, change) in cases {

@@ -1,0 +1,118 @@
+//! Who waits for supply to follow the money: meters that should be off and are on, and those that wait to be restored.
+
+use jiff::Timestamp;
+
+use super::{
+    RelayState,
+    decide::{AccountFacts, Decision, Guard, MeterFacts, Verdict},
+};
+use crate::account::State;
+
+/// What supply should be and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// What it should be.
+    pub wanted: RelayState,
+    /// What holds it, where something does.
+    pub guards: Vec<Guard>,
+}
+
+/// Whether a meter waits, as it was decided over just now. A relay that was never read counts as on.
+#[must_use]
+pub fn waiting(account: &AccountFacts, meter: &MeterFacts, decision: &Decision) -> Option<Wait> {
+    if account.state != State::Active {
+        return None;
+    }
+    let is_off = meter.relay.is_some_and(|relay| relay.relay == RelayState::Disconnected);
+    let mut guards = match &decision.verdict {
+        Verdict::Held { guards, .. } => guards.clone(),
+        Verdict::Reported => vec![Guard::SiteSwitch],
+        _ => Vec::new(),
+    };
+    let wanted = if account.limits.disconnect_due(account.available) {
+        // It may be held after it was ordered, when it was to be sent.
+        if meter.quarantined && !guards.contains(&Guard::Quarantine) {
+            guards.push(Guard::Quarantine);
+        }
+        let waits_for_button = meter.relay.is_some_and(|relay| relay.awaits_customer());
+        (!is_off || waits_for_button).then_some(RelayState::Disconnected)
+    } else {
+        (is_off && account.limits.restore_due(account.available)).then_some(RelayState::Connected)
+    };
+    wanted.map(|wanted| Wait { wanted, guards })
+}
+
+/// Since when it waits: a wait for the same goes on.
+#[must_use]
+pub fn since(before: Option<(RelayState, Timestamp)>, wanted: RelayState, now: Timestamp) -> Timestamp {
+    before.filter(|(same, _)| *same == wanted).map_or(now, |(_, since)| since.min(now))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::{
+        account::Limits,
+        fixtures::{at, limits, policy, zone},
+        money::Money,
+        relay::decide::{
+            decide,
+            tests::{DISCONNECTED, PERMITTED, account, meter},
+        },
+        site::{AutomaticDisconnection, Policy, Site},
+    };
+
+    const NOON: &str = "2026-05-01T12:00:00+08:00";
+
+    fn wait_of(account: &AccountFacts, meter: &MeterFacts, policy: &Policy) -> Option<(RelayState, Vec<Guard>)> {
+        let zone = zone("Asia/Shanghai");
+        let decision = decide(account, meter, Site { policy, zone: &zone }, at(NOON));
+        waiting(account, meter, &decision).map(|wait| (wait.wanted, wait.guards))
+    }
+
+    #[test]
+    fn who_should_be_off_waits_while_on_with_what_holds_it() {
+        let (off, site) = (RelayState::Disconnected, policy());
+        assert_eq!(wait_of(&account(0), &meter(), &site), Some((off, vec![])), "ordered just now");
+        let guarded = MeterFacts { supply_guard: true, ..meter() };
+        assert_eq!(wait_of(&account(0), &guarded, &site), Some((off, vec![Guard::SupplyGuard])));
+        let unread = MeterFacts { relay: None, supply_guard: true, ..meter() };
+        assert_eq!(wait_of(&account(0), &unread, &site).unwrap().0, off, "never read: it counts as on");
+        let permitted = MeterFacts { relay: Some(PERMITTED), ..meter() };
+        assert_eq!(wait_of(&account(0), &permitted, &site).unwrap().0, off, "a button away from on");
+        let mut reporting = policy();
+        reporting.disconnection.automatic = AutomaticDisconnection::ReportOnly;
+        assert_eq!(wait_of(&account(0), &meter(), &reporting), Some((off, vec![Guard::SiteSwitch])));
+        let quarantined = MeterFacts { quarantined: true, ..meter() };
+        assert_eq!(wait_of(&account(0), &quarantined, &site), Some((off, vec![Guard::Quarantine])));
+        assert_eq!(wait_of(&account(0), &MeterFacts { relay: Some(DISCONNECTED), ..meter() }, &site), None);
+        assert_eq!(wait_of(&account(1), &meter(), &site), None);
+    }
+
+    #[test]
+    fn who_has_paid_waits_while_off_whatever_keeps_it_off() {
+        let (on, site) = (RelayState::Connected, policy());
+        let dark = MeterFacts { relay: Some(DISCONNECTED), ..meter() };
+        assert_eq!(wait_of(&account(1), &dark, &site), Some((on, vec![])));
+        let blocked = MeterFacts { blocked: true, ..dark.clone() };
+        assert_eq!(wait_of(&account(1), &blocked, &site), Some((on, vec![Guard::RelayBlocked])));
+        let permitted = MeterFacts { relay: Some(PERMITTED), ..meter() };
+        assert_eq!(wait_of(&account(1), &permitted, &site), Some((on, vec![])), "for the customer's button");
+        let short = AccountFacts { limits: Limits { restore_margin: Money::new(5), ..limits() }, ..account(4) };
+        assert_eq!(wait_of(&short, &dark, &site), None, "it has not paid enough");
+        let suspended = AccountFacts { state: State::Suspended, ..account(1) };
+        assert_eq!(wait_of(&suspended, &dark, &site), None);
+    }
+
+    #[test]
+    fn a_wait_for_the_same_goes_on_and_never_began_in_the_future() {
+        let (noon, later) = (at(NOON), at("2026-05-01T13:00:00+08:00"));
+        let off = RelayState::Disconnected;
+        assert_eq!(since(None, off, noon), noon);
+        assert_eq!(since(Some((off, noon)), off, later), noon);
+        assert_eq!(since(Some((RelayState::Connected, noon)), off, later), later);
+        assert_eq!(since(Some((off, later)), off, noon), noon);
+    }
+}

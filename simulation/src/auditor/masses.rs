@@ -1,0 +1,99 @@
+//! The mass-cut limits: no more automatic disconnects in a local hour than it may have, and in a local day no more than that
+//! may have but for those that an operator released.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date};
+
+use super::{Request, Rules, Supply, Violation, orders::Sending, seen::Cause};
+
+/// Disconnects that were sent, by the head end's clock.
+#[derive(Debug, Clone, Default)]
+pub struct Masses {
+    hours: BTreeMap<(Date, i8, i32), usize>,
+    days: BTreeMap<Date, usize>,
+    /// Whether an operator may have released any.
+    released: bool,
+}
+
+impl Masses {
+    /// Somebody asks.
+    pub fn ask(&mut self, what: &Request) {
+        self.released |= matches!(what, Request::ReleaseCuts);
+    }
+
+    /// The head end's clock was set: what hour it is was decided anew.
+    pub fn forget(&mut self) {
+        (self.hours, self.days) = (BTreeMap::new(), BTreeMap::new());
+    }
+
+    /// A disconnect was sent.
+    ///
+    /// # Errors
+    /// It is one too many.
+    pub fn sent(&mut self, sending: Sending<'_>, rules: &Rules) -> Result<(), Violation> {
+        let Sending { order, line, .. } = sending;
+        let automatic = order.supply == Supply::Off && order.cause == Cause::Credit;
+        let first = order.lines.iter().find(|line| line.sends).is_some_and(|first| first.at == line.at);
+        let Some((per_hour, per_day)) = rules.cut_limits.filter(|_| automatic && first) else { return Ok(()) };
+        let (day, hour) = place_of(line.at, rules);
+        let in_hour = self.hours.entry((day, hour.0, hour.1)).or_default();
+        *in_hour += 1;
+        let in_day = self.days.entry(day).or_default();
+        *in_day += 1;
+        if *in_hour > per_hour || *in_day > per_day && !self.released {
+            let detail = format!(
+                "order {} cut meter {} at {}: number {in_hour} of its hour, {in_day} of its day",
+                order.id, order.meter, line.at
+            );
+            return Err(Violation::of("I8", detail));
+        }
+        Ok(())
+    }
+}
+
+/// The local day, and its hour with the offset that tells two of the same name apart.
+fn place_of(at: Timestamp, rules: &Rules) -> (Date, (i8, i32)) {
+    let local = at.to_zoned(rules.zone.clone());
+    (local.date(), (local.hour(), local.offset().seconds()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auditor::fixtures::{order, rules, then};
+    use crate::auditor::seen::{OrderSeen, State};
+
+    fn cut(nth: i64, minute: i64) -> OrderSeen {
+        then(order(nth, nth, Supply::Off, Cause::Credit), minute * 60, State::Sent)
+    }
+
+    fn judge(masses: &mut Masses, order: &OrderSeen, rules: &Rules) -> bool {
+        let lines = order.lines.iter().filter(|line| line.sends);
+        let mut judged = lines.map(|line| masses.sent(Sending { order, line, when: (line.at, line.at) }, rules));
+        judged.all(|judged| judged.is_ok())
+    }
+
+    #[test]
+    fn an_hour_and_a_day_have_their_limits() {
+        let rules = Rules { cut_limits: Some((2, 3)), ..rules() };
+        let mut masses = Masses::default();
+        assert!(judge(&mut masses, &cut(1, 0), &rules) && judge(&mut masses, &cut(2, 59), &rules));
+        assert!(judge(&mut masses.clone(), &cut(3, 60), &rules));
+        assert!(!judge(&mut masses.clone(), &cut(3, 59), &rules), "a third in one hour");
+        assert!(judge(&mut masses, &then(cut(3, 60), 62 * 60, State::Sent), &rules), "sent again, it is one cut");
+        assert!(!judge(&mut masses.clone(), &cut(4, 120), &rules), "a fourth in one day");
+        assert!(judge(&mut masses.clone(), &cut(4, 24 * 60), &rules));
+        masses.ask(&Request::ReleaseCuts);
+        assert!(judge(&mut masses, &cut(4, 120), &rules), "an operator may have released it");
+    }
+
+    #[test]
+    fn what_people_order_is_not_counted() {
+        let rules = Rules { cut_limits: Some((1, 1)), ..rules() };
+        let mut masses = Masses::default();
+        let by_hand = |nth| then(order(nth, nth, Supply::Off, Cause::Operator), 60, State::Sent);
+        assert!((1..4).all(|nth| judge(&mut masses, &by_hand(nth), &rules)));
+        assert!(judge(&mut masses, &cut(5, 1), &rules));
+    }
+}
