@@ -76,6 +76,10 @@ words! {
         IgnoreHold = "ignore_hold",
         /// Any number of accounts is cut in an hour.
         IgnoreCutLimits = "ignore_cut_limits",
+        /// A vendor sells whatever it holds back.
+        IgnoreVendorCredit = "ignore_vendor_credit",
+        /// A shift's totals leave out what was taken back.
+        ForgetShiftReversals = "forget_shift_reversals",
     }
 }
 

@@ -103,6 +103,8 @@ pub fn expected() -> Counts {
     list("money", &["reversal", "reversal repeated", "reversal refused", "refund", "refund refused"]);
     list("aid", crate::aid::NAMES);
     list("contract", crate::contract::NAMES);
+    list("control", crate::control::NAMES);
+    list("till", crate::till::NAMES);
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);
     list("fate", crate::fate::NAMES);

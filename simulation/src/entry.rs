@@ -22,6 +22,7 @@ use crate::{
     eyes::Eyes,
     plan::{PERMIT_EVERY, READ_ONLY_EVERY},
     run::Failure,
+    till,
     world::{Entered, Place, Spare, Station, World},
 };
 
@@ -53,6 +54,7 @@ pub async fn enter(world: &World, app: &App) -> Result<(), Failure> {
     for listing in world.field.concentrators() {
         concentrator(world, app, site.id, listing, &tariffs, &mut entered).await?;
     }
+    entered.tills = till::enter(world, app, site.id).await?;
     *world.eyes.borrow_mut() = Some(Eyes::new(site.id));
     *world.auditor.borrow_mut() = Some(Auditor::new(rules(world, &entered)));
     // What a new site's switch is set to.

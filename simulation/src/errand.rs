@@ -29,10 +29,12 @@ use crate::{
     aid::{self, Aid},
     auditor::{Answer, Automatic, Fact, Request, Supply},
     contract::{self, Contract},
+    control::{self, Control},
     counter::{Sold, keep, reverse, sell, vend_of},
     fate::Event,
     leaving::{self, Farewell},
     plan, replacement,
+    till::{self, Till},
     world::World,
 };
 
@@ -149,6 +151,20 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
+    /// Order many meters, or stop cuts.
+    Control {
+        /// What.
+        what: Control,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Begin or end a shift, or hand money over.
+    Till {
+        /// What.
+        what: Till,
+        /// The idempotency key.
+        key: String,
+    },
     /// Set or lift a guard.
     Guard {
         /// Whose.
@@ -193,6 +209,8 @@ impl Wish {
             | Self::Refund { .. }
             | Self::Aid { .. }
             | Self::Contract { .. }
+            | Self::Control { .. }
+            | Self::Till { .. }
             | Self::Switch(_)
             | Self::SyncArchive(_) => None,
         }
@@ -307,6 +325,8 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
         Wish::Close { meter, how, key } => leaving::close(world, app, place(meter)?, *how, key),
         Wish::Aid { what, key } => aid::ask(world, app, what, key)?,
         Wish::Contract { what, key } => contract::ask(world, app, what, key)?,
+        Wish::Control { what, key } => control::ask(world, app, what, key)?,
+        Wish::Till { what, key } => till::ask(world, app, *what, key)?,
         Wish::Guard { meter, account, on } => {
             let place = place(meter)?;
             let (on, reason) = (*on, on.then(|| "simulated".to_owned()));
@@ -374,6 +394,7 @@ fn open(
 
 /// What an answer means to those who asked.
 fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
+    till::refused(world, wish, answer);
     let done = matches!(answer, Answer::Done { .. });
     match wish {
         Wish::Open { by_hand, .. } if done => {
@@ -406,6 +427,8 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
         Wish::Replace { .. } => world.count("meter", "replacement refused"),
         Wish::Aid { what, .. } => aid::settle(world, what, answer),
         Wish::Contract { what, .. } => contract::settle(world, what, answer),
+        Wish::Control { what, .. } => control::settle(world, what, answer),
+        Wish::Till { what, .. } => till::settle(world, *what, answer),
         Wish::ClearBlock(meter) if done => drop(world.blocked.borrow_mut().remove(meter)),
         _ => {}
     }

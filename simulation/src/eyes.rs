@@ -20,7 +20,7 @@ use wattgate::operations::{Error, books::Books};
 use crate::{
     auditor::{
         AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, RefundSeen,
-        ReversalSeen, Seen, State, Supply, TariffSeen, TransactionSeen, VendSeen,
+        ReversalSeen, Seen, ShiftSeen, State, Supply, TariffSeen, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -105,6 +105,7 @@ impl Eyes {
         }
         // Those that no transaction names would not have been found above.
         seen.vends = store::vend::page(conn, self.site, None, ALL)?.into_iter().map(vend_seen).collect();
+        shifts(conn, self.site, &mut seen)?;
         let orders = store::relay_order::page(conn, self.site, None, ALL)?;
         self.orders.clear();
         self.follow(conn, orders, &mut seen)?;
@@ -215,6 +216,20 @@ fn account(conn: &mut Conn, row: &Account, read: &mut Read, seen: &mut Seen) -> 
     let notices = store::notice::of_account(conn, row.id, None, if seen.whole { ALL } else { NEWEST })?;
     let warnings = notices.into_iter().filter(|one| one.kind == notice::Kind::DisconnectWarning);
     seen.warnings.extend(warnings.filter_map(|one| Some((row.id, one.sent_at?))));
+    Ok(())
+}
+
+/// Shifts of registered counters, and what their vendor handed over.
+fn shifts(conn: &mut Conn, site: SiteId, seen: &mut Seen) -> Result<(), Error> {
+    for vendor in store::vendor::page(conn, site, None, ALL)? {
+        seen.vendor_limit = vendor.credit_limit;
+        seen.deposited = seen.deposited + store::vendor::deposited(conn, vendor.id)?;
+    }
+    for row in store::shift::page(conn, site, None, None, ALL)? {
+        let terminal = store::terminal::by_id(conn, row.terminal_id)?.name;
+        let prefix = format!("{terminal}-{}", row.number);
+        seen.shifts.push(ShiftSeen { prefix, receipts: row.receipts, net: row.net });
+    }
     Ok(())
 }
 

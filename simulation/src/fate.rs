@@ -7,8 +7,10 @@ use crate::{
     aid::Aid,
     clock::shift,
     contract::Contract,
+    control::Control,
     leaving::Farewell,
     plan::{Random, Size, between},
+    till::Till,
 };
 
 /// Something that happens at a moment. Meters and concentrators are named by their place in the site.
@@ -73,6 +75,10 @@ pub enum Event {
     Aid(Aid),
     /// An office changes an account.
     Contract(Contract),
+    /// A control room orders many meters at once, or presses the stop button.
+    Control(Control),
+    /// A shift begins or ends at a counter.
+    Till(Till),
     /// An operator sets or lifts a guard.
     Guard {
         /// Whose.
@@ -316,23 +322,6 @@ pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Times
     // Stable: what was drawn first happens first where the moment is the same.
     all.sort_by_key(|(at, _)| *at);
     all
-}
-
-/// Meters that are replaced, at a site with meters to spare.
-#[must_use]
-pub fn replacements(
-    random: &mut Random,
-    size: Size,
-    start: Timestamp,
-    quiet_from: Timestamp,
-) -> Vec<(Timestamp, Event)> {
-    let begin = shift(start, minutes(120));
-    let count = random.random_range(1..=2 * i64::from(size.days));
-    let replace = |random: &mut Random| Event::Replace {
-        meter: random.random_range(0..usize::from(size.meters)),
-        by_hand: random.random_bool(0.5),
-    };
-    (0..count).map(|_| (between(random, begin, quiet_from), replace(random))).collect()
 }
 
 /// The vends that are taken back between `start` and `quiet_from`.

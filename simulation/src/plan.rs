@@ -22,11 +22,12 @@ use wattgate::settings::Settings;
 use crate::{
     aid,
     clock::shift,
-    contract,
+    contract, control,
     fate::{self, Event},
     gate::GateRates,
-    leaving, price_lists,
+    leaving, price_lists, replacement,
     run::Failure,
+    till,
 };
 
 /// Where everything drawn comes from.
@@ -55,6 +56,10 @@ const LEAVINGS: u64 = 0x6c65_6176_696e_6773;
 const AID: u64 = 0x6169_6421_6169_6421;
 /// Sets the generator apart that draws changes of tariffs and suspensions.
 const CONTRACTS: u64 = 0x636f_6e74_7261_6374;
+/// Sets the generator apart that draws groups of orders and stops.
+const CONTROLS: u64 = 0x636f_6e74_726f_6c73;
+/// Sets the generator apart that draws shifts.
+const TILLS: u64 = 0x7469_6c6c_735f_5f21;
 /// Sets the generator apart that draws replacements of meters.
 const REPLACEMENTS: u64 = 0x7265_706c_6163_6564;
 
@@ -96,6 +101,8 @@ pub struct Plan {
     pub spares: bool,
     /// Most automatic disconnects in an hour and a day, where the plan has few.
     pub cut_limits: Option<(usize, usize)>,
+    /// Whether counters are registered and sell in shifts; then what their vendor may hold back, where that has a limit.
+    pub tills: Option<Option<i64>>,
     /// Whether those are attached to accounts as further ones instead.
     pub further: bool,
 }
@@ -157,7 +164,7 @@ impl Plan {
             field.meters += size.concentrators;
         }
         if replaced && !further {
-            events.extend(fate::replacements(&mut apart, size, start, quiet_from));
+            events.extend(replacement::draw(&mut apart, size, start, quiet_from));
         }
         if seed % 4 >= 2 {
             events.extend(leaving::draw(&mut Random::seed_from_u64(seed ^ LEAVINGS), size, start, quiet_from));
@@ -177,6 +184,15 @@ impl Plan {
                 cut_limits = Some(few_cuts(&mut apart, &mut settings));
             }
         }
+        // Groups name meters by their place, where another must not come to hang meanwhile.
+        if seed % 5 == 1 && (further || !replaced) {
+            events.extend(control::draw(&mut Random::seed_from_u64(seed ^ CONTROLS), size, start, quiet_from));
+        }
+        let tills = (seed % 5 == 3).then(|| {
+            let mut apart = Random::seed_from_u64(seed ^ TILLS);
+            events.extend(till::draw(&mut apart, size, start, quiet_from));
+            apart.random_bool(0.7).then(|| apart.random_range(10_000..90_000))
+        });
         events.sort_by_key(|(at, _)| *at);
         Ok(Self {
             seed,
@@ -193,6 +209,7 @@ impl Plan {
             gate,
             spares,
             cut_limits,
+            tills,
             further,
         })
     }

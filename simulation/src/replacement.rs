@@ -1,5 +1,7 @@
 //! Meters that are replaced: how a technician goes about it, and what becomes of the meters.
 
+use jiff::Timestamp;
+use rand::RngExt;
 use simulator::site::MeterHandle;
 use wattgate::{
     app::App,
@@ -8,9 +10,10 @@ use wattgate::{
 
 use crate::{
     auditor::Request,
+    clock::shift,
     errand::{Call, Wish, done},
-    fate::Trouble,
-    plan,
+    fate::{Event, Trouble, minutes},
+    plan::{self, Random, Size, between},
     trouble::afflict,
     world::{Entered, World},
 };
@@ -82,4 +85,16 @@ pub fn hung_up(world: &World, app: &App, nth: usize) {
     }
     drop(entered);
     standing.iter().for_each(|trouble| afflict(world, app, *trouble, true));
+}
+
+/// Meters that are replaced, at a site with meters to spare.
+#[must_use]
+pub fn draw(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let begin = shift(start, minutes(120));
+    let count = random.random_range(1..=2 * i64::from(size.days));
+    let replace = |random: &mut Random| Event::Replace {
+        meter: random.random_range(0..usize::from(size.meters)),
+        by_hand: random.random_bool(0.5),
+    };
+    (0..count).map(|_| (between(random, begin, quiet_from), replace(random))).collect()
 }

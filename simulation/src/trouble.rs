@@ -40,6 +40,8 @@ fn wanted(world: &World, event: &Event) -> Option<Wish> {
         Event::Refund { meter, amount } => Wish::Refund { meter, amount, key: key("refund") },
         Event::Close { meter, how } => Wish::Close { meter, how, key: key("close") },
         Event::Contract(ref what) => Wish::Contract { what: what.clone(), key: key("contract") },
+        Event::Control(ref what) => Wish::Control { what: what.clone(), key: key("control") },
+        Event::Till(what) => Wish::Till { what, key: key("till") },
         Event::Guard { meter, account, on } => Wish::Guard { meter, account, on },
         Event::Switch(nth) => Wish::Switch(switch_of(nth)),
         _ => return None,
@@ -60,6 +62,8 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         | Event::Close { .. }
         | Event::Aid(_)
         | Event::Contract(_)
+        | Event::Control(_)
+        | Event::Till(_)
         | Event::Guard { .. }
         | Event::Switch(_) => {
             wanted(world, event).into_iter().for_each(|wish| set_out(world, app, Errand::patient(wish)))

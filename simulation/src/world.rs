@@ -31,6 +31,7 @@ use crate::{
     log::Log,
     plan::{Plan, Random},
     run::Failure,
+    till::Tills,
 };
 
 /// A meter with its customer.
@@ -104,6 +105,8 @@ pub struct Entered {
     pub places: Vec<Place>,
     /// Meters that can take another's place: one for each concentrator, or none at all.
     pub spares: Vec<Spare>,
+    /// Its counters, where they are registered.
+    pub tills: Option<Tills>,
     /// The tariffs, with their place in the plan.
     pub tariffs: BTreeMap<TariffId, usize>,
 }

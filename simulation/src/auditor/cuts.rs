@@ -115,7 +115,8 @@ impl Grounds<'_> {
             if order.cause == Cause::Credit {
                 self.restored(order, (first, last), "stored")?;
             }
-            let asked = order.cause == Cause::Operator && !self.people.took_a_place(order.meter);
+            let approved = self.people.was_in_a_group(order.meter);
+            let asked = order.cause == Cause::Operator && !approved && !self.people.took_a_place(order.meter);
             let cuts = asked && order.supply == Supply::Off;
             let guarded = |account| self.people.surely_guarded(order.meter, account, first, self.now);
             if cuts && order.account.is_some_and(guarded) {

@@ -262,6 +262,17 @@ pub enum Request {
         /// What it is to be.
         supply: Supply,
     },
+    /// Operators' orders to several meters, each given or refused alone; told as `meter=ordered`, `refused` or `waiting`.
+    Group {
+        /// Idempotency key.
+        key: String,
+        /// The meters.
+        meters: Vec<MeterId>,
+        /// What they are to be.
+        supply: Supply,
+    },
+    /// The stop button: nothing is cut that was not sent yet, whoever ordered it, and from then on cuts are only reported.
+    Stop,
     /// A meter takes the place of another.
     Replace {
         /// The meter that is removed.

@@ -23,6 +23,7 @@ mod fixed;
 #[cfg(test)]
 mod fixtures;
 mod further;
+mod groups;
 mod hot;
 mod leaving;
 mod ledger;
@@ -34,6 +35,7 @@ mod prices;
 mod reversals;
 mod seen;
 mod settled;
+mod shifts;
 mod spans;
 mod supply;
 mod time;
@@ -66,7 +68,7 @@ pub use self::{
     fixed::FixedCharge,
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
-        RefundSeen, ReversalSeen, Seen, State, TariffSeen, TransactionSeen, VendSeen,
+        RefundSeen, ReversalSeen, Seen, ShiftSeen, State, TariffSeen, TransactionSeen, VendSeen,
     },
 };
 
@@ -95,10 +97,10 @@ pub struct Auditor {
     wrong: Option<Violation>,
 }
 
-/// Whether it changes an account beside its money.
+/// Whether it changes an account beside its money, or supply of many.
 fn is_contract(what: &Request) -> bool {
-    use Request::{Attach, Remove, Suspend, Tariff};
-    matches!(what, Tariff { .. } | Suspend { .. } | Attach { .. } | Remove { .. })
+    use Request::{Attach, Group, Remove, Stop, Suspend, Tariff};
+    matches!(what, Tariff { .. } | Suspend { .. } | Attach { .. } | Remove { .. } | Group { .. } | Stop)
 }
 
 /// What was told of an account.
@@ -150,6 +152,9 @@ impl Auditor {
             }
             Fact::Answered { request, answer } => {
                 let contract = self.contracts.remove(&request);
+                if let Some(Request::Stop | Request::Group { .. }) = &contract {
+                    self.hinder(at, None);
+                }
                 if let Some(Request::Suspend { account, .. }) = &contract {
                     // It is decided over anew.
                     let meters = self.accounts.get(account).map(|told| told.meter).into_iter();
@@ -278,6 +283,7 @@ impl Auditor {
         }
         Hot::end(seen)?;
         self.ledger.receipts()?;
+        shifts::add_up(seen)?;
         for (id, row) in &seen.accounts {
             let Some(account) = self.ledger.of(*id) else { continue };
             let prices = self.prices.of.get(id).map(Vec::as_slice).unwrap_or_default();

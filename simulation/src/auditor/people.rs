@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::{
     Answer, Automatic, Request, Supply, Violation,
     aid::Aid,
+    groups::{self, Groups},
     leaving::Leaving,
     reversals::Reversals,
     seen::{Cause, OrderSeen, VendSeen},
@@ -51,6 +52,10 @@ pub struct People {
     replacements: BTreeMap<(MeterId, MeterId), bool>,
     /// Replacements that were answered since the last look.
     replaced: Vec<(MeterId, MeterId)>,
+    /// Orders to several meters.
+    groups: Groups,
+    /// Stops under way, and whether the switch was surely not off when they were pressed.
+    stops: BTreeMap<u64, bool>,
     /// Meters that took another's place.
     handed_over: BTreeSet<MeterId>,
 }
@@ -102,6 +107,8 @@ impl Default for People {
             order_keys: BTreeMap::new(),
             replacements: BTreeMap::new(),
             replaced: Vec::new(),
+            groups: Groups::default(),
+            stops: BTreeMap::new(),
             handed_over: BTreeSet::new(),
         }
     }
@@ -134,6 +141,21 @@ impl People {
                 if !self.ordered.contains(key) {
                     off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
                 }
+            }
+            Request::Group { key, meters, supply } => {
+                let repeated = self.ordered.contains(key);
+                for meter in meters {
+                    self.order_keys.entry((*meter, *supply)).or_default().insert(key.clone());
+                    if !repeated {
+                        off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
+                    }
+                }
+                self.groups.ask(request, key, meters);
+            }
+            Request::Stop => {
+                self.stops.insert(request, !self.switch.may_be(Automatic::Off, at, at));
+                self.switch.asked(at, request, Automatic::ReportOnly);
+                self.operators.values_mut().for_each(|toggle| toggle.asked(at, request, false));
             }
             Request::Replace { old, new, switchable } => drop(self.replacements.insert((*old, *new), *switchable)),
             Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
@@ -172,6 +194,13 @@ impl People {
                     self.ordered.insert(key.clone());
                 }
             }
+            Request::Group { key, meters, .. } => self.group_answered(at, (key, meters), answer),
+            Request::Stop => {
+                let surely = self.stops.remove(&request).unwrap_or_default();
+                self.switch.answered(at, request, if surely { outcome } else { Outcome::Unknown });
+                // What was not sent is wanted no longer, unless its relay is open; what was sent still is.
+                self.operators.values_mut().for_each(|toggle| toggle.answered(at, request, Outcome::Unknown));
+            }
             Request::GuardMeter { meter, .. } => off(&mut self.meter_guards, *meter).answered(at, request, outcome),
             Request::GuardAccount { account, .. } => {
                 off(&mut self.account_guards, *account).answered(at, request, outcome);
@@ -193,6 +222,32 @@ impl People {
             | Request::Other => {}
         }
         Ok(())
+    }
+
+    fn group_answered(&mut self, at: Timestamp, (key, meters): (&str, &[MeterId]), answer: &Answer) {
+        let told = match answer {
+            Answer::Done { receipt: Some(told) } => told.as_str(),
+            // It may go on at any time.
+            Answer::Unknown => return,
+            _ => "",
+        };
+        for request in self.groups.answered(key) {
+            for meter in meters {
+                let outcome = match answer {
+                    Answer::Refused { .. } => Outcome::Refused,
+                    _ => groups::outcome(told, *meter),
+                };
+                off(&mut self.operators, *meter).answered(at, request, outcome);
+            }
+        }
+        if matches!(answer, Answer::Done { .. }) {
+            self.ordered.insert(key.to_owned());
+        }
+    }
+
+    /// Whether a meter is or was in a group of orders.
+    pub fn was_in_a_group(&self, meter: MeterId) -> bool {
+        self.groups.members.contains(&meter)
     }
 
     fn vend_answered(&mut self, at: Timestamp, asked: &Asked, answer: &Answer) -> Result<(), Violation> {
@@ -228,8 +283,10 @@ impl People {
         self.switch.crashed();
         self.holds.values_mut().for_each(Toggle::crashed);
         let toggles = self.meter_guards.values_mut().chain(self.account_guards.values_mut());
-        let toggles = toggles.chain(self.suspended.values_mut());
-        toggles.chain(self.operators.values_mut()).for_each(Toggle::crashed);
+        toggles.chain(self.suspended.values_mut()).for_each(Toggle::crashed);
+        let groups = &self.groups;
+        self.operators.values_mut().for_each(|toggle| toggle.crashed_but(|request| groups.goes_on(request)));
+        self.stops.clear();
     }
 
     /// Whether neither meter nor account was under a guard at any moment of a span.

@@ -38,10 +38,27 @@ pub struct Seen {
     pub orders: Vec<OrderSeen>,
     /// Warnings of a disconnection, with the time at which they were sent.
     pub warnings: Vec<(AccountId, Timestamp)>,
+    /// Shifts of registered counters, what their vendor handed over and may hold back; in a whole look only.
+    pub shifts: Vec<ShiftSeen>,
+    /// See [`Seen::shifts`].
+    pub deposited: Money,
+    /// See [`Seen::shifts`].
+    pub vendor_limit: Option<Money>,
     /// Readings with the meter, instant and kind of another live one, in words; looked for in a whole look only.
     pub repeated_readings: Vec<String>,
     /// Hot balances.
     pub hot: BTreeMap<AccountId, HotSeen>,
+}
+
+/// A shift of a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShiftSeen {
+    /// What its receipts begin with.
+    pub prefix: String,
+    /// How many it gave.
+    pub receipts: i64,
+    /// What is left of all that passed through it; none: it is open.
+    pub net: Option<Money>,
 }
 
 /// An account's row.

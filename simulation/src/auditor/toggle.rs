@@ -77,6 +77,11 @@ impl<V: Ord + Copy> Toggle<V> {
         self.flying.clear();
     }
 
+    /// The process died: what was not answered was done before or never will be, but for what is gone on with.
+    pub fn crashed_but(&mut self, goes_on: impl Fn(u64) -> bool) {
+        self.flying.retain(|flight| goes_on(flight.request));
+    }
+
     /// All that it may have been at some moment from `from` to `to`, both included.
     fn during(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &BTreeSet<V>> {
         let ends = self.history.iter().skip(1).map(|(at, _)| *at).chain([Timestamp::MAX]);
