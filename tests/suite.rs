@@ -8,5 +8,6 @@ mod http;
 mod model;
 mod openapi;
 mod process;
+mod rules;
 mod site;
 mod tidy;
