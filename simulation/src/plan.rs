@@ -176,23 +176,13 @@ impl Plan {
                 settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
             }
         }
-        let mut cut_limits = None;
-        if further {
-            let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
-            events.extend(contract::draw(&mut apart, size, start, quiet_from));
-            if seed.is_multiple_of(3) {
-                cut_limits = Some(few_cuts(&mut apart, &mut settings));
-            }
-        }
+        let cut_limits =
+            if further { contracts(seed, size, (start, quiet_from), &mut settings, &mut events) } else { None };
         // Groups name meters by their place, where another must not come to hang meanwhile.
         if seed % 5 == 1 && (further || !replaced) {
             events.extend(control::draw(&mut Random::seed_from_u64(seed ^ CONTROLS), size, start, quiet_from));
         }
-        let tills = (seed % 5 == 3).then(|| {
-            let mut apart = Random::seed_from_u64(seed ^ TILLS);
-            events.extend(till::draw(&mut apart, size, start, quiet_from));
-            apart.random_bool(0.7).then(|| apart.random_range(10_000..90_000))
-        });
+        let tills = tills(seed, size, (start, quiet_from), &mut events);
         events.sort_by_key(|(at, _)| *at);
         Ok(Self {
             seed,
@@ -299,6 +289,33 @@ fn settings(random: &mut Random, last: Date) -> Result<Settings, Failure> {
     limits.restore_margin = Money::new(if random.random_bool(0.3) { 300 } else { 1 });
     limits.alarm_2 = Money::new(random.random_range(0..=1500));
     Ok(settings)
+}
+
+/// What an office changes of accounts; in one run of three, few cuts an hour and a day, which it gives.
+fn contracts(
+    seed: u64,
+    size: Size,
+    (start, quiet_from): (Timestamp, Timestamp),
+    settings: &mut Settings,
+    events: &mut Vec<(Timestamp, Event)>,
+) -> Option<(usize, usize)> {
+    let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
+    events.extend(contract::draw(&mut apart, size, start, quiet_from));
+    seed.is_multiple_of(3).then(|| few_cuts(&mut apart, settings))
+}
+
+/// In one run of five, registered counters with their shifts; gives their vendor's limit.
+fn tills(
+    seed: u64,
+    size: Size,
+    (start, quiet_from): (Timestamp, Timestamp),
+    events: &mut Vec<(Timestamp, Event)>,
+) -> Option<Option<i64>> {
+    (seed % 5 == 3).then(|| {
+        let mut apart = Random::seed_from_u64(seed ^ TILLS);
+        events.extend(till::draw(&mut apart, size, start, quiet_from));
+        apart.random_bool(0.7).then(|| apart.random_range(10_000..90_000))
+    })
 }
 
 /// Limits of automatic disconnects that a small site reaches: in an hour and in a day.

@@ -50,11 +50,10 @@ pub const NAMES: &[&str] = &[
     "shift opened",
     "shift opened refused: shift_open",
     "shift closed",
-    "shift closed refused: shift_closed",
     "deposit",
     "refused: no_open_shift",
     "refused: vendor_credit",
-    "refused: other_shift",
+    "refused: supervisor_needed",
 ];
 
 /// Enters the vendor and its terminals, where the plan has them.
@@ -127,7 +126,7 @@ pub fn refused(world: &World, wish: &Wish, answer: &Answer) {
 }
 
 /// Why a registered counter refuses.
-const OWN: [&str; 3] = ["no_open_shift", "vendor_credit", "other_shift"];
+const OWN: [&str; 3] = ["no_open_shift", "vendor_credit", "supervisor_needed"];
 
 /// Shifts, one after the other at each counter, and deposits.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, post, put, web};
 use domain::{
-    ids::{ConcentratorId, MeterId},
+    ids::{BuildingId, ConcentratorId, MeterId},
     relay::{Causes, RelayState},
 };
 use jiff::Timestamp;
@@ -118,6 +118,9 @@ impl From<store::meter::Meter> for Meter {
 struct MeterAndCauses {
     #[serde(flatten)]
     meter: Meter,
+    /// The building in which it hangs, where that was said.
+    #[schema(value_type = Option<String>)]
+    building_id: Option<BuildingId>,
     /// Why supply is not wanted; empty where it is: `credit`, `operator`, `customer`, `schedule`,
     /// `safety`, `account_closed`, `unknown`.
     #[schema(value_type = Vec<String>)]
@@ -166,11 +169,12 @@ async fn show_meter(
     app: web::Data<App>,
     id: At<MeterId>,
 ) -> Result<web::Json<MeterAndCauses>, Problem> {
-    let (row, causes) = app
-        .db
-        .read(move |conn| Ok::<_, store::Error>((store::meter::by_id(conn, id.0)?, store::meter::causes(conn, id.0)?)))
-        .await?;
-    Ok(web::Json(MeterAndCauses { meter: row.into(), causes }))
+    let read = app.db.read(move |conn| {
+        let (row, building) = (store::meter::by_id(conn, id.0)?, store::building::of_meter(conn, id.0)?);
+        let (building_id, causes) = (building.map(|building| building.id), store::meter::causes(conn, id.0)?);
+        Ok::<_, store::Error>(MeterAndCauses { meter: row.into(), building_id, causes })
+    });
+    Ok(web::Json(read.await?))
 }
 
 /// Sets or lifts a meter's supply guard (保电)

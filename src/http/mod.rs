@@ -8,6 +8,7 @@ mod accounts;
 mod alarms;
 mod audit_log;
 pub mod auth;
+mod buildings;
 mod concentrators;
 mod customers;
 mod debts;
@@ -110,6 +111,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(sites::routes)
         .configure(concentrators::routes)
         .configure(meters::routes)
+        .configure(buildings::routes)
         .configure(readings::routes)
         .configure(customers::routes)
         .configure(tariffs::routes)

@@ -270,7 +270,8 @@ pub fn meter_facts(conn: &mut Conn, settings: &Settings, meter: &Meter) -> Resul
         order: store::relay_order::live_of(conn, meter.id)?.map(|row| row.order()),
         relay_control: settings.meter_profile(&meter.profile)?.wire.relay_control,
         blocked: meter.relay_blocked,
-        supply_guard: meter.guarded,
+        supply_guard: meter.guarded
+            || store::building::of_meter(conn, meter.id)?.is_some_and(|building| building.guarded),
         quarantined: store::supply_wait::of_meter(conn, meter.id)?.is_some_and(|wait| wait.is_quarantined()),
         last_good_reading_at: meter.last_good_as_of,
         sightings: meter.sightings(),

@@ -1,6 +1,6 @@
 //! The supply guard (保电): who is under it is not cut.
 
-use domain::ids::{AccountId, MeterId, SiteId};
+use domain::ids::{AccountId, BuildingId, MeterId, SiteId};
 use store::Conn;
 
 use super::{Error, audit_line, decide_relay, label};
@@ -13,6 +13,8 @@ pub enum Target {
     Meter(MeterId),
     /// All meters of an account.
     Account(AccountId),
+    /// All meters in a building.
+    Building(BuildingId),
 }
 
 /// Sets or lifts a guard; supply is decided again.
@@ -25,7 +27,7 @@ pub async fn set(app: &App, target: Target, guarded: bool, reason: Option<String
         return Err(Error::field("reason_missing", "reason", "a guard needs a reason"));
     }
     let (by, now, reason) = (by.to_owned(), app.clock.now(), told.clone().filter(|_| guarded));
-    let account = app
+    let accounts = app
         .db
         .write(move |conn| {
             let line = |conn: &mut Conn, site: SiteId, object: String| {
@@ -38,20 +40,25 @@ pub async fn set(app: &App, target: Target, guarded: bool, reason: Option<String
                     (meter.guarded, meter.guard_reason) = (guarded, reason.clone());
                     store::meter::save(conn, &meter)?;
                     line(conn, id.site(), format!("meter:{id}"))?;
-                    Ok::<_, Error>(store::account::by_meter(conn, id)?.map(|account| account.id))
+                    Ok::<_, Error>(store::account::by_meter(conn, id)?.map(|account| account.id).into_iter().collect())
                 }
                 Target::Account(id) => {
                     let mut account = store::account::lock(conn, id)?;
                     (account.guarded, account.guard_reason) = (guarded, reason.clone());
                     store::account::save(conn, &account)?;
                     line(conn, id.site(), format!("account:{id}"))?;
-                    Ok(Some(id))
+                    Ok(vec![id])
+                }
+                Target::Building(id) => {
+                    store::building::guard(conn, id, guarded, reason.as_deref())?;
+                    line(conn, id.site(), format!("building:{id}"))?;
+                    Ok(store::building::accounts(conn, id)?)
                 }
             }
         })
         .await?;
-    match account {
-        Some(account) => decide_relay::review(app, account).await,
-        None => Ok(()),
+    for account in accounts {
+        decide_relay::review(app, account).await?;
     }
+    Ok(())
 }

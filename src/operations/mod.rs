@@ -10,6 +10,7 @@ pub mod batch_credit;
 pub mod begin_installation;
 pub mod books;
 pub mod boundary_reading;
+pub mod buildings;
 pub mod change_limits;
 pub mod change_tariff;
 pub mod close_account;
@@ -139,6 +140,7 @@ impl Error {
             "meters_address" => "a meter with this address",
             "meters_concentrator_id_point" | "meters_concentrator_id_serial" => "a meter at this point",
             "accounts_number" => "an account with this number",
+            "buildings_name" => "a building with this name",
             "installations_meter_id" => "an account with this meter",
             other => other,
         };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::{
     account,
     calendar::shift,
-    ids::{AccountId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
+    ids::{AccountId, BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
     relay::{
         Action, Cause,
         ask::{Ask, Group, Reservation, is_guarded},
@@ -56,6 +56,9 @@ pub struct Selection {
     /// Those behind this concentrator.
     #[schema(value_type = Option<String>)]
     pub concentrator_id: Option<ConcentratorId>,
+    /// Those that hang in this building.
+    #[schema(value_type = Option<String>)]
+    pub building_id: Option<BuildingId>,
     /// Those of this customer's accounts.
     #[schema(value_type = Option<String>)]
     pub customer_id: Option<CustomerId>,
@@ -259,9 +262,14 @@ fn audit(conn: &mut Conn, group: &OrderGroup, by: &str, verb: &str, what: &str, 
 
 /// The meters that are meant: 1 to `most`, all of the site.
 fn select(conn: &mut Conn, site: SiteId, selection: &Selection, most: usize) -> Result<Vec<MeterId>, Error> {
-    let Selection { meter_ids, concentrator_id, customer_id, account_state } = selection;
-    let filter = Filter { concentrator: *concentrator_id, customer: *customer_id, account_state: *account_state };
-    let filters = concentrator_id.is_some() || customer_id.is_some() || account_state.is_some();
+    let Selection { meter_ids, concentrator_id, building_id, customer_id, account_state } = selection;
+    let filter = Filter {
+        concentrator: *concentrator_id,
+        building: *building_id,
+        customer: *customer_id,
+        account_state: *account_state,
+    };
+    let filters = filter != Filter::default();
     let meters = match meter_ids {
         Some(_) if filters => {
             return Err(Error::field("selection", "selection", "list meters, or say what applies to them, not both"));

@@ -267,6 +267,10 @@ impl Change {
         decide_relay::save_causes(conn, self.old, &causes, &Causes::none())?;
         (meter.guarded, meter.guard_reason) = (old.guarded, old.guard_reason.take());
         old.guarded = false;
+        // It hangs where the old one hung.
+        let building = store::building::of_meter(conn, self.old)?.map(|building| building.id);
+        store::building::put(conn, meter.id, building)?;
+        store::building::put(conn, self.old, None)?;
         store::meter::save(conn, &meter)?;
         store::meter::save(conn, &old)?;
         if let Some(order) = keep_cut(conn, settings, new, &meter, &causes, now)? {

@@ -19,6 +19,7 @@ pub mod account_tariff;
 pub mod alarm;
 pub mod api_key;
 pub mod batch_credit;
+pub mod building;
 pub mod concentrator;
 pub mod customer;
 pub mod cut_tally;

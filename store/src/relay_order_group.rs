@@ -3,7 +3,7 @@
 use diesel::{dsl::not, prelude::*};
 use domain::{
     account,
-    ids::{ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
+    ids::{BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
     relay::{Action, Cause, order},
 };
 use jiff::Timestamp;
@@ -13,7 +13,9 @@ use crate::{
     column::{row, val},
     conn::{Conn, on},
     error::{Result, found},
-    schema::{accounts, installations, meters, relay_order_group_meters, relay_order_groups, relay_orders},
+    schema::{
+        accounts, building_meters, installations, meters, relay_order_group_meters, relay_order_groups, relay_orders,
+    },
 };
 
 /// How far a group has come.
@@ -95,10 +97,12 @@ row! {
 }
 
 /// Which meters of a site are meant; each part that is given narrows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Behind this concentrator.
     pub concentrator: Option<ConcentratorId>,
+    /// In this building.
+    pub building: Option<BuildingId>,
     /// Of this customer's accounts.
     pub customer: Option<CustomerId>,
     /// Of accounts in this state.
@@ -119,12 +123,15 @@ pub fn meant(conn: &mut Conn, site: SiteId, filter: Filter, limit: i64) -> Resul
         .eq(installations::site_id.nullable())
         .and(accounts::id.nullable().eq(installations::account_id.nullable()));
     let any = |given: bool| (!given).into_sql::<diesel::sql_types::Bool>();
-    let Filter { concentrator, customer, account_state } = filter;
+    let hangs = building_meters::site_id.eq(meters::site_id).and(building_meters::meter_id.eq(meters::id));
+    let Filter { concentrator, building, customer, account_state } = filter;
     on!(conn, |c| meters::table
         .left_join(installations::table.on(counts))
         .left_join(accounts::table.on(same_account))
+        .left_join(building_meters::table.on(hangs))
         .filter(meters::site_id.eq(val(site)))
         .filter(any(concentrator.is_some()).or(meters::concentrator_id.nullable().eq(val(concentrator))))
+        .filter(any(building.is_some()).or(building_meters::building_id.nullable().eq(val(building))))
         .filter(any(customer.is_some()).or(accounts::customer_id.nullable().eq(val(customer))))
         .filter(any(account_state.is_some()).or(accounts::state.nullable().eq(val(account_state))))
         .order(meters::id)

@@ -507,6 +507,20 @@ tables! {
         detail -> Nullable<Text>,
     }
 
+    buildings (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        name -> Text,
+        guarded -> Bool,
+        guard_reason -> Nullable<Text>,
+    }
+
+    building_meters (site_id, meter_id) {
+        site_id -> Number,
+        meter_id -> Number,
+        building_id -> Number,
+    }
+
     supply_waits (site_id, meter_id) {
         site_id -> Number,
         meter_id -> Number,
@@ -597,6 +611,8 @@ allow_tables_to_appear_in_same_query!(
     audit_lines,
     batch_credit_lines,
     batch_credits,
+    building_meters,
+    buildings,
     concentrators,
     customers,
     cut_tallies,

@@ -5,6 +5,7 @@ mod account_meters;
 mod archive;
 mod audit_log;
 mod bad_input;
+mod buildings;
 mod debts;
 mod explaining;
 mod health;
