@@ -153,6 +153,8 @@ id! {
     RefundId
     /// Who sells for us at terminals of its own (售电商).
     VendorId
+    /// A selection of meters that was given a name.
+    SelectionId
     /// A building of a site (楼栋).
     BuildingId
     /// A counter or machine that sells.

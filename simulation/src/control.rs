@@ -10,7 +10,8 @@ use wattgate::{
     app::App,
     operations::{
         Error,
-        order_group::{self, By, NewOrderGroup, Selection},
+        meter_selection::Selection,
+        order_group::{self, By, NewOrderGroup},
         site,
     },
 };

@@ -19,6 +19,7 @@ mod health;
 mod holds;
 pub mod input;
 mod jobs;
+mod meter_selections;
 mod meters;
 mod notices;
 mod outages;
@@ -134,6 +135,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(subsidies::routes)
         .configure(relay_orders::routes)
         .configure(relay_order_groups::routes)
+        .configure(meter_selections::routes)
         .configure(supply_waits::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)

@@ -27,6 +27,7 @@ pub mod hold;
 pub mod ingest;
 pub mod job;
 pub mod mass_cut;
+pub mod meter_selection;
 pub mod notices;
 pub mod once;
 pub mod open_account;
@@ -141,6 +142,7 @@ impl Error {
             "meters_concentrator_id_point" | "meters_concentrator_id_serial" => "a meter at this point",
             "accounts_number" => "an account with this number",
             "buildings_name" => "a building with this name",
+            "meter_selections_name" => "a selection with this name",
             "installations_meter_id" => "an account with this meter",
             other => other,
         };

@@ -1,12 +1,9 @@
 //! Relay orders to several meters at once: the group first, with all its meters, then the orders, a number of meters a
 //! transaction. What a second operator must approve is only stored until then.
 
-use std::collections::BTreeMap;
-
 use domain::{
-    account,
     calendar::shift,
-    ids::{AccountId, BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
+    ids::{AccountId, ConcentratorId, MeterId, OrderGroupId, OrderId, SiteId},
     relay::{
         Action, Cause,
         ask::{Ask, Group, Reservation, is_guarded},
@@ -16,12 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{
     Conn,
-    relay_order_group::{Filter, GroupMeter, GroupState, OrderGroup, Outcome},
+    relay_order_group::{GroupMeter, GroupState, OrderGroup, Outcome},
 };
 use utoipa::ToSchema;
 
 use super::{
-    Error, FieldError, audit_line, decide_relay, label, once,
+    Error, audit_line, decide_relay, label,
+    meter_selection::{Selection, select},
+    once,
     order_relay::{self, Given},
 };
 use crate::{app::App, changes::Changed, settings::Settings};
@@ -44,27 +43,6 @@ pub struct NewOrderGroup {
     pub emergency: bool,
     /// Which meters.
     pub selection: Selection,
-}
-
-/// Which meters are meant: those that are listed, or all to which everything else that is given applies.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Selection {
-    /// These meters, each once; then nothing else may be given.
-    #[schema(value_type = Option<Vec<String>>)]
-    pub meter_ids: Option<Vec<MeterId>>,
-    /// Those behind this concentrator.
-    #[schema(value_type = Option<String>)]
-    pub concentrator_id: Option<ConcentratorId>,
-    /// Those that hang in this building.
-    #[schema(value_type = Option<String>)]
-    pub building_id: Option<BuildingId>,
-    /// Those of this customer's accounts.
-    #[schema(value_type = Option<String>)]
-    pub customer_id: Option<CustomerId>,
-    /// Those of accounts in this state: `active` or `suspended`.
-    #[schema(value_type = Option<String>)]
-    pub account_state: Option<account::State>,
 }
 
 /// Who asks, approves or rejects.
@@ -258,61 +236,6 @@ fn awaiting(conn: &mut Conn, id: OrderGroupId, now: Timestamp) -> Result<OrderGr
 fn audit(conn: &mut Conn, group: &OrderGroup, by: &str, verb: &str, what: &str, now: Timestamp) -> Result<(), Error> {
     let detail = format!("{what}{}: {}", if group.emergency { ", emergency" } else { "" }, group.reason);
     audit_line::write(conn, group.id.site(), (by, now), verb, format!("relay_order_group:{}", group.id), detail)
-}
-
-/// The meters that are meant: 1 to `most`, all of the site.
-fn select(conn: &mut Conn, site: SiteId, selection: &Selection, most: usize) -> Result<Vec<MeterId>, Error> {
-    let Selection { meter_ids, concentrator_id, building_id, customer_id, account_state } = selection;
-    let filter = Filter {
-        concentrator: *concentrator_id,
-        building: *building_id,
-        customer: *customer_id,
-        account_state: *account_state,
-    };
-    let filters = filter != Filter::default();
-    let meters = match meter_ids {
-        Some(_) if filters => {
-            return Err(Error::field("selection", "selection", "list meters, or say what applies to them, not both"));
-        }
-        None if !filters => return Err(Error::field("selection", "selection", "say which meters")),
-        Some(ids) if ids.len() <= most => listed(conn, site, ids)?,
-        Some(ids) => ids.clone(),
-        None => {
-            let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-            store::relay_order_group::meant(conn, site, filter, limit)?
-        }
-    };
-    if meters.is_empty() {
-        return Err(Error::field("selection_empty", "selection", "no meter is meant"));
-    }
-    if meters.len() > most {
-        return Err(Error::field("selection_too_large", "selection", format!("more than {most} meters are meant")));
-    }
-    Ok(meters)
-}
-
-/// The meters of a list, or every one that is bad.
-fn listed(conn: &mut Conn, site: SiteId, ids: &[MeterId]) -> Result<Vec<MeterId>, Error> {
-    let (mut named, mut bad) = (BTreeMap::new(), Vec::new());
-    for (index, id) in ids.iter().enumerate() {
-        let mut refuse = |detail: String| {
-            bad.push(FieldError { field: format!("selection.meter_ids[{index}]"), detail });
-        };
-        if let Some(before) = named.insert(*id, index) {
-            refuse(format!("meter_ids[{before}] is this meter, too"));
-            continue;
-        }
-        let known = id.site() == site
-            && match store::meter::by_id(conn, *id) {
-                Ok(_) => true,
-                Err(store::Error::NotFound { .. }) => false,
-                Err(error) => return Err(error.into()),
-            };
-        if !known {
-            refuse("no such meter".to_owned());
-        }
-    }
-    if bad.is_empty() { Ok(named.into_keys().collect()) } else { Err(Error::Many { code: "selection", fields: bad }) }
 }
 
 /// How many of these meters must not be cut.

@@ -274,7 +274,7 @@ ids! {
     domain::ids::DepositId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
     domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
-    domain::ids::OutageId, domain::ids::OrderGroupId, domain::ids::BuildingId,
+    domain::ids::OutageId, domain::ids::OrderGroupId, domain::ids::BuildingId, domain::ids::SelectionId,
 }
 
 wholes! { u8, u16, u32, i64 }

@@ -30,6 +30,7 @@ pub mod ids;
 pub mod installation;
 pub mod job;
 pub mod meter;
+pub mod meter_selection;
 pub mod notice;
 pub mod outage;
 pub mod read_request;

@@ -507,6 +507,13 @@ tables! {
         detail -> Nullable<Text>,
     }
 
+    meter_selections (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        name -> Text,
+        selection -> Text,
+    }
+
     buildings (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -624,6 +631,7 @@ allow_tables_to_appear_in_same_query!(
     installations,
     jobs,
     meter_causes,
+    meter_selections,
     meters,
     notices,
     outages,

@@ -12,6 +12,7 @@ mod health;
 mod holds;
 mod jobs;
 mod limits;
+mod meter_selections;
 mod outages;
 mod receipts;
 mod registers;

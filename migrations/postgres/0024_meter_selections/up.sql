@@ -1,0 +1,9 @@
+-- Selections of meters that were given a name, for orders to groups.
+CREATE TABLE meter_selections (
+    site_id bigint NOT NULL REFERENCES sites (id),
+    id bigint NOT NULL,
+    name text NOT NULL,
+    selection text NOT NULL, -- which meters, as JSON
+    PRIMARY KEY (site_id, id),
+    UNIQUE (site_id, name)
+);

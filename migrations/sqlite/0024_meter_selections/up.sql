@@ -1,0 +1,9 @@
+-- Selections of meters that were given a name, for orders to groups.
+CREATE TABLE meter_selections (
+    site_id INTEGER NOT NULL REFERENCES sites (id),
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    selection TEXT NOT NULL, -- which meters, as JSON
+    PRIMARY KEY (site_id, id),
+    UNIQUE (site_id, name)
+) STRICT, WITHOUT ROWID;
