@@ -16,7 +16,7 @@ CREATE TABLE supply_waits (
 
 -- How many automatic disconnects a site sent in its newest local day and hour with any: locked by each of them.
 CREATE TABLE cut_tallies (
-    site_id bigint PRIMARY KEY REFERENCES sites (id),
+    site_id bigint NOT NULL PRIMARY KEY REFERENCES sites (id),
     day text NOT NULL, -- local date
     day_cuts bigint NOT NULL,
     hour timestamptz NOT NULL, -- when the local hour began

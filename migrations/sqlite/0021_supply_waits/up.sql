@@ -16,9 +16,9 @@ CREATE TABLE supply_waits (
 
 -- How many automatic disconnects a site sent in its newest local day and hour with any: locked by each of them.
 CREATE TABLE cut_tallies (
-    site_id INTEGER PRIMARY KEY REFERENCES sites (id),
+    site_id INTEGER NOT NULL PRIMARY KEY REFERENCES sites (id),
     day TEXT NOT NULL, -- local date
     day_cuts INTEGER NOT NULL,
     hour INTEGER NOT NULL, -- when the local hour began
     hour_cuts INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
