@@ -9,7 +9,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
     AccountId, BatchCreditId, ConcentratorId, CustomerId, JobId, MeterId, OrderGroupId, OrderId, OutageId,
-    ReadRequestId, RefundId, ShiftId, SiteId, TariffId, TerminalId, VendId, VendorId,
+    ReadRequestId, RefundId, ScheduleId, ShiftId, SiteId, TariffId, TerminalId, VendId, VendorId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -202,6 +202,7 @@ named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
     AccountId = "account", VendId = "vend", RefundId = "refund", BatchCreditId = "batch credit", OrderId = "relay order", ReadRequestId = "read request",
     JobId = "job", VendorId = "vendor", TerminalId = "terminal", ShiftId = "shift", OutageId = "outage", OrderGroupId = "relay order group",
+    ScheduleId = "relay schedule",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

@@ -28,6 +28,7 @@ mod receipts;
 mod refunds;
 mod relay_order_groups;
 mod relay_orders;
+mod relay_schedules;
 mod shifts;
 mod sites;
 mod statements;
@@ -132,6 +133,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(subsidies::routes)
         .configure(relay_orders::routes)
         .configure(relay_order_groups::routes)
+        .configure(relay_schedules::routes)
         .configure(supply_waits::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)
