@@ -12,7 +12,7 @@ use crate::{
     operations::{
         Error, books, decide_relay, fixed_charges,
         job::{self, Claim, Run},
-        notices, order_group, outage, settle,
+        notices, order_group, outage, schedule, settle,
     },
 };
 
@@ -33,7 +33,7 @@ pub fn start(app: &App) {
         outage::beat(&app).await
     });
     every(app, "order_groups", Duration::from_secs(jobs.order_groups_s), |app| async move {
-        order_group::go_on(&app).await
+        Ok(schedule::go_on(&app).await? + order_group::go_on(&app).await?)
     });
     every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
 }

@@ -171,6 +171,8 @@ id! {
     OrderId
     /// Relay orders to several meters, given at once.
     OrderGroupId
+    /// Relay orders by a calendar (定时遥控).
+    ScheduleId
     /// A notice (通知).
     NoticeId
     /// An alarm or event.

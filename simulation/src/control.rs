@@ -80,6 +80,8 @@ async fn order(app: &App, new: NewOrderGroup, key: &str) -> Result<String, Error
             Outcome::Ordered => "ordered",
             Outcome::Refused => "refused",
             Outcome::Waiting => "waiting",
+            // Only what ends by itself is lifted.
+            Outcome::Lifted => "lifted",
         };
         // Writing to a string does not fail.
         let _ = write!(told, " {}={outcome}", meter.meter_id);

@@ -30,6 +30,7 @@ mod receipts;
 mod refunds;
 mod relay_order_groups;
 mod relay_orders;
+mod relay_schedules;
 mod shifts;
 mod sites;
 mod statements;
@@ -136,6 +137,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(relay_orders::routes)
         .configure(relay_order_groups::routes)
         .configure(meter_selections::routes)
+        .configure(relay_schedules::routes)
         .configure(supply_waits::routes)
         .configure(alarms::routes)
         .configure(jobs::routes)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, get, post, web};
 use domain::{
-    ids::{MeterId, OrderGroupId, OrderId},
+    ids::{MeterId, OrderGroupId, OrderId, ScheduleId},
     relay::{Action, Cause, order::State},
 };
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ struct RelayOrderGroup {
     /// `disconnect` or `reconnect`.
     #[schema(value_type = String)]
     action: Action,
-    /// Whose cause each order adds or lifts: `operator`, or `safety` in an emergency.
+    /// Whose cause each order adds or lifts: `operator`, `safety` in an emergency, or `schedule`.
     #[schema(value_type = String)]
     cause: Cause,
     /// Why, for people.
@@ -68,6 +68,9 @@ struct RelayOrderGroup {
     /// When every order was given or refused, or it was rejected, or expired.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
+    /// The schedule that asked.
+    #[schema(value_type = Option<String>)]
+    schedule_id: Option<ScheduleId>,
 }
 
 impl From<OrderGroup> for RelayOrderGroup {
@@ -86,6 +89,7 @@ impl From<OrderGroup> for RelayOrderGroup {
             created_at: row.created_at,
             expires_at: row.expires_at,
             ended_at: row.ended_at,
+            schedule_id: row.schedule_id,
         }
     }
 }
@@ -95,7 +99,7 @@ impl From<OrderGroup> for RelayOrderGroup {
 struct RelayOrderGroupAndMeters {
     #[serde(flatten)]
     group: RelayOrderGroup,
-    /// How many meters there are of each kind: `waiting`, `refused`, or the state of the order.
+    /// How many meters there are of each kind: `waiting`, `refused`, `lifted`, or the state of the order.
     counts: BTreeMap<String, u64>,
     /// Its meters.
     meters: Vec<MeterOfGroup>,
@@ -107,7 +111,8 @@ struct MeterOfGroup {
     /// The meter.
     #[schema(value_type = String)]
     meter_id: MeterId,
-    /// `waiting`, `ordered` or `refused`.
+    /// `waiting`, `ordered`, `refused`, or `lifted`: a schedule's cause ended, and no order was needed, or something else keeps
+    /// supply off.
     #[schema(value_type = String)]
     outcome: Outcome,
     /// The order that was given.
@@ -117,7 +122,7 @@ struct MeterOfGroup {
     #[schema(value_type = Option<String>)]
     order_state: Option<State>,
     /// The rule that refused it: `supply_guard`, `no_relay_control`, `relay_blocked`, `supply_not_wanted`,
-    /// `hold_needed`.
+    /// `hold_needed`, `not_scheduled`.
     code: Option<String>,
     /// Why it was refused, for people.
     detail: Option<String>,
@@ -141,6 +146,7 @@ async fn shown(app: &App, id: OrderGroupId) -> Result<RelayOrderGroupAndMeters, 
         let kind = match (state, meter.outcome) {
             (Some(state), _) => state.to_string(),
             (None, Outcome::Refused) => "refused".to_owned(),
+            (None, Outcome::Lifted) => "lifted".to_owned(),
             (None, _) => "waiting".to_owned(),
         };
         *counts.entry(kind).or_insert(0) += 1;

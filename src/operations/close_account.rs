@@ -29,6 +29,7 @@ use super::{
     fixed_charges, label, once,
     post::{Entry, post},
     refund::{Made, Refund},
+    schedule,
 };
 use crate::{app::App, changes::Changed, settings::Settings};
 
@@ -145,6 +146,9 @@ pub async fn close(app: &App, id: AccountId, how: CloseAccount, key: &str, by: &
             let closing = leave(conn, &mut account, &made, how.write_off, meters)?;
             end(&mut account, now);
             store::account::save(conn, &account)?;
+            for meter in &closing.meters {
+                schedule::leave(conn, meter.meter_id)?;
+            }
             let mut reviewed = Reviewed::default();
             for meter in closing.meters.iter().filter(|_| how.disconnect) {
                 let why = format!("account closed: {reason}");

@@ -46,6 +46,7 @@ pub mod replace_meter;
 pub mod replay;
 pub mod reprint;
 pub mod reverse_vend;
+pub mod schedule;
 pub mod settle;
 pub mod shifts;
 pub mod site;
@@ -136,6 +137,9 @@ impl Error {
         let what = match constraint {
             "vends_key" | "transactions_key" | "idempotency_keys_key" => {
                 return Self::conflict("idempotency_key_reused", "the key was used with other content");
+            }
+            "relay_schedule_meters_meter_id" => {
+                return Self::conflict("meter_scheduled", "a meter belongs to another relay schedule");
             }
             "concentrators_region_terminal" => "a concentrator with this region and terminal",
             "meters_address" => "a meter with this address",

@@ -107,6 +107,7 @@ pub async fn enter(app: &App, new: NewOrderGroup, key: &str, by: By) -> Result<(
                     .then(|| shift(now, SignedDuration::from_secs(settings.order_groups.approval_s.into()))),
                 ended_at: None,
                 version: 1,
+                schedule_id: None,
             };
             store::relay_order_group::insert(conn, &row, &meters)?;
             audit(conn, &row, &by.key, "order_group", &format!("{} {} meters", row.action, meters.len()), now)?;
@@ -239,7 +240,10 @@ fn audit(conn: &mut Conn, group: &OrderGroup, by: &str, verb: &str, what: &str, 
 }
 
 /// How many of these meters must not be cut.
-fn guarded(conn: &mut Conn, settings: &Settings, meters: &[MeterId]) -> Result<usize, Error> {
+///
+/// # Errors
+/// A row does not parse; the database fails.
+pub(super) fn guarded(conn: &mut Conn, settings: &Settings, meters: &[MeterId]) -> Result<usize, Error> {
     let mut guarded = 0;
     for id in meters {
         let meter = store::meter::by_id(conn, *id)?;
@@ -312,12 +316,21 @@ fn give(
     let id = meter.meter_id;
     let done = conn.transaction(|conn| {
         let locked = order_relay::lock(conn, account)?;
+        if let Some(schedule) = group.schedule_id.filter(|_| group.action == Action::Disconnect)
+            && store::relay_schedule::of_meter(conn, id)?.is_none_or(|of| of.id != schedule)
+        {
+            return Err(Error::refused("not_scheduled", "the meter left the schedule, or the schedule ended"));
+        }
         order_relay::give(conn, settings, id, locked.as_ref(), given, now)
     });
     let order = match done {
-        Ok(given) => {
-            (meter.outcome, meter.order_id) = (Outcome::Ordered, Some(given.0));
-            Some(given)
+        Ok((Some(order), concentrator)) => {
+            (meter.outcome, meter.order_id) = (Outcome::Ordered, Some(order));
+            Some((order, concentrator))
+        }
+        Ok((None, _)) => {
+            meter.outcome = Outcome::Lifted;
+            None
         }
         Err(error) if error.is_of_the_database() => return Err(error),
         Err(error) => {

@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use domain::{
+    account,
     ids::{AccountId, ConcentratorId, MeterId, OrderId},
-    relay::{Action, Cause, ask::Ask, order::Wish},
+    relay::{
+        Action, Cause, Causes,
+        ask::{Answer, Ask},
+        decide::MeterFacts,
+        order::{Order, Wish},
+    },
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Conn, relay_order::RelayOrder};
+use store::{Conn, meter::Meter, relay_order::RelayOrder};
 use utoipa::ToSchema;
 
 use super::{
@@ -54,6 +60,8 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
             let ask = Ask { action: new.action, cause: Cause::Operator, approved: false };
             let given = Given { ask, why: why.clone(), by: by.clone() };
             let (order, _) = give(conn, &settings, id, locked.as_ref(), given, now)?;
+            let needless = || Error::refused("supply_not_wanted", "no order is needed");
+            let order = order.ok_or_else(needless)?;
             once::store(conn, &asked, &order, now)?;
             Ok::<_, Error>(order)
         })
@@ -86,7 +94,7 @@ pub(super) fn lock(conn: &mut Conn, account: Option<AccountId>) -> Result<Option
     account.map(|account| Books::lock(conn, account)).transpose()
 }
 
-/// Writes an order and what it leaves of the causes; with the concentrator that carries it out.
+/// Writes what is asked of the causes, and an order where one is to be given; with the concentrator that carries it out.
 ///
 /// # Errors
 /// The rule that stands against it, or the database fails.
@@ -97,22 +105,61 @@ pub(super) fn give(
     locked: Option<&Books>,
     given: Given,
     now: Timestamp,
-) -> Result<(OrderId, ConcentratorId), Error> {
-    let Given { ask, why, by } = given;
+) -> Result<(Option<OrderId>, ConcentratorId), Error> {
+    let ask = given.ask;
     let meter = store::meter::by_id(conn, id)?;
-    let account = locked.map(decide_relay::account_facts).transpose()?;
-    let facts = decide_relay::meter_facts(conn, settings, &meter)?;
-    let causes = domain::relay::ask::ask(ask, &facts, account.as_ref(), now)
-        .map_err(|refusal| Error::refused(refusal.code(), refusal.to_string()))?;
-    decide_relay::save_causes(conn, id, &facts.causes, &causes)?;
-    let wish = Wish { action: ask.action, cause: ask.cause, permit: decide_relay::permit(settings, &meter) };
-    let account = locked.map(|books| books.account.id);
-    let asked = Asked { account, vend: None, by: Some(by), why };
-    let order = decide_relay::place(conn, &meter, wish, asked, &settings.policy.relay, now)?;
-    if let Some(books) = locked {
-        store::account::save(conn, &books.account)?;
+    let money = locked.map(decide_relay::account_facts).transpose()?;
+    let mut facts = decide_relay::meter_facts(conn, settings, &meter)?;
+    let before = facts.causes.clone();
+    // What a schedule that ended left behind, such as by a cut that took effect late, would be lifted by nobody.
+    let left_behind = ask.action == Action::Reconnect && ask.cause != Cause::Schedule;
+    if left_behind && store::relay_schedule::of_meter(conn, id)?.is_none() {
+        facts.causes = before.without(Cause::Schedule);
     }
-    Ok((order, meter.concentrator_id))
+    let Answer { causes, order } = domain::relay::ask::ask(ask, &facts, money.as_ref(), now)
+        .map_err(|refusal| Error::refused(refusal.code(), refusal.to_string()))?;
+    decide_relay::save_causes(conn, id, &before, &causes)?;
+    let of = locked.map(|books| books.account.id);
+    let asked = Asked { account: of, vend: None, by: Some(given.by), why: given.why };
+    let placed = if order {
+        let wish = Wish { action: ask.action, cause: ask.cause, permit: decide_relay::permit(settings, &meter) };
+        Some(decide_relay::place(conn, &meter, wish, asked, &settings.policy.relay, now)?)
+    } else {
+        withdraw(conn, settings, &meter, (&facts, &causes), (ask.cause, asked), now)?;
+        None
+    };
+    if let Some(books) = locked {
+        let mut row = books.account.clone();
+        // What its money wants of a meter without an order is decided soon.
+        if placed.is_none() && row.state == account::State::Active {
+            row.decide_at = Some(now);
+        }
+        store::account::save(conn, &row)?;
+    }
+    Ok((placed, meter.concentrator_id))
+}
+
+/// The end of a cause takes its disconnect along: what somebody else wants cut is ordered in its place, and otherwise it is
+/// superseded unless its bytes may have left.
+fn withdraw(
+    conn: &mut Conn,
+    settings: &Settings,
+    meter: &Meter,
+    (facts, left): (&MeterFacts, &Causes),
+    (cause, asked): (Cause, Asked),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let theirs = |order: &&Order| order.action == Action::Disconnect && order.cause == cause;
+    let Some(live) = facts.order.as_ref().filter(theirs) else { return Ok(()) };
+    let relay = &settings.policy.relay;
+    if let Some(other) = left.without(Cause::Credit).iter().next() {
+        let wish = Wish { action: Action::Disconnect, cause: other, permit: decide_relay::permit(settings, meter) };
+        let asked = Asked { why: format!("stays cut for {left}"), ..asked };
+        decide_relay::place(conn, meter, wish, asked, relay, now)?;
+    } else if live.attempts == 0 {
+        decide_relay::supersede(conn, meter.id, None, relay, now)?;
+    }
+    Ok(())
 }
 
 /// Waits for an order's end, not longer than `most`, and returns it as it stands then.

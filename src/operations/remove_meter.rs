@@ -18,7 +18,7 @@ use super::{
     close_account::{RemovedMeter, cut},
     decide_relay::{self, Reviewed},
     end_installation::{self, Ending},
-    label, once,
+    label, once, schedule,
 };
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
@@ -131,6 +131,7 @@ impl Removal {
         let mut reviewed = Reviewed::default();
         // Nothing that was ordered for the account's credit may reach whoever has the meter next.
         reviewed.orders.extend(decide_relay::supersede(conn, meter, None, &settings.policy.relay, now)?);
+        schedule::leave(conn, meter)?;
         if self.disconnect {
             let why = format!("meter removed: {}", self.reason);
             cut(conn, settings, &account, meter, (&self.by, now), why, &mut reviewed)?;

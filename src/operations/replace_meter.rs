@@ -20,7 +20,7 @@ use super::{
     boundary_reading::{Shown, Source},
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
-    once,
+    once, schedule,
 };
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
@@ -244,7 +244,7 @@ impl Change {
         Ok(installation)
     }
 
-    /// What stood at the old meter goes on at the new one: its guard, and why supply is not wanted. The old one's orders end.
+    /// What stood at the old meter goes on at the new one: its guard, its schedule, and why supply is not wanted. The old one's orders end.
     /// Gives the concentrators that are to look at their archives again.
     fn hand_over(
         &self,
@@ -260,11 +260,12 @@ impl Change {
         }
         let relay = &settings.policy.relay;
         reviewed.orders.extend(decide_relay::supersede(conn, self.old, None, relay, now)?);
-        let causes = store::meter::causes(conn, self.old)?;
+        let stood = store::meter::causes(conn, self.old)?;
         let mut meter = store::meter::by_id(conn, new.meter_id)?;
         let before = store::meter::causes(conn, meter.id)?;
+        let causes = schedule::hand_over(conn, self.old, meter.id, &stood)?;
         decide_relay::save_causes(conn, meter.id, &before, &causes)?;
-        decide_relay::save_causes(conn, self.old, &causes, &Causes::none())?;
+        decide_relay::save_causes(conn, self.old, &stood, &Causes::none())?;
         (meter.guarded, meter.guard_reason) = (old.guarded, old.guard_reason.take());
         old.guarded = false;
         // It hangs where the old one hung.

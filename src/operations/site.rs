@@ -7,7 +7,7 @@ use domain::{
 };
 use store::site::Site;
 
-use super::{Error, audit_line, decide_relay, label, order_group};
+use super::{Error, audit_line, decide_relay, label, order_group, schedule};
 use crate::{app::App, changes::Changed};
 
 /// Sets the switch. `expected`: the version the operator saw; another one is a conflict.
@@ -42,7 +42,8 @@ pub async fn set_switch(
 }
 
 /// Presses the stop button: from now on the site only reports who would be cut, and every disconnect that was not sent yet is
-/// cancelled, whoever ordered it; groups of disconnects give no further orders. Pressed again, it does what is left to do.
+/// cancelled, whoever ordered it; groups of disconnects give no further orders, and schedules
+/// only reconnect what they cut. Pressed again, it does what is left to do.
 /// Returns the cancelled orders.
 ///
 /// # Errors
@@ -62,6 +63,8 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<O
             let object = format!("site:{id}");
             store::alarm::raise(conn, id, "cuts_stopped", &object, &format!("{told}, by {key}"), now)?;
             audit_line::write(conn, id, (&key, now), "stop_cuts", object, told.clone())?;
+            // Before the groups: a schedule that switches meanwhile has written its group by then.
+            schedule::stop(conn, id, &key, now)?;
             order_group::stop(conn, id, &key, now)?;
             let live = store::relay_order::live(conn, id)?;
             Ok::<_, Error>(live.into_iter().filter(|order| order.attempts == 0 && order.action == Action::Disconnect))

@@ -153,7 +153,7 @@ pub struct JobSettings {
     pub notices_ms: u64,
     /// Time between two looks for days to settle, in seconds.
     pub settle_s: u64,
-    /// Looks for relay order groups to go on with, in s.
+    /// Looks for relay schedules that switch and relay order groups to go on with, in s.
     pub order_groups_s: u64,
     /// Time between two looks for fixed charges to post, in seconds.
     pub fixed_charges_s: u64,

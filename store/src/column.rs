@@ -274,7 +274,7 @@ ids! {
     domain::ids::DepositId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
     domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
-    domain::ids::OutageId, domain::ids::OrderGroupId, domain::ids::BuildingId, domain::ids::SelectionId,
+    domain::ids::OutageId, domain::ids::OrderGroupId, domain::ids::BuildingId, domain::ids::SelectionId, domain::ids::ScheduleId,
 }
 
 wholes! { u8, u16, u32, i64 }
@@ -295,11 +295,13 @@ own_words! {
     crate::batch_credit::LineState, crate::vendor::Standing,
     crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role, crate::job::JobKind,
     crate::job::JobState, crate::relay_order_group::GroupState, crate::relay_order_group::Outcome,
+    crate::relay_schedule::ScheduleState,
 }
 
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }
 
 documents! {
+    domain::relay::schedule::Schedule,
     domain::tariff::TariffVersion, domain::reading::registers::ByPeriod,
     std::collections::BTreeMap<domain::tariff::Period, domain::settlement::Rise>,
 }

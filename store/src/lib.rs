@@ -38,6 +38,7 @@ pub mod reading;
 pub mod refund;
 pub mod relay_order;
 pub mod relay_order_group;
+pub mod relay_schedule;
 pub mod reprint;
 pub mod reversal;
 pub mod settled_day;

@@ -3,7 +3,7 @@
 use diesel::{dsl::not, prelude::*};
 use domain::{
     account,
-    ids::{BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, SiteId},
+    ids::{BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, ScheduleId, SiteId},
     relay::{Action, Cause, order},
 };
 use jiff::Timestamp;
@@ -30,7 +30,7 @@ pub enum GroupState {
     Done,
     /// A second operator was against it.
     Rejected,
-    /// Nobody approved it in time.
+    /// Nobody approved it in time, or its schedule went on before all of its orders were given.
     Expired,
 }
 
@@ -44,6 +44,8 @@ pub enum Outcome {
     Ordered,
     /// A rule stood against it.
     Refused,
+    /// The cause ended, and no order was needed, or something else keeps supply off.
+    Lifted,
 }
 
 row! {
@@ -75,6 +77,8 @@ row! {
         pub ended_at: Option<Timestamp>,
         /// Grows by one with every [`lock`].
         pub version: i64,
+        /// The schedule that asked.
+        pub schedule_id: Option<ScheduleId>,
     }
 }
 
@@ -222,6 +226,20 @@ pub fn page(
 pub fn open(conn: &mut Conn, site: SiteId) -> Result<Vec<OrderGroupId>> {
     on!(conn, |c| relay_order_groups::table
         .filter(relay_order_groups::site_id.eq(val(site)))
+        .filter(relay_order_groups::ended_at.is_null())
+        .order(relay_order_groups::id)
+        .select(relay_order_groups::id)
+        .load(c))
+}
+
+/// Groups of a schedule that have not ended, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn open_of(conn: &mut Conn, schedule: ScheduleId) -> Result<Vec<OrderGroupId>> {
+    on!(conn, |c| relay_order_groups::table
+        .filter(relay_order_groups::site_id.eq(val(schedule.site())))
+        .filter(relay_order_groups::schedule_id.eq(val(Some(schedule))))
         .filter(relay_order_groups::ended_at.is_null())
         .order(relay_order_groups::id)
         .select(relay_order_groups::id)

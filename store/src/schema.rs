@@ -495,6 +495,7 @@ tables! {
         expires_at -> Nullable<Instant>,
         ended_at -> Nullable<Instant>,
         version -> BigInt,
+        schedule_id -> Nullable<Number>,
     }
 
     relay_order_group_meters (site_id, group_id, meter_id) {
@@ -526,6 +527,31 @@ tables! {
         site_id -> Number,
         meter_id -> Number,
         building_id -> Number,
+    }
+
+    relay_schedules (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        calendar -> Word,
+        reason -> Text,
+        state -> Word,
+        reservations -> Text,
+        operator_key -> Text,
+        decided_by -> Nullable<Text>,
+        created_at -> Instant,
+        expires_at -> Nullable<Instant>,
+        next_at -> Nullable<Instant>,
+        next_action -> Nullable<Word>,
+        reckoned_at -> Nullable<Instant>,
+        ended_at -> Nullable<Instant>,
+        version -> BigInt,
+    }
+
+    relay_schedule_meters (site_id, schedule_id, meter_id) {
+        site_id -> Number,
+        schedule_id -> Number,
+        meter_id -> Number,
+        live -> Bool,
     }
 
     supply_waits (site_id, meter_id) {
@@ -644,6 +670,8 @@ allow_tables_to_appear_in_same_query!(
     relay_order_groups,
     relay_order_lines,
     relay_orders,
+    relay_schedule_meters,
+    relay_schedules,
     reprints,
     reversals,
     settled_days,

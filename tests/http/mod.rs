@@ -19,6 +19,7 @@ mod registers;
 mod relay_order_groups;
 mod reversal;
 mod rights;
+mod schedules;
 mod subsidies;
 mod tariffs;
 mod vending;

@@ -23,6 +23,7 @@ mod permit;
 mod receipts;
 mod registers;
 mod replacement;
+mod schedules;
 mod settlement;
 mod several_meters;
 mod shuffled;

@@ -66,11 +66,23 @@ impl Refusal {
     }
 }
 
-/// The meter's causes once the order is given. An operator's hold that stands at `now` lets supply back without money.
+/// What an ask comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The meter's causes from now on.
+    pub causes: Causes,
+    /// Whether an order is to be given.
+    pub order: bool,
+}
+
+/// What is to become of the meter. An operator's hold that stands at `now` lets supply back without money.
 ///
 /// # Errors
 /// The rule that stands against it; then nothing is ordered and the causes stay.
-pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Result<Causes, Refusal> {
+pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Result<Answer, Refusal> {
+    if ask.action == Action::Reconnect && ask.cause == Cause::Schedule {
+        return Ok(end_of(ask.cause, meter, account, now));
+    }
     if meter.relay_control == RelayControl::None {
         return Err(Refusal::NoRelayControl);
     }
@@ -79,7 +91,7 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Ti
     }
     match ask.action {
         Action::Disconnect if !ask.approved && is_guarded(meter, account) => Err(Refusal::SupplyGuard),
-        Action::Disconnect => Ok(meter.causes.with(ask.cause)),
+        Action::Disconnect => Ok(Answer { causes: meter.causes.with(ask.cause), order: true }),
         Action::Reconnect => {
             let mut left = lift(&meter.causes, ask.cause, account);
             if ask.cause == Cause::Operator {
@@ -91,7 +103,7 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Ti
             }
             let used_up = account.is_some_and(|account| account.limits.disconnect_due(account.available));
             if left.is_empty() {
-                Ok(left)
+                Ok(Answer { causes: left, order: true })
             } else if without_money.is_empty() && used_up {
                 Err(Refusal::HoldNeeded)
             } else {
@@ -99,6 +111,21 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Ti
             }
         }
     }
+}
+
+/// What the end of a cause comes to that ends by itself: it is lifted whatever else stands, and supply comes back where nothing
+/// else keeps it off. A meter without that cause was not cut for it, and stays as it is.
+fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Answer {
+    if !meter.causes.contains(cause) {
+        return Answer { causes: meter.causes.clone(), order: false };
+    }
+    let held = account.is_some_and(|account| account.held_until(now).is_some());
+    // Where the cut never reached the relay, supply was not interrupted: then it needs no order, and no restore margin either.
+    let sent = meter.order.as_ref().is_some_and(|order| order.action == Action::Disconnect && order.attempts > 0);
+    let supplied = !sent && meter.relay.is_some_and(|relay| !relay.is_disconnected());
+    let causes = if held || supplied { meter.causes.without(cause) } else { lift(&meter.causes, cause, account) };
+    let movable = meter.relay_control != RelayControl::None && !meter.blocked;
+    Answer { order: causes.is_empty() && movable && !supplied, causes }
 }
 
 /// Whether the meter, its building or its account must not be cut (保电).
@@ -162,6 +189,7 @@ mod tests {
         fixtures::{at, hours},
         money::Money,
         polling::Sightings,
+        relay::{RelayReading, RelayState},
     };
 
     fn funded(available: i64) -> AccountFacts {
@@ -212,11 +240,63 @@ mod tests {
         prop::sample::select(vec![Cause::Operator, Cause::Safety, Cause::Customer, Cause::Schedule])
     }
 
+    /// Those that a person must ask to be lifted.
+    fn lasting_causes() -> impl Strategy<Value = Cause> {
+        own_causes().prop_filter("it ends by itself", |cause| *cause != Cause::Schedule)
+    }
+
+    fn by_schedule(meter: &MeterFacts, account: Option<&AccountFacts>) -> Result<Answer, Refusal> {
+        ask(Ask { action: Action::Reconnect, cause: Cause::Schedule, approved: false }, meter, account, noon())
+    }
+
+    fn answer(causes: &[Cause], order: bool) -> Result<Answer, Refusal> {
+        Ok(Answer { causes: causes.iter().copied().collect(), order })
+    }
+
+    #[test]
+    fn a_schedule_lifts_its_cause_whatever_else_stands_and_supply_follows_where_nothing_does() {
+        let scheduled = meter([Cause::Schedule].into_iter().collect(), false, false, true);
+        let rich = funded(100);
+        assert_eq!(by_schedule(&scheduled, Some(&rich)), answer(&[], true), "a guard holds no reconnect");
+        assert_eq!(by_schedule(&scheduled, None), answer(&[], true));
+        let blocked = MeterFacts { blocked: true, ..scheduled.clone() };
+        assert_eq!(by_schedule(&blocked, Some(&rich)), answer(&[], false));
+        assert_eq!(by_schedule(&scheduled, Some(&funded(0))), answer(&[Cause::Credit], false));
+        let held = AccountFacts { hold_until: Some(shift(noon(), hours(1))), ..funded(0) };
+        assert_eq!(by_schedule(&scheduled, Some(&held)), answer(&[], true));
+    }
+
+    #[test]
+    fn a_cut_of_a_schedule_that_never_reached_the_relay_leaves_nothing_behind() {
+        let supplied =
+            RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
+        let scheduled = meter([Cause::Schedule].into_iter().collect(), false, false, false);
+        let scheduled = MeterFacts { relay: Some(supplied), ..scheduled };
+        assert_eq!(by_schedule(&scheduled, Some(&funded(0))), answer(&[], false));
+    }
+
     fn any_causes() -> impl Strategy<Value = Causes> {
         prop::collection::vec(prop::sample::select(Cause::ALL), 0..4).prop_map(|causes| causes.into_iter().collect())
     }
 
     proptest! {
+        #[test]
+        fn a_schedule_that_ends_adds_nothing_but_credit_and_touches_no_meter_that_it_did_not_cut(
+            causes in any_causes(), available in -5_i64..5, fixed: bool, blocked: bool,
+        ) {
+            let account = funded(available);
+            let asked = by_schedule(&meter(causes.clone(), fixed, blocked, false), Some(&account));
+            prop_assert!(asked.is_ok(), "never refused");
+            if let Ok(Answer { causes: left, order }) = asked {
+                if causes.contains(Cause::Schedule) {
+                    prop_assert_eq!(left.without(Cause::Credit), causes.without(Cause::Schedule).without(Cause::Credit));
+                    prop_assert_eq!(order, left.is_empty() && !fixed && !blocked);
+                } else {
+                    prop_assert_eq!((left, order), (causes.clone(), false));
+                }
+            }
+        }
+
         #[test]
         fn a_disconnect_adds_its_own_cause_and_takes_none(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
             let meter = meter(causes.clone(), false, false, guard);
@@ -224,12 +304,12 @@ mod tests {
             if guard && !approved {
                 prop_assert_eq!(asked, Err(Refusal::SupplyGuard));
             } else {
-                prop_assert_eq!(asked, Ok(causes.with(cause)));
+                prop_assert_eq!(asked, Ok(Answer { causes: causes.with(cause), order: true }));
             }
         }
 
         #[test]
-        fn a_reconnect_lifts_no_cause_but_its_own(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
+        fn a_reconnect_lifts_no_cause_but_its_own(causes in any_causes(), cause in lasting_causes(), approved: bool, guard: bool) {
             let meter = meter(causes.clone(), false, false, guard);
             let others = causes.iter().any(|other| other != cause && !(cause == Cause::Operator && other == Cause::Unknown));
             let asked = ask(Ask { action: Action::Reconnect, cause, approved }, &meter, None, noon());
@@ -238,7 +318,7 @@ mod tests {
 
         #[test]
         fn without_headroom_a_reconnect_needs_a_hold_that_stands(
-            causes in any_causes(), cause in own_causes(), available in -5_i64..5, hours_left in prop::option::of(-3_i64..3),
+            causes in any_causes(), cause in lasting_causes(), available in -5_i64..5, hours_left in prop::option::of(-3_i64..3),
         ) {
             let hold_until = hours_left.map(|left| shift(noon(), hours(left)));
             let account = AccountFacts { hold_until, ..funded(available) };
@@ -251,7 +331,7 @@ mod tests {
                 let refused = matches!(&asked, Err(Refusal::SupplyNotWanted(left)) if left.without(Cause::Credit) == others);
                 prop_assert!(refused, "a hold lifts nobody's cause: {asked:?}");
             } else if held {
-                prop_assert_eq!(asked, Ok(Causes::none()));
+                prop_assert_eq!(asked, Ok(Answer { causes: Causes::none(), order: true }));
             } else if available <= 0 {
                 prop_assert_eq!(asked, Err(Refusal::HoldNeeded));
             } else {
@@ -260,7 +340,7 @@ mod tests {
         }
 
         #[test]
-        fn what_cannot_be_moved_is_refused_whoever_approves(cause in own_causes(), action in prop::sample::select(Action::ALL), approved: bool) {
+        fn what_cannot_be_moved_is_refused_whoever_approves(cause in lasting_causes(), action in prop::sample::select(Action::ALL), approved: bool) {
             let order = Ask { action, cause, approved };
             prop_assert_eq!(ask(order, &meter(Causes::none(), true, false, false), None, noon()), Err(Refusal::NoRelayControl));
             prop_assert_eq!(ask(order, &meter(Causes::none(), false, true, false), None, noon()), Err(Refusal::RelayBlocked));
