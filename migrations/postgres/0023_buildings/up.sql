@@ -5,9 +5,9 @@ CREATE TABLE buildings (
     name text NOT NULL,
     guarded boolean NOT NULL, -- no meter in it is cut
     guard_reason text, -- why
-    PRIMARY KEY (site_id, id),
-    UNIQUE (site_id, name)
+    PRIMARY KEY (site_id, id)
 );
+CREATE UNIQUE INDEX buildings_name ON buildings (site_id, name);
 
 -- In which building a meter hangs, where that was said.
 CREATE TABLE building_meters (

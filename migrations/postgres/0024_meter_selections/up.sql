@@ -4,6 +4,6 @@ CREATE TABLE meter_selections (
     id bigint NOT NULL,
     name text NOT NULL,
     selection text NOT NULL, -- which meters, as JSON
-    PRIMARY KEY (site_id, id),
-    UNIQUE (site_id, name)
+    PRIMARY KEY (site_id, id)
 );
+CREATE UNIQUE INDEX meter_selections_name ON meter_selections (site_id, name);

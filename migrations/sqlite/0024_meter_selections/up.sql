@@ -4,6 +4,6 @@ CREATE TABLE meter_selections (
     id INTEGER NOT NULL,
     name TEXT NOT NULL,
     selection TEXT NOT NULL, -- which meters, as JSON
-    PRIMARY KEY (site_id, id),
-    UNIQUE (site_id, name)
+    PRIMARY KEY (site_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX meter_selections_name ON meter_selections (site_id, name);
