@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod emergency;
+pub mod payment;
 
 pub use emergency::{Emergency, NotActivated, activate};
 

@@ -74,12 +74,24 @@ words! {
         DecideSuspended = "decide_suspended",
         /// An operator's hold holds nothing.
         IgnoreHold = "ignore_hold",
+        /// A payment in flight holds nothing.
+        ForgetPayment = "forget_payment",
         /// Any number of accounts is cut in an hour.
         IgnoreCutLimits = "ignore_cut_limits",
         /// A vendor sells whatever it holds back.
         IgnoreVendorCredit = "ignore_vendor_credit",
         /// A shift's totals leave out what was taken back.
         ForgetShiftReversals = "forget_shift_reversals",
+        /// Half of what an account has is lost on the way to the one that takes its place.
+        LoseCarriedBalance = "lose_carried_balance",
+        /// A building's supply guard holds nothing.
+        IgnoreBuildingGuard = "ignore_building_guard",
+        /// Limits that are changed stay as they were.
+        KeepOldLimits = "keep_old_limits",
+        /// What a calendar cut comes back by itself.
+        ForgetScheduleReconnect = "forget_schedule_reconnect",
+        /// A vend lifts what a calendar cut for.
+        MoneyLiftsSchedule = "money_lifts_schedule",
     }
 }
 

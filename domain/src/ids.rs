@@ -165,6 +165,8 @@ id! {
     DepositId
     /// A change of what an account owes
     DebtLineId
+    /// A payment that was announced and has not arrived.
+    PaymentId
     /// Subsidies to many accounts at once
     BatchCreditId
     /// A relay order (遥控令).

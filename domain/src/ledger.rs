@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{UnknownWord, ids::AccountId, money::Money};
+use crate::{
+    UnknownWord,
+    bug::{Bug, is_planted},
+    ids::AccountId,
+    money::Money,
+};
 
 words! {
     /// How a customer paid.
@@ -219,7 +224,8 @@ pub fn transfer_out(account: AccountId, balance: Money) -> Option<Posting> {
 /// The same into the account that takes its place.
 #[must_use]
 pub fn transfer_in(account: AccountId, balance: Money) -> Option<Posting> {
-    Posting::moving(LedgerAccount::Transfer, LedgerAccount::Balance(account), balance)
+    let arrives = if is_planted(Bug::LoseCarriedBalance) { Money::new(balance.get() / 2) } else { balance };
+    Posting::moving(LedgerAccount::Transfer, LedgerAccount::Balance(account), arrives)
 }
 
 /// A fixed charge; a negative amount gives back.

@@ -71,6 +71,8 @@ impl Policy {
         let positive = [
             ("disconnection.held_recheck", self.disconnection.held_recheck),
             ("disconnection.hold_longest", self.disconnection.hold_longest),
+            ("disconnection.payment_longest", self.disconnection.payment_longest),
+            ("disconnection.payments_per_episode", self.disconnection.payments_per_episode),
             ("disconnection.reading_freshness", self.disconnection.reading_freshness),
             ("relay.disconnect_expiry", self.relay.disconnect_expiry),
             ("relay.read_back_interval", self.relay.read_back_interval),
@@ -152,6 +154,10 @@ pub struct DisconnectionPolicy {
     pub held_recheck: SignedDuration,
     /// Longest time ahead to which an operator's hold may reach.
     pub hold_longest: SignedDuration,
+    /// Longest time that one payment in flight holds a cut.
+    pub payment_longest: SignedDuration,
+    /// Longest time that payments in flight of one credit episode hold a cut together.
+    pub payments_per_episode: SignedDuration,
     /// How many may be cut.
     pub mass_cut: MassCutPolicy,
 }

@@ -24,6 +24,7 @@ mod meters;
 mod notices;
 mod outages;
 pub mod page;
+mod payments_in_flight;
 pub mod problem;
 mod readings;
 mod receipts;
@@ -142,6 +143,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(alarms::routes)
         .configure(jobs::routes)
         .configure(outages::routes)
+        .configure(payments_in_flight::routes)
         .configure(audit_log::routes);
 }
 

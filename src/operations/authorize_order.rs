@@ -52,7 +52,7 @@ pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timesta
     let meter = store::meter::by_id(conn, order.meter)?;
     let site_row = store::site::by_id(conn, id.site())?;
     let (policy, zone) = (decide_relay::policy_of(settings, &site_row), books::zone(&site_row)?);
-    let facts = locked.as_ref().map(decide_relay::account_facts).transpose()?;
+    let facts = locked.as_ref().map(|books| decide_relay::account_facts(conn, books, now)).transpose()?;
     let seen = decide_relay::meter_facts(conn, settings, &meter)?;
     let site = Site { policy: &policy, zone: &zone };
     let decided = match decide::authorize(&order, facts.as_ref(), &seen, site, now) {

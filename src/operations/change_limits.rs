@@ -2,6 +2,7 @@
 
 use domain::{
     account::{Limits, State},
+    bug::{Bug, is_planted},
     ids::AccountId,
     money::Money,
 };
@@ -84,7 +85,7 @@ pub async fn change(
             }
             let checked = settings.policy.credit.check(&after);
             checked.map_err(|bad| Error::field("limits", bad.field, bad.problem))?;
-            books.account.set_limits(after);
+            books.account.set_limits(if is_planted(Bug::KeepOldLimits) { before } else { after });
             let detail = format!("{}: {reason}", told(&before, &after));
             audit_line::write(conn, id.site(), (&by, now), "change_limits", format!("account:{id}"), detail)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;

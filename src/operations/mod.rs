@@ -34,6 +34,7 @@ pub mod open_account;
 pub mod order_group;
 pub mod order_relay;
 pub mod outage;
+pub mod payment_in_flight;
 pub mod post;
 pub mod quote;
 pub mod read_now;

@@ -108,7 +108,7 @@ pub(super) fn give(
 ) -> Result<(Option<OrderId>, ConcentratorId), Error> {
     let ask = given.ask;
     let meter = store::meter::by_id(conn, id)?;
-    let money = locked.map(decide_relay::account_facts).transpose()?;
+    let money = locked.map(|books| decide_relay::account_facts(conn, books, now)).transpose()?;
     let mut facts = decide_relay::meter_facts(conn, settings, &meter)?;
     let before = facts.causes.clone();
     // What a schedule that ended left behind, such as by a cut that took effect late, would be lifted by nobody.

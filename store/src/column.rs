@@ -271,7 +271,7 @@ ids! {
     domain::ids::ConcentratorId, domain::ids::MeterId, domain::ids::InstallationId, domain::ids::CustomerId,
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
     domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::VendorId, domain::ids::TerminalId, domain::ids::ShiftId,
-    domain::ids::DepositId, domain::ids::DebtLineId, domain::ids::BatchCreditId,
+    domain::ids::DepositId, domain::ids::DebtLineId, domain::ids::PaymentId, domain::ids::BatchCreditId,
     domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
     domain::ids::OutageId, domain::ids::OrderGroupId, domain::ids::BuildingId, domain::ids::SelectionId, domain::ids::ScheduleId,

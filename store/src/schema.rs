@@ -566,6 +566,17 @@ tables! {
         released_by -> Nullable<Text>,
     }
 
+    payments_in_flight (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        account_id -> Number,
+        amount -> Number,
+        tender -> Word,
+        begun_at -> Instant,
+        holds_until -> Instant,
+        operator_key -> Text,
+    }
+
     cut_tallies (site_id) {
         site_id -> Number,
         day -> Word,
@@ -661,6 +672,7 @@ allow_tables_to_appear_in_same_query!(
     meters,
     notices,
     outages,
+    payments_in_flight,
     postings,
     read_requests,
     readings,

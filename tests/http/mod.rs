@@ -14,6 +14,7 @@ mod jobs;
 mod limits;
 mod meter_selections;
 mod outages;
+mod payments_in_flight;
 mod receipts;
 mod registers;
 mod relay_order_groups;

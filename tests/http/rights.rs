@@ -34,7 +34,8 @@ async fn each_role_is_refused_what_is_beyond_it_before_anything_else_is_looked_a
     let api = Api::start().await;
     let sells = |method: &str, path: &str| {
         let counter = ["/api/v1/vends", "/api/v1/shifts"].iter().any(|resource| path.starts_with(resource));
-        method == "POST" && (counter || path.ends_with("/emergency_credit"))
+        let pays = path.starts_with("/api/v1/payments_in_flight");
+        pays || method == "POST" && (counter || path.ends_with("/emergency_credit"))
     };
     let switches = |method: &str, path: &str| method == "PATCH" && path.starts_with("/api/v1/sites/");
     for role in [Role::Viewer, Role::Cashier, Role::Operator, Role::Admin] {

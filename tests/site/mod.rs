@@ -19,6 +19,7 @@ mod mass_cut;
 mod order_groups;
 mod outage;
 mod outages;
+mod payments_in_flight;
 mod permit;
 mod receipts;
 mod registers;

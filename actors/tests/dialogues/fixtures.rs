@@ -149,6 +149,8 @@ pub fn policy() -> Policy {
             clock_tolerance: minutes(5),
             held_recheck: hours(1),
             hold_longest: hours(24 * 90),
+            payment_longest: minutes(15),
+            payments_per_episode: minutes(30),
             mass_cut: MassCutPolicy { per_hour: 50, per_day: 20, per_day_percent: 5 },
         },
         credit: CreditPolicy {

@@ -125,6 +125,7 @@ fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, now:
     let supplied = !sent && meter.relay.is_some_and(|relay| !relay.is_disconnected());
     let causes = if held || supplied { meter.causes.without(cause) } else { lift(&meter.causes, cause, account) };
     let movable = meter.relay_control != RelayControl::None && !meter.blocked;
+    let movable = movable && !is_planted(Bug::ForgetScheduleReconnect);
     Answer { order: causes.is_empty() && movable && !supplied, causes }
 }
 
@@ -209,6 +210,7 @@ mod tests {
             credit: Credit::default(),
             supply_guard: false,
             hold_until: None,
+            payment_until: None,
         }
     }
 

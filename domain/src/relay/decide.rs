@@ -32,6 +32,8 @@ pub struct AccountFacts {
     pub supply_guard: bool,
     /// Until when an operator keeps it from being cut for credit.
     pub hold_until: Option<Timestamp>,
+    /// Until when a payment in flight keeps it from being cut for credit.
+    pub payment_until: Option<Timestamp>,
 }
 
 impl AccountFacts {
@@ -39,6 +41,12 @@ impl AccountFacts {
     #[must_use]
     pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.hold_until.filter(|end| now < *end)
+    }
+
+    /// Until when a payment in flight holds at `now`.
+    #[must_use]
+    pub fn paying_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.payment_until.filter(|end| now < *end && !is_planted(Bug::ForgetPayment))
     }
 }
 
@@ -78,6 +86,8 @@ words! {
         SupplyGuard = "supply_guard",
         /// An operator holds the account's supply until a date.
         Hold = "hold",
+        /// A payment of the account is in flight.
+        PaymentInFlight = "payment_in_flight",
         /// It is a friendly hour.
         FriendlyHours = "friendly_hours",
         /// It is a protected day of the week.
@@ -153,6 +163,7 @@ pub fn decide(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: T
     let lifted = account.limits.restore_due(account.available) || unsent_cut(meter);
     let causes = match lifted {
         true if is_planted(Bug::ForgetCause) => Causes::none(),
+        true if is_planted(Bug::MoneyLiftsSchedule) => meter.causes.without(Cause::Credit).without(Cause::Schedule),
         true => meter.causes.without(Cause::Credit),
         false => meter.causes.clone(),
     };
@@ -237,6 +248,8 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
     hold(account.supply_guard || meter.supply_guard, Guard::SupplyGuard, None);
     let hold_until = account.held_until(now);
     hold(hold_until.is_some(), Guard::Hold, hold_until);
+    let paying_until = account.paying_until(now);
+    hold(paying_until.is_some(), Guard::PaymentInFlight, paying_until);
 
     let today = day_of(now, site.zone);
     let tomorrow = midnight(next_day(today), site.zone);

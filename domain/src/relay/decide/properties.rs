@@ -65,6 +65,7 @@ prop_compose! {
         served in prop::option::weighted(0.9, 0_i64..60),
         (guarded, holiday, weekday) in (rarely(), rarely(), rarely()),
         hold in prop::option::weighted(0.2, -2_i64..3),
+        payment in prop::option::weighted(0.2, -20_i64..20),
         automatic in prop::sample::select(vec![
             AutomaticDisconnection::On, AutomaticDisconnection::On, AutomaticDisconnection::ReportOnly, AutomaticDisconnection::Off,
         ]),
@@ -73,6 +74,7 @@ prop_compose! {
         let mut account = account(available);
         account.supply_guard = guarded;
         account.hold_until = hold.map(|left| shift(now, hours(left)));
+        account.payment_until = payment.map(|left| shift(now, minutes(left)));
         account.limits.restore_margin = Money::new(restore_margin);
         let served = served.map(|ago| shift(now, -hours(ago)));
         account.credit.episode.as_mut().unwrap().warning_served_at = served;
@@ -98,6 +100,7 @@ fn guarded(world: &World) -> bool {
     rules.automatic != AutomaticDisconnection::On
         || account.supply_guard
         || account.hold_until.is_some_and(|end| world.now < end)
+        || account.payment_until.is_some_and(|end| world.now < end)
         || meter.supply_guard
         || local.hour() >= 18
         || local.hour() < 9

@@ -26,7 +26,16 @@ pub(in crate::relay) fn account(available: i64) -> AccountFacts {
         Episode { began_at: warned, forecast: false, warning_served_at: Some(warned), warned: true, emergency: None };
     let credit = Credit { episode: Some(episode), last_warning_at: Some(warned), ..Credit::default() };
     let available = Money::new(available);
-    AccountFacts { state: State::Active, available, limits: limits(), credit, supply_guard: false, hold_until: None }
+    let (hold_until, payment_until) = (None, None);
+    AccountFacts {
+        state: State::Active,
+        available,
+        limits: limits(),
+        credit,
+        supply_guard: false,
+        hold_until,
+        payment_until,
+    }
 }
 
 /// A connected meter that was read a quarter of an hour ago.
@@ -95,11 +104,14 @@ fn an_account_that_is_not_active_is_left_alone() {
 #[test]
 fn each_guard_holds_a_cut() {
     type Change = fn(&mut AccountFacts, &mut MeterFacts, &mut Policy);
-    let cases: [(Guard, Change); 18] = [
+    let cases: [(Guard, Change); 19] = [
         (Guard::SiteSwitch, |_, _, policy| policy.disconnection.automatic = AutomaticDisconnection::Off),
         (Guard::SupplyGuard, |account, _, _| account.supply_guard = true),
         (Guard::SupplyGuard, |_, meter, _| meter.supply_guard = true),
         (Guard::Hold, |account, _, _| account.hold_until = Some(at("2026-05-01T12:00:01+08:00"))),
+        (Guard::PaymentInFlight, |account, _, _| {
+            account.payment_until = Some(at("2026-05-01T12:00:01+08:00"));
+        }),
         (Guard::FriendlyHours, |_, _, policy| {
             policy.disconnection.friendly_hours.iter_mut().for_each(|hours| hours.from = "12:00".parse().unwrap());
         }),
