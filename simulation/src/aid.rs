@@ -1,7 +1,7 @@
 //! What an office does for, and about, customers beside selling: debts entered and written off, subsidies to one or to many,
-//! emergency credit.
+//! emergency credit, payments in flight.
 
-use domain::money::Money;
+use domain::{ledger::Tender, money::Money};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use wattgate::{
@@ -12,6 +12,7 @@ use wattgate::{
         books,
         debts::{self, NewDebt, WriteOffDebt},
         emergency_credit,
+        payment_in_flight::{self, AnnouncePayment},
         subsidize::{self, NewSubsidy},
     },
 };
@@ -60,6 +61,13 @@ pub enum Aid {
         /// Minor units for the first; the others get a little more each.
         amount: i64,
     },
+    /// A customer begins to pay; the money comes later, or never.
+    Announce {
+        /// Who.
+        meter: usize,
+        /// Minor units.
+        amount: i64,
+    },
     /// A customer asks for emergency credit.
     Help {
         /// Who.
@@ -76,6 +84,7 @@ impl Aid {
             Self::Forgive { .. } => "debt written off",
             Self::Give { .. } => "subsidy",
             Self::GiveMany { .. } => "batch of subsidies",
+            Self::Announce { .. } => "payment in flight",
             Self::Help { .. } => "emergency credit",
         }
     }
@@ -91,6 +100,8 @@ pub const NAMES: &[&str] = &[
     "subsidy refused: account_not_active",
     "batch of subsidies",
     "batch of subsidies refused: batch_lines",
+    "payment in flight",
+    "payment in flight refused: account_not_active",
     "emergency credit",
     "emergency credit refused: no_credit_episode",
     "emergency credit refused: emergency_credit_used",
@@ -154,6 +165,16 @@ pub fn ask(world: &World, app: App, aid: &Aid, key: &str) -> Option<(Request, Ca
                 ),
             )
         }
+        Aid::Announce { meter, amount } => {
+            let (account_id, amount, tender) = (account(meter)?, Money::new(amount), Tender::Wechat);
+            let new = AnnouncePayment { account_id, amount, currency, tender };
+            let request = Request::Announce { account: account_id };
+            let call = async move {
+                let payment = payment_in_flight::announce(&app, new, &key, "cashier").await?;
+                Ok::<_, Error>(Some(format!("{} {}", payment.begun_at, payment.holds_until)))
+            };
+            (request, Box::pin(call))
+        }
         Aid::Help { meter } => {
             let account = account(meter)?;
             let request = Request::Help { key: key.clone(), account };
@@ -189,6 +210,18 @@ pub fn in_need(world: &World, nth: usize) {
     let after = SignedDuration::from_secs(world.random.borrow_mut().random_range(10..20_000));
     let key = format!("help-{}", world.number());
     world.later(after, Deed::Run(Errand::patient(Wish::Aid { what: Aid::Help { meter: nth }, key })));
+}
+
+/// Payments that begin.
+#[must_use]
+pub fn payments(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let (begin, meters) = (shift(start, minutes(30)), usize::from(size.meters));
+    let count = random.random_range(0..=20 * usize::from(size.days));
+    let announce = |random: &mut Random| Aid::Announce {
+        meter: random.random_range(0..meters),
+        amount: random.random_range(1..9_000),
+    };
+    (0..count).map(|_| (between(random, begin, quiet_from), Event::Aid(announce(random)))).collect()
 }
 
 /// Debts, subsidies and calls for help.

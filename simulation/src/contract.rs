@@ -1,22 +1,26 @@
-//! What an office changes of an account beside its money: its tariff from a day on, its meters, and whether it is suspended.
+//! What an office changes of an account beside its money: its tariff from a day on, its limits, its meters, and whether it is
+//! suspended.
 
-use domain::{ids::TariffId, reading::registers::ByPeriod};
+use domain::{ids::TariffId, money::Money, reading::registers::ByPeriod, relay::Action};
 use jiff::{SignedDuration, Span, Timestamp};
 use rand::RngExt;
 use wattgate::{
     app::App,
     operations::{
         attach_meter::{self, AttachMeter},
+        change_limits::{self, ChangeLimits},
         change_tariff::{self, ChangeTariff},
+        customer_control::{self, SetCustomerControl},
         hold::{self, Hold},
         mass_cut::{self, ReleaseCuts},
+        order_relay::{self, Maker, OrderRelay},
         remove_meter::{self, RemoveMeter},
         suspend_account,
     },
 };
 
 use crate::{
-    auditor::{Answer, Request},
+    auditor::{Answer, Limits, Request, Supply, Whose},
     clock::shift,
     errand::{Call, done},
     fate::{Event, minutes},
@@ -63,6 +67,33 @@ pub enum Contract {
     },
     /// Cuts above a day's limit are let go on.
     ReleaseCuts,
+    /// Other limits, in minor units.
+    Limits {
+        /// Whose.
+        meter: usize,
+        /// How far below zero.
+        overdraft: i64,
+        /// How much above that it is restored.
+        restore_margin: i64,
+        /// Where credit is low.
+        low: i64,
+    },
+    /// The customer may switch the own meter, or may not.
+    Allow {
+        /// Whose.
+        meter: usize,
+        /// May.
+        on: bool,
+    },
+    /// The meter is switched by the customer's wish, or for work on the line.
+    Wish {
+        /// Whose.
+        meter: usize,
+        /// By whose wish.
+        whose: Whose,
+        /// Off or on.
+        off: bool,
+    },
     /// Suspended, or let go on.
     Suspend {
         /// Whose.
@@ -86,6 +117,15 @@ pub const NAMES: &[&str] = &[
     "held refused: account_closed",
     "hold lifted",
     "cuts released",
+    "limits changed",
+    "limits changed refused: account_closed",
+    "limits changed refused: limits",
+    "customer allowed to switch",
+    "customer not allowed to switch",
+    "switched by the customer",
+    "switched by the customer refused: customer_control_not_allowed",
+    "switched by the customer refused: supply_not_wanted",
+    "switched for safety",
     "suspended",
     "suspended refused: account_not_active",
     "resumed",
@@ -153,6 +193,34 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
             let what = ReleaseCuts { site_id: entered.site?, meters: None, reason };
             (Request::ReleaseCuts, done(async move { mass_cut::release(&app, what, "operator").await }))
         }
+        Contract::Limits { meter, overdraft, restore_margin, low } => {
+            let account = entered.places.get(meter)?.account;
+            let [overdraft, restore_margin, low] = [overdraft, restore_margin, low].map(Money::new);
+            let to = ChangeLimits {
+                alarm_1: Some(low.max(Money::new(HIGH))),
+                alarm_2: Some(low),
+                rearm_margin: None,
+                overdraft: Some(overdraft),
+                restore_margin: Some(restore_margin),
+                emergency_credit: None,
+                reason,
+            };
+            let request = Request::Limits { account, to: Limits { overdraft, restore_margin, low } };
+            (request, done(async move { change_limits::change(&app, account, to, None, "operator").await }))
+        }
+        Contract::Allow { meter, on } => {
+            let account = entered.places.get(meter)?.account;
+            let new = SetCustomerControl { allowed: on, reason };
+            (Request::Other, done(async move { customer_control::set(&app, account, new, "operator").await }))
+        }
+        Contract::Wish { meter, whose, off } => {
+            let meter = entered.places.get(meter)?.meter;
+            let (action, supply) = if off { (Action::Disconnect, Supply::Off) } else { (Action::Reconnect, Supply::On) };
+            let cause = if whose == Whose::Customer { Maker::Customer } else { Maker::Safety };
+            let order = OrderRelay { action, reason, cause };
+            let request = Request::Wish { whose, meter, supply };
+            (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
+        }
         Contract::Suspend { meter, on } => {
             let account = entered.places.get(meter)?.account;
             let request = Request::Suspend { account, on };
@@ -177,6 +245,11 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
         Contract::Hold { minutes: Some(_), .. } => "held",
         Contract::Hold { minutes: None, .. } => "hold lifted",
         Contract::ReleaseCuts => "cuts released",
+        Contract::Limits { .. } => "limits changed",
+        Contract::Allow { on: true, .. } => "customer allowed to switch",
+        Contract::Allow { on: false, .. } => "customer not allowed to switch",
+        Contract::Wish { whose: Whose::Customer, .. } => "switched by the customer",
+        Contract::Wish { whose: Whose::Safety, .. } => "switched for safety",
         Contract::Suspend { on: true, .. } => "suspended",
         Contract::Suspend { on: false, .. } => "resumed",
     };
@@ -185,6 +258,47 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
         Answer::Refused { code } => world.count("contract", &format!("{name} refused: {code}")),
         Answer::Unknown => {}
     }
+}
+
+/// Above every level of low credit that is drawn.
+const HIGH: i64 = 2_000;
+
+/// Customers who switch their own meters, where that is allowed, and work on the line.
+#[must_use]
+pub fn wishes(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let (begin, meters) = (shift(start, minutes(20)), usize::from(size.meters));
+    let mut all = Vec::new();
+    for _ in 0..random.random_range(0..=4 * usize::from(size.days)) {
+        let meter = random.random_range(0..meters);
+        let from = between(random, begin, quiet_from);
+        let until = between(random, from, quiet_from);
+        if random.random_bool(0.7) {
+            all.push((begin, Contract::Allow { meter, on: true }));
+        }
+        if random.random_bool(0.2) {
+            all.push((between(random, from, quiet_from), Contract::Allow { meter, on: false }));
+        }
+        let whose = if random.random_bool(0.6) { Whose::Customer } else { Whose::Safety };
+        all.push((from, Contract::Wish { meter, whose, off: true }));
+        if random.random_bool(0.9) {
+            all.push((until, Contract::Wish { meter, whose, off: false }));
+        }
+    }
+    all.into_iter().map(|(at, what)| (at, Event::Contract(what))).collect()
+}
+
+/// Accounts with limits of their own, some of which cannot be.
+#[must_use]
+pub fn limits(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let (begin, meters) = (shift(start, minutes(20)), usize::from(size.meters));
+    let count = random.random_range(0..=4 * usize::from(size.days));
+    let limits = |random: &mut Random| Contract::Limits {
+        meter: random.random_range(0..meters),
+        overdraft: random.random_range(0..1_500),
+        restore_margin: random.random_range(1..500),
+        low: random.random_range(-300..1_500),
+    };
+    (0..count).map(|_| (between(random, begin, quiet_from), Event::Contract(limits(random)))).collect()
 }
 
 /// Changes of tariffs, further meters, suspensions with their ends, and holds.

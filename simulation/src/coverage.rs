@@ -84,6 +84,9 @@ pub fn expected() -> Counts {
             "restored",
             "closed",
             "closing refused",
+            "transferred",
+            "transferred by hand",
+            "transfer refused",
         ],
     );
     list("meter", &["replaced", "replaced by hand"]);

@@ -12,13 +12,14 @@ use simulator::site::{ConcentratorListing, MeterHandle, MeterListing};
 use wattgate::{
     app::App,
     operations::{
+        buildings::{self, NewBuilding},
         register::{self, NewAccount, NewConcentrator, NewCustomer, NewMeter, NewSite},
         tariffs::{self, NewBlock, NewTariff},
     },
 };
 
 use crate::{
-    auditor::{Answer, Auditor, Automatic, Fact, FixedCharge, Peak, Request, Rules, Version},
+    auditor::{Answer, Auditor, Automatic, Fact, FixedCharge, Limits, Peak, Request, Rules, Version},
     eyes::Eyes,
     plan::{PERMIT_EVERY, READ_ONLY_EVERY},
     run::Failure,
@@ -54,6 +55,9 @@ pub async fn enter(world: &World, app: &App) -> Result<(), Failure> {
     for listing in world.field.concentrators() {
         concentrator(world, app, site.id, listing, &tariffs, &mut entered).await?;
     }
+    if world.plan.controlled {
+        buildings(app, site.id, &mut entered).await?;
+    }
     entered.tills = till::enter(world, app, site.id).await?;
     *world.eyes.borrow_mut() = Some(Eyes::new(site.id));
     *world.auditor.borrow_mut() = Some(Auditor::new(rules(world, &entered)));
@@ -74,6 +78,20 @@ pub async fn enter(world: &World, app: &App) -> Result<(), Failure> {
     }
     *world.entered.borrow_mut() = entered;
     world.gate.set_rates(world.plan.gate);
+    Ok(())
+}
+
+/// Meters hang in three buildings, one after the other.
+async fn buildings(app: &App, site_id: domain::ids::SiteId, entered: &mut Entered) -> Result<(), Failure> {
+    for nth in 0..3 {
+        let new = NewBuilding { site_id, name: format!("building {nth}") };
+        let id = buildings::enter(app, new).await.map_err(Failure::other)?.id;
+        let meters: Vec<_> = entered.places.iter().skip(nth).step_by(3).map(|place| place.meter).collect();
+        for meter in &meters {
+            buildings::hang(app, *meter, Some(id), "simulation").await.map_err(Failure::other)?;
+        }
+        entered.buildings.push((id, meters));
+    }
     Ok(())
 }
 
@@ -223,10 +241,12 @@ fn rules(world: &World, entered: &Entered) -> Rules {
     Rules {
         zone: world.plan.zone.clone(),
         tariffs: entered.tariffs.iter().map(|(id, nth)| (*id, versions(nth))).collect(),
-        overdraft: limits.overdraft,
+        limits: Limits {
+            overdraft: limits.overdraft,
+            restore_margin: limits.restore_margin,
+            low: limits.alarm_2,
+        },
         emergency: limits.emergency_credit,
-        low: limits.alarm_2,
-        restore_margin: limits.restore_margin,
         friendly_hours: cut.friendly_hours.iter().map(|hours| (hours.from, hours.to)).collect(),
         protected_weekdays: (1..=7)
             .filter_map(|day| jiff::civil::Weekday::from_monday_one_offset(day).ok())

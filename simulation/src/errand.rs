@@ -32,7 +32,7 @@ use crate::{
     control::{self, Control},
     counter::{Sold, keep, reverse, sell, vend_of},
     fate::Event,
-    leaving::{self, Farewell},
+    leaving::{self, Leave},
     plan, replacement,
     till::{self, Till},
     world::World,
@@ -119,21 +119,10 @@ pub enum Wish {
         /// The idempotency key.
         key: String,
     },
-    /// Pay money back.
-    Refund {
-        /// To whom.
-        meter: usize,
-        /// Minor units.
-        amount: i64,
-        /// The idempotency key.
-        key: String,
-    },
-    /// Close an account.
-    Close {
-        /// Whose.
-        meter: usize,
-        /// How.
-        how: Farewell,
+    /// Pay money back, close an account, or pass it on.
+    Leave {
+        /// What.
+        what: Leave,
         /// The idempotency key.
         key: String,
     },
@@ -201,12 +190,11 @@ impl Wish {
             | Self::Order { meter, .. }
             | Self::Guard { meter, .. }
             | Self::Replace { meter, .. }
-            | Self::Close { meter, .. }
             | Self::ClearBlock(meter)
             | Self::ReadNow(meter) => Some(*meter),
+            Self::Leave { what, .. } => what.meter(),
             Self::Vend { .. }
             | Self::Reverse { .. }
-            | Self::Refund { .. }
             | Self::Aid { .. }
             | Self::Contract { .. }
             | Self::Control { .. }
@@ -258,6 +246,12 @@ async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
     {
         world.note(&format!("meter {meter} was replaced before"));
         replacement::hung_up(world, app, *meter);
+        return true;
+    }
+    if let Wish::Leave { what, .. } = &errand.what
+        && leaving::has_passed(world, *what)
+    {
+        world.note(&format!("passed on before: {what:?}"));
         return true;
     }
     let Some((request, call)) = prepare(world, app, &errand.what) else { return true };
@@ -321,8 +315,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
         }
         Wish::Replace { meter, by_hand, key } => replacement::ask(world, app, *meter, *by_hand, key)?,
-        Wish::Refund { meter, amount, key } => leaving::refund(app, place(meter)?, *amount, key.clone()),
-        Wish::Close { meter, how, key } => leaving::close(world, app, place(meter)?, *how, key),
+        Wish::Leave { what, key } => leaving::ask(world, app, *what, key)?,
         Wish::Aid { what, key } => aid::ask(world, app, what, key)?,
         Wish::Contract { what, key } => contract::ask(world, app, what, key)?,
         Wish::Control { what, key } => control::ask(world, app, what, key)?,
@@ -411,15 +404,7 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
             Answer::Refused { .. } => world.count("money", "vend refused"),
             _ => {}
         },
-        Wish::Refund { .. } if done => world.count("money", "refund"),
-        Wish::Refund { .. } if matches!(answer, Answer::Refused { .. }) => world.count("money", "refund refused"),
-        Wish::Close { meter, .. } if done => {
-            world.count("account", "closed");
-            let meter = world.entered.borrow().places.get(*meter).map(|place| place.meter);
-            meter.into_iter().for_each(|meter| world.blur_removed(meter));
-            contract::blur_further(world);
-        }
-        Wish::Close { .. } if matches!(answer, Answer::Refused { .. }) => world.count("account", "closing refused"),
+        Wish::Leave { what, .. } => leaving::settle(world, *what, answer),
         Wish::Replace { meter, by_hand, .. } if done => {
             world.count("meter", if *by_hand { "replaced by hand" } else { "replaced" });
             replacement::hung_up(world, app, *meter);

@@ -271,8 +271,7 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::FixedCharge => Kind::Fixed,
             TransactionKind::Refund => Kind::Refund,
             TransactionKind::WriteOff => Kind::WriteOff,
-            // Nobody transfers accounts here.
-            TransactionKind::Transfer => return Err(corrupt(format!("transaction {} transfers", one.id))),
+            TransactionKind::Transfer => Kind::Transfer,
             TransactionKind::Debt => Kind::Debt,
             TransactionKind::DebtRecovery => Kind::DebtRecovery,
             TransactionKind::Subsidy => Kind::Subsidy,
@@ -339,6 +338,7 @@ fn order_seen(row: &RelayOrder, lines: Vec<LineSeen>) -> OrderSeen {
         cause: match row.cause {
             relay::Cause::Credit => Cause::Credit,
             relay::Cause::Operator => Cause::Operator,
+            relay::Cause::Schedule => Cause::Schedule,
             _ => Cause::Other,
         },
         state: state_seen(row.state),

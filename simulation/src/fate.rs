@@ -8,7 +8,7 @@ use crate::{
     clock::shift,
     contract::Contract,
     control::Control,
-    leaving::Farewell,
+    leaving::Leave,
     plan::{Random, Size, between},
     till::Till,
 };
@@ -57,20 +57,8 @@ pub enum Event {
         /// Whether the readings are entered by hand.
         by_hand: bool,
     },
-    /// A customer gets money back.
-    Refund {
-        /// Who.
-        meter: usize,
-        /// Minor units.
-        amount: i64,
-    },
-    /// A customer leaves.
-    Close {
-        /// Who.
-        meter: usize,
-        /// How.
-        how: Farewell,
-    },
+    /// A customer gets money back, leaves, or passes the account on.
+    Leave(Leave),
     /// An office does something beside selling.
     Aid(Aid),
     /// An office changes an account.

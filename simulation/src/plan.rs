@@ -52,6 +52,8 @@ impl Default for Size {
 
 /// Sets the generator apart that draws refunds and closings.
 const LEAVINGS: u64 = 0x6c65_6176_696e_6773;
+/// Sets the generator apart that draws transfers.
+const TRANSFERS: u64 = 0x7472_616e_7366_6572;
 /// Sets the generator apart that draws debts, subsidies and the like.
 const AID: u64 = 0x6169_6421_6169_6421;
 /// Sets the generator apart that draws changes of tariffs and suspensions.
@@ -105,6 +107,8 @@ pub struct Plan {
     pub tills: Option<Option<i64>>,
     /// Whether those are attached to accounts as further ones instead.
     pub further: bool,
+    /// Whether meters hang in buildings, and a control room orders many of them at once and by calendars.
+    pub controlled: bool,
 }
 
 /// What decides money and supply, for whoever reads the log.
@@ -169,18 +173,25 @@ impl Plan {
         if seed % 4 >= 2 {
             events.extend(leaving::draw(&mut Random::seed_from_u64(seed ^ LEAVINGS), size, start, quiet_from));
         }
+        if matches!(seed % 8, 3 | 4) {
+            events.extend(leaving::transfers(&mut Random::seed_from_u64(seed ^ TRANSFERS), size, start, quiet_from));
+        }
         if seed % 3 == 1 {
             let mut apart = Random::seed_from_u64(seed ^ AID);
             events.extend(aid::draw(&mut apart, size, start, quiet_from));
             if apart.random_bool(0.7) {
                 settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
             }
+            events.extend(aid::payments(&mut apart, size, start, quiet_from));
         }
         let cut_limits =
             if further { contracts(seed, size, (start, quiet_from), &mut settings, &mut events) } else { None };
         // Groups name meters by their place, where another must not come to hang meanwhile.
-        if seed % 5 == 1 && (further || !replaced) {
-            events.extend(control::draw(&mut Random::seed_from_u64(seed ^ CONTROLS), size, start, quiet_from));
+        let controlled = seed % 5 == 1 && (further || !replaced);
+        if controlled {
+            let mut apart = Random::seed_from_u64(seed ^ CONTROLS);
+            events.extend(control::draw(&mut apart, size, start, quiet_from));
+            events.extend(control::by_calendar(&mut apart, size, start, quiet_from));
         }
         let tills = tills(seed, size, (start, quiet_from), &mut events);
         events.sort_by_key(|(at, _)| *at);
@@ -201,6 +212,7 @@ impl Plan {
             cut_limits,
             tills,
             further,
+            controlled,
         })
     }
 
@@ -301,7 +313,13 @@ fn contracts(
 ) -> Option<(usize, usize)> {
     let mut apart = Random::seed_from_u64(seed ^ CONTRACTS);
     events.extend(contract::draw(&mut apart, size, start, quiet_from));
-    seed.is_multiple_of(3).then(|| few_cuts(&mut apart, settings))
+    let few = seed.is_multiple_of(3).then(|| few_cuts(&mut apart, settings));
+    // What vends recover of debts depends on limits: not both in one run.
+    if seed % 3 != 1 {
+        events.extend(contract::limits(&mut apart, size, start, quiet_from));
+    }
+    events.extend(contract::wishes(&mut apart, size, start, quiet_from));
+    few
 }
 
 /// In one run of five, registered counters with their shifts; gives their vendor's limit.

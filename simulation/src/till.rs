@@ -19,6 +19,7 @@ use crate::{
     clock::shift,
     errand::{Call, Wish, done},
     fate::{Event, minutes},
+    leaving::Leave,
     plan::{Random, Size, between},
     run::Failure,
     world::World,
@@ -116,7 +117,8 @@ pub fn settle(world: &World, what: Till, answer: &Answer) {
 
 /// Counts what a registered counter refused.
 pub fn refused(world: &World, wish: &Wish, answer: &Answer) {
-    let at_counter = matches!(wish, Wish::Vend { .. } | Wish::Reverse { .. } | Wish::Refund { .. });
+    let at_counter =
+        matches!(wish, Wish::Vend { .. } | Wish::Reverse { .. } | Wish::Leave { what: Leave::Refund { .. }, .. });
     match answer {
         Answer::Refused { code } if at_counter && OWN.contains(&code.as_str()) => {
             world.count("till", &format!("refused: {code}"));

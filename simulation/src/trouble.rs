@@ -37,8 +37,7 @@ fn wanted(world: &World, event: &Event) -> Option<Wish> {
         Event::Open { meter, credit, by_hand } => Wish::Open { meter, credit, by_hand, key: key("open") },
         Event::Order { meter, off } => Wish::Order { meter, off, key: key("order") },
         Event::Replace { meter, by_hand } => Wish::Replace { meter, by_hand, key: key("replace") },
-        Event::Refund { meter, amount } => Wish::Refund { meter, amount, key: key("refund") },
-        Event::Close { meter, how } => Wish::Close { meter, how, key: key("close") },
+        Event::Leave(what) => Wish::Leave { what, key: key("leave") },
         Event::Contract(ref what) => Wish::Contract { what: what.clone(), key: key("contract") },
         Event::Control(ref what) => Wish::Control { what: what.clone(), key: key("control") },
         Event::Till(what) => Wish::Till { what, key: key("till") },
@@ -58,8 +57,7 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
         Event::Open { .. }
         | Event::Order { .. }
         | Event::Replace { .. }
-        | Event::Refund { .. }
-        | Event::Close { .. }
+        | Event::Leave(_)
         | Event::Aid(_)
         | Event::Contract(_)
         | Event::Control(_)

@@ -10,7 +10,7 @@ use std::{
 
 use domain::{
     energy::Energy,
-    ids::{AccountId, ConcentratorId, MeterId, SiteId, TariffId},
+    ids::{AccountId, BuildingId, ConcentratorId, MeterId, SiteId, TariffId},
 };
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -105,6 +105,8 @@ pub struct Entered {
     pub places: Vec<Place>,
     /// Meters that can take another's place: one for each concentrator, or none at all.
     pub spares: Vec<Spare>,
+    /// Its buildings with the meters in them, where it has some.
+    pub buildings: Vec<(BuildingId, Vec<MeterId>)>,
     /// Its counters, where they are registered.
     pub tills: Option<Tills>,
     /// The tariffs, with their place in the plan.

@@ -63,7 +63,9 @@ impl Aid {
                 }
                 one.open.insert(request);
             }
-            Request::Vend { account, .. } | Request::Reverse { account, .. } => self.touch(*account),
+            Request::Vend { account, .. } | Request::Reverse { account, .. } | Request::Limits { account, .. } => {
+                self.touch(*account);
+            }
             _ => {}
         }
         if key(what).is_some_and(|key| self.done.contains_key(key)) {

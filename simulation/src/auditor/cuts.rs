@@ -61,14 +61,17 @@ impl Grounds<'_> {
         if !self.people.switch.may_be(Automatic::On, first, self.now) {
             return wrong("the switch was not on");
         }
-        if self.people.surely_guarded(order.meter, account, first, self.now) {
+        if self.people.turned.surely_guarded(order.meter, account, first, self.now) {
             return wrong("it was guarded");
         }
-        if self.people.suspended_surely(true, account, first, self.now) {
+        if self.people.turned.suspended_surely(true, account, first, self.now) {
             return wrong("it was suspended");
         }
-        if self.people.held_surely(true, account, (first, self.now), line.at) {
+        if self.people.turned.held_surely(true, account, (first, self.now), line.at) {
             return wrong("it was held");
+        }
+        if self.people.turned.paying_surely(account, first, line.at) {
+            return wrong("a payment was in flight");
         }
         // By the head end's clock: its hours are those that people live by, wherever it is.
         if let Some(mercy) = mercy(line.at, self.rules) {
@@ -81,24 +84,50 @@ impl Grounds<'_> {
             return wrong(&format!("its last good reading was of {:?}", line.evidence));
         }
         let helped = self.people.aid.surely_helped(account);
-        let limit = self.rules.overdraft + if helped { self.rules.emergency } else { Money::ZERO };
+        let limits = self.people.turned.limits(account, (first, self.now), self.rules.limits);
+        let overdraft = limits.iter().map(|limits| limits.overdraft).min().unwrap_or_default();
+        let limit = overdraft + if helped { self.rules.emergency } else { Money::ZERO };
         if let Some(left) = left.filter(|left| *left > Money::ZERO - limit) {
             return wrong(&format!("it had {left} left at {last}"));
         }
         Ok(())
     }
 
-    /// A reconnect that money asked for, or that was sent, while an operator's cut stood.
+    /// A reconnect that money asked for, or that was sent, while an operator's cut or a calendar's stood.
     ///
     /// # Errors
     /// One stood.
     pub fn restored(&self, order: &OrderSeen, when: (Timestamp, Timestamp), did: &str) -> Result<(), Violation> {
-        if order.supply == Supply::On && self.people.operator_surely(true, order.meter, when.0, self.now) {
-            let detail =
-                format!("order {} {did} a reconnect of meter {}, which an operator cut", order.id, order.meter);
+        let zone = &self.rules.zone;
+        // The clock may have been turned between two moments that are possible.
+        let by_calendar = when.0 == when.1 && self.people.calendars.keeps_off(order.meter, when.0, zone);
+        let by_operator = self.people.operator_surely(true, order.meter, when.0, self.now);
+        let by_others = self.people.turned.surely_wished_off(order.meter, when.0, self.now);
+        if order.supply == Supply::On && (by_operator || by_calendar || by_others) {
+            let whose = match (by_operator, by_calendar) {
+                (true, _) => "an operator",
+                (_, true) => "a calendar",
+                _ => "a customer, or whoever works on the line,",
+            };
+            let detail = format!("order {} {did} a reconnect of meter {}, which {whose} cut", order.id, order.meter);
             return Err(Violation::of("I8", detail));
         }
         Ok(())
+    }
+
+    /// A cut by a calendar that was sent.
+    ///
+    /// # Errors
+    /// It was not its hour.
+    pub fn scheduled(&self, sending: Sending<'_>) -> Result<(), Violation> {
+        let (meter, (first, last)) = (sending.order.meter, sending.when);
+        // By the head end's clock, wherever it is.
+        let shown = sending.line.at;
+        if [first, last, shown].iter().any(|at| self.people.calendars.may_cut(meter, *at, &self.rules.zone)) {
+            return Ok(());
+        }
+        let detail = format!("order {} cut meter {meter} at {shown}, when no calendar wants that", sending.order.id);
+        Err(Violation::of("I8", detail))
     }
 
     /// Orders that were stored since the last look.
@@ -118,7 +147,7 @@ impl Grounds<'_> {
             let approved = self.people.was_in_a_group(order.meter);
             let asked = order.cause == Cause::Operator && !approved && !self.people.took_a_place(order.meter);
             let cuts = asked && order.supply == Supply::Off;
-            let guarded = |account| self.people.surely_guarded(order.meter, account, first, self.now);
+            let guarded = |account| self.people.turned.surely_guarded(order.meter, account, first, self.now);
             if cuts && order.account.is_some_and(guarded) {
                 let detail = format!("order {} of an operator cuts meter {}, which is guarded", order.id, order.meter);
                 return Err(Violation::of("I8", detail));
@@ -255,7 +284,7 @@ mod tests {
         let mut case = Case::new();
         case.left = Some(Money::new(1));
         assert!(case.judge().unwrap_err().starts_with("I8: it had 1 left"));
-        case.rules.overdraft = Money::new(100);
+        case.rules.limits.overdraft = Money::new(100);
         case.left = Some(Money::new(-99));
         assert!(case.judge().unwrap_err().starts_with("I8: it had -99 left"));
         case.left = Some(Money::new(-100));

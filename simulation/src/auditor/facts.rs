@@ -13,7 +13,7 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::FixedCharge;
+use super::{FixedCharge, Limits, Request};
 
 /// What holds for the whole of a run.
 #[derive(Debug, Clone)]
@@ -22,14 +22,10 @@ pub struct Rules {
     pub zone: TimeZone,
     /// Each tariff's versions, in the order of their dates.
     pub tariffs: BTreeMap<TariffId, Vec<Version>>,
-    /// How far below zero an account may go before it is cut.
-    pub overdraft: Money,
+    /// How far an account's money carries its supply, where it was not changed.
+    pub limits: Limits,
     /// How much further a customer in need may go who asks for it; 0: not offered.
     pub emergency: Money,
-    /// Where credit is low.
-    pub low: Money,
-    /// How much above the end of its overdraft an account is restored.
-    pub restore_margin: Money,
     /// Local times, `[from, to)`, in which nobody is cut; one whose end is not after its begin goes over midnight.
     pub friendly_hours: Vec<(Time, Time)>,
     /// Days of the week on which nobody is cut.
@@ -112,6 +108,13 @@ pub enum Fact {
         /// What was answered.
         answer: Answer,
     },
+    /// Those who asked learned which account took another's place.
+    Passed {
+        /// The old one.
+        from: AccountId,
+        /// The new one.
+        to: AccountId,
+    },
     /// The head end's process died.
     Crashed,
     /// The head end's process began.
@@ -128,193 +131,6 @@ pub enum Fact {
         /// The meter it concerns; none: all.
         meter: Option<MeterId>,
     },
-}
-
-/// What is asked of the head end, or done at a meter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Open an account.
-    Open {
-        /// Idempotency key.
-        key: String,
-        /// The account.
-        account: AccountId,
-        /// What it begins with.
-        credit: Money,
-    },
-    /// Sell electricity.
-    Vend {
-        /// Idempotency key.
-        key: String,
-        /// Who it is for.
-        account: AccountId,
-        /// How much is paid.
-        amount: Money,
-        /// Two vends with one key are the same exactly where this is equal.
-        content: String,
-    },
-    /// Take a vend back.
-    Reverse {
-        /// Idempotency key.
-        key: String,
-        /// The key under which it was sold.
-        vend: String,
-        /// Who it was sold to.
-        account: AccountId,
-        /// How much was paid.
-        amount: Money,
-        /// Two requests with one key are the same exactly where this is equal.
-        content: String,
-    },
-    /// Pay money back.
-    Refund {
-        /// Idempotency key.
-        key: String,
-        /// Whose.
-        account: AccountId,
-        /// How much.
-        amount: Money,
-    },
-    /// Close an account.
-    Close {
-        /// Which.
-        account: AccountId,
-        /// Whether what it owes is written off.
-        write_off: bool,
-    },
-    /// Enter a debt.
-    Owe {
-        /// Idempotency key.
-        key: String,
-        /// Who owes it.
-        account: AccountId,
-        /// How much.
-        amount: Money,
-        /// The share of vends that recovers it, in millionths.
-        share_ppm: u32,
-        /// Most that a week's vends recover.
-        weekly_cap: Option<Money>,
-    },
-    /// Write a debt off.
-    Forgive {
-        /// Idempotency key.
-        key: String,
-        /// Who owed it.
-        account: AccountId,
-        /// How much; none: all of it.
-        amount: Option<Money>,
-    },
-    /// Give money: to one account, or to those of a batch, whose key then begins with `batch`.
-    Give {
-        /// Idempotency key.
-        key: String,
-        /// To whom, and how much.
-        lines: Vec<(AccountId, Money)>,
-    },
-    /// Give an account another tariff.
-    Tariff {
-        /// Which.
-        account: AccountId,
-        /// The tariff.
-        tariff: TariffId,
-        /// The first local day it holds for.
-        from: Date,
-    },
-    /// Suspend an account, or let it go on.
-    Suspend {
-        /// Which.
-        account: AccountId,
-        /// Suspended.
-        on: bool,
-    },
-    /// Keep an account from being cut without money until a moment of the head end's clock; none: no longer.
-    Hold {
-        /// Which.
-        account: AccountId,
-        /// Until when.
-        until: Option<Timestamp>,
-    },
-    /// Attach a further meter to an account.
-    Attach {
-        /// The account.
-        account: AccountId,
-        /// The meter, whose relay can be moved.
-        meter: MeterId,
-    },
-    /// Remove one of an account's meters.
-    Remove {
-        /// The meter.
-        meter: MeterId,
-    },
-    /// Activate emergency credit.
-    Help {
-        /// Idempotency key.
-        key: String,
-        /// Whose.
-        account: AccountId,
-    },
-    /// An operator's order to a relay: off adds the cause `operator`, on lifts it.
-    Order {
-        /// Idempotency key.
-        key: String,
-        /// The meter.
-        meter: MeterId,
-        /// What it is to be.
-        supply: Supply,
-    },
-    /// Operators' orders to several meters, each given or refused alone; told as `meter=ordered`, `refused` or `waiting`.
-    Group {
-        /// Idempotency key.
-        key: String,
-        /// The meters.
-        meters: Vec<MeterId>,
-        /// What they are to be.
-        supply: Supply,
-    },
-    /// The stop button: nothing is cut that was not sent yet, whoever ordered it, and from then on cuts are only reported.
-    Stop,
-    /// A meter takes the place of another.
-    Replace {
-        /// The meter that is removed.
-        old: MeterId,
-        /// The meter that is installed.
-        new: MeterId,
-        /// Whether its relay can be moved from afar.
-        switchable: bool,
-    },
-    /// Puts a meter's supply guard (保电) on or off.
-    GuardMeter {
-        /// The meter.
-        meter: MeterId,
-        /// Whether it is guarded.
-        on: bool,
-    },
-    /// Puts an account's supply guard on or off.
-    GuardAccount {
-        /// The account.
-        account: AccountId,
-        /// Whether it is guarded.
-        on: bool,
-    },
-    /// Turns the site's switch.
-    Switch {
-        /// What it is turned to.
-        automatic: Automatic,
-    },
-    /// Lets cuts go on that are above a day's limit.
-    ReleaseCuts,
-    /// Allows automatic orders to a meter that refused a password.
-    ClearBlock {
-        /// The meter.
-        meter: MeterId,
-    },
-    /// The customer presses the meter's button.
-    Press {
-        /// The meter.
-        meter: MeterId,
-    },
-    /// Anything without effect on money or supply.
-    Other,
 }
 
 /// What a client is told.

@@ -11,7 +11,7 @@ use domain::{
 use jiff::{SignedDuration, Timestamp, civil::date, tz::TimeZone};
 
 use super::{
-    Rules, Supply, Version,
+    Limits, Rules, Supply, Version,
     seen::{
         AccountSeen, Cause, InstallationSeen, Kind, LineSeen, OrderSeen, ReversalSeen, State, TransactionSeen, VendSeen,
     },
@@ -60,10 +60,8 @@ pub fn rules() -> Rules {
     Rules {
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
         tariffs: BTreeMap::from([(tariff(), vec![version])]),
-        overdraft: Money::ZERO,
+        limits: Limits { overdraft: Money::ZERO, restore_margin: Money::new(1), low: Money::ZERO },
         emergency: Money::ZERO,
-        low: Money::ZERO,
-        restore_margin: Money::new(1),
         friendly_hours: Vec::new(),
         protected_weekdays: Vec::new(),
         holidays: Vec::new(),

@@ -42,23 +42,30 @@ impl Further {
         }
     }
 
+    /// An account took another's place, with all its meters.
+    pub fn pass(&mut self, from: AccountId, to: AccountId) {
+        let its: Vec<_> = self.attachments.iter().filter(|(of, _)| *of == from).map(|(_, meter)| (to, *meter)).collect();
+        self.attachments.extend(its);
+    }
+
     /// Whether a row is of a further meter of its account.
     pub fn concerns(&self, row: &InstallationSeen) -> bool {
         self.attachments.contains(&(row.account, row.meter))
     }
 
-    /// Takes the row of a further meter; `true` where it begins to count. `closed`: somebody wanted the account closed.
+    /// Takes the row of a further meter; `true` where it begins to count. `left`: somebody wanted the account closed or
+    /// passed on.
     ///
     /// # Errors
     /// It ended, which nobody asked for.
-    pub fn take(&mut self, row: &InstallationSeen, closed: bool) -> Result<bool, Violation> {
+    pub fn take(&mut self, row: &InstallationSeen, left: bool) -> Result<bool, Violation> {
         self.ever.insert((row.account, row.meter));
         let counts = self.live.get(&row.meter).is_some_and(|(id, _)| *id == row.id);
         if row.end.is_none() {
             self.live.insert(row.meter, (row.id, row.account));
             return Ok(!counts);
         }
-        if counts && !closed && !self.removals.contains(&row.meter) {
+        if counts && !left && !self.removals.contains(&row.meter) {
             let detail = format!("account {}: meter {} was removed, which nobody asked for", row.account, row.meter);
             return Err(Violation::of("I3", detail));
         }

@@ -10,7 +10,7 @@ use super::{Answer, Request, Violation, seen::Seen};
 #[derive(Debug, Clone, Default)]
 pub struct Leaving {
     /// Refunds by their keys.
-    refunds: BTreeMap<String, (AccountId, Money)>,
+    refunds: BTreeMap<String, BTreeSet<(AccountId, Money)>>,
     /// Accounts that were to be closed, and whether what they owe was to be written off.
     closings: BTreeMap<AccountId, bool>,
     /// Refunds that were answered, with their receipts.
@@ -24,7 +24,7 @@ impl Leaving {
     pub fn ask(&mut self, what: &Request) {
         match what {
             Request::Refund { key, account, amount } => {
-                self.refunds.insert(key.clone(), (*account, *amount));
+                self.refunds.entry(key.clone()).or_default().insert((*account, *amount));
             }
             Request::Close { account, write_off } => *self.closings.entry(*account).or_default() |= write_off,
             _ => {}
@@ -53,7 +53,7 @@ impl Leaving {
     /// Whether a transaction under this key may pay so much out: a refund that was asked for, or what a closing leaves.
     pub fn asked_to_pay_out(&self, key: &str, account: AccountId, amount: Money) -> bool {
         let asked = key.strip_prefix("refund:").and_then(|key| self.refunds.get(key));
-        asked == Some(&(account, amount)) || self.asked_to_close(account)
+        asked.is_some_and(|all| all.contains(&(account, amount))) || self.asked_to_close(account)
     }
 
     /// Whether somebody asked for an account to be closed.

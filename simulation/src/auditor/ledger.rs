@@ -14,6 +14,7 @@ use super::{
     Rules, Violation,
     fixed::due,
     owed::Owed,
+    passing::Passed,
     people::People,
     seen::{AccountSeen, DaySeen, InstallationSeen, Kind, RefundSeen, ReversalSeen, Seen, TransactionSeen, VendSeen},
     settled::{Tariffs, prices, settled_cost},
@@ -34,6 +35,8 @@ pub struct Ledger {
     /// Receipts of refunds, and their numbers.
     refunds: BTreeSet<String>,
     refund_numbers: BTreeSet<String>,
+    /// What went from accounts to those that took their places.
+    passed: Passed,
     /// Debts, write-offs of them and subsidies: amounts by the keys of their transactions.
     aid: BTreeMap<String, Money>,
 }
@@ -51,6 +54,8 @@ pub struct Account {
     charged: Money,
     /// Paid back, less what was written off, and the keys of it.
     given: (Money, BTreeSet<String>),
+    /// What went to the account that took its place.
+    passed: Money,
     /// Posted for what comes whatever is used, the most of it at any time, and what for.
     fixed: (Money, Money, BTreeSet<String>),
     /// The meters that count for it, or did, one after the other.
@@ -70,9 +75,9 @@ impl Account {
     }
 
     /// Opening credit, subsidies, and vends that were not reversed without what recovered debt; less what was charged whatever
-    /// was used and what was paid back.
+    /// was used, what was paid back and what passed on.
     pub fn for_energy(&self) -> Money {
-        self.opening + self.sold - self.fixed.0 - self.given.0
+        self.opening + self.sold - self.fixed.0 - self.given.0 - self.passed
     }
 
     /// The most that was ever charged whatever was used or recovered debt, and what was paid back.
@@ -244,6 +249,10 @@ impl Ledger {
                 account.given.0 = account.given.0 - moved;
                 self.sold.insert(one.id, (moved, moved, balance));
             }
+            Kind::Transfer => match self.passed.post(one, moved, balance)? {
+                true => account.passed = account.passed - moved,
+                false => account.opening = moved,
+            },
             Kind::Charge => account.charged = account.charged - moved,
             Kind::Fixed if !account.fixed.2.insert(one.object.clone()) => {
                 return wrong(format!("charges {} a second time", one.object));

@@ -5,16 +5,17 @@
 //! | rule | checked in |
 //! |---|---|
 //! | I1 balances, charges, carry | `ledger`, `settled`, `prices`, `cost`, `fixed` |
-//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `aid`, `ledger` |
+//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `passing`, `aid`, `ledger` |
 //! | debts and what vends recover, emergency credit | `owed`, `aid` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
 //! | I6 readings are stored once | here |
-//! | I8 automatic cuts, operators' cuts | here, `cuts`, `toggle`, `time` |
+//! | I8 automatic cuts, operators' cuts, a calendar's | here, `cuts`, `calendars`, `turned`, `toggle`, `time` |
 //! | free energy, double charge | `field`, `ledger` |
-//! | restore, cut | `supply` |
+//! | restore, cut | `standing`, `supply` |
 
 mod aid;
+mod calendars;
 mod cost;
 mod cuts;
 mod facts;
@@ -30,23 +31,24 @@ mod ledger;
 mod masses;
 mod orders;
 mod owed;
+mod passing;
 mod people;
 mod prices;
+mod request;
 mod reversals;
 mod seen;
 mod settled;
 mod shifts;
 mod spans;
+mod standing;
 mod supply;
 mod time;
 mod toggle;
+mod turned;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{
-    ids::{AccountId, MeterId},
-    money::Money,
-};
+use domain::ids::{AccountId, MeterId};
 use jiff::Timestamp;
 
 use self::{
@@ -57,19 +59,22 @@ use self::{
     ledger::Ledger,
     masses::Masses,
     orders::Orders,
+    passing::Passing,
     people::People,
     prices::Prices,
     settled::Tariffs,
-    supply::{Promises, Standing},
-    time::{HeadEndClock, mercy, shift},
+    supply::Promises,
+    time::HeadEndClock,
 };
 pub use self::{
-    facts::{Answer, Automatic, Fact, MeterTruth, Peak, Request, Rules, Supply, Truth, Version, Violation},
+    facts::{Answer, Automatic, Fact, MeterTruth, Peak, Rules, Supply, Truth, Version, Violation},
     fixed::FixedCharge,
+    request::{Request, Whose},
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,
         RefundSeen, ReversalSeen, Seen, ShiftSeen, State, TariffSeen, TransactionSeen, VendSeen,
     },
+    turned::Limits,
 };
 
 /// See the module.
@@ -99,8 +104,9 @@ pub struct Auditor {
 
 /// Whether it changes an account beside its money, or supply of many.
 fn is_contract(what: &Request) -> bool {
-    use Request::{Attach, Group, Remove, Stop, Suspend, Tariff};
-    matches!(what, Tariff { .. } | Suspend { .. } | Attach { .. } | Remove { .. } | Group { .. } | Stop)
+    use Request::{Attach, EndSchedule, Group, GuardBuilding, Limits, Remove, Schedule, Stop, Suspend, Tariff, Wish};
+    let of_many = matches!(what, Group { .. } | GuardBuilding { .. } | Schedule { .. } | EndSchedule { .. } | Stop);
+    of_many || matches!(what, Tariff { .. } | Suspend { .. } | Limits { .. } | Attach { .. } | Remove { .. } | Wish { .. })
 }
 
 /// What was told of an account.
@@ -145,6 +151,7 @@ impl Auditor {
                 self.prices.ask(&what);
                 self.further.ask(&what);
                 self.masses.ask(&what);
+                self.leaves(at, &what);
                 if is_contract(&what) {
                     self.contracts.insert(request, what.clone());
                 }
@@ -152,21 +159,29 @@ impl Auditor {
             }
             Fact::Answered { request, answer } => {
                 let contract = self.contracts.remove(&request);
-                if let Some(Request::Stop | Request::Group { .. }) = &contract {
-                    self.hinder(at, None);
-                }
-                if let Some(Request::Suspend { account, .. }) = &contract {
+                match &contract {
+                    Some(
+                        Request::Stop
+                        | Request::Group { .. }
+                        | Request::GuardBuilding { .. }
+                        | Request::EndSchedule { .. },
+                    ) => self.hinder(at, None),
+                    Some(Request::Wish { meter, .. }) => self.hinder(at, Some(*meter)),
                     // It is decided over anew.
-                    let meters = self.accounts.get(account).map(|told| told.meter).into_iter();
-                    for meter in meters.chain(self.further.of(*account)).collect::<Vec<_>>() {
-                        self.hinder(at, Some(meter));
+                    Some(Request::Suspend { account, .. } | Request::Limits { account, .. }) => {
+                        self.meters_of(*account).into_iter().for_each(|meter| self.hinder(at, Some(meter)));
                     }
+                    _ => {}
                 }
                 if let (Some(what), Answer::Done { .. }) = (&contract, &answer) {
                     self.prices.done(what);
                     self.further.done(what);
                 }
                 let judged = self.people.answer(at, request, &answer);
+                self.wrong = self.wrong.take().or(judged.err());
+            }
+            Fact::Passed { from, to } => {
+                let judged = self.pass(at, from, to);
                 self.wrong = self.wrong.take().or(judged.err());
             }
             Fact::Crashed => {
@@ -180,6 +195,36 @@ impl Auditor {
             }
             Fact::Fault { meter, .. } => self.hinder(at, meter),
         }
+    }
+
+    /// The meters that count for an account.
+    fn meters_of(&self, account: AccountId) -> Vec<MeterId> {
+        self.accounts.get(&account).map(|told| told.meter).into_iter().chain(self.further.of(account)).collect()
+    }
+
+    /// What somebody wants takes meters from their account: no calendar and no customer surely cuts them any more.
+    fn leaves(&mut self, at: Timestamp, what: &Request) {
+        let meters = match what {
+            Request::Close { account, .. } | Request::Transfer { account, .. } => self.meters_of(*account),
+            Request::Remove { meter } => vec![*meter],
+            _ => return,
+        };
+        self.people.turned.may_end(at, &meters);
+        meters.into_iter().for_each(|meter| self.people.calendars.leave(meter));
+    }
+
+    /// An account took another's place, with its meters and what prices it.
+    fn pass(&mut self, at: Timestamp, from: AccountId, to: AccountId) -> Result<(), Violation> {
+        if !self.people.passing.pass(from, to)? {
+            return Ok(());
+        }
+        self.people.turned.pass(from, to);
+        self.prices.pass(from, to);
+        self.meters_of(from).into_iter().for_each(|meter| self.hinder(at, Some(meter)));
+        self.further.pass(from, to);
+        let first = self.accounts.remove(&from);
+        self.accounts.extend(first.map(|told| (to, told)));
+        Ok(())
     }
 
     /// Something that concerns a meter, or all: then hot balances may have been lost as well.
@@ -205,6 +250,10 @@ impl Auditor {
                 self.field.opened.insert(*id, time::local(opened, &self.rules.zone).date());
             }
         }
+        for (from, to) in Passing::pairs(seen) {
+            self.pass(at, from, to)?;
+        }
+        self.people.passing.kept(seen)?;
         self.prices.look(seen, &self.rules)?;
         let tariffs = Tariffs { of: &self.prices.of, rules: &self.rules };
         self.ledger.look(seen, &self.people, &tariffs)?;
@@ -214,8 +263,8 @@ impl Auditor {
         self.people.reversals.kept(self.ledger.reversals(), seen.whole)?;
         for row in &seen.installations {
             if self.further.concerns(row) {
-                let closed = self.people.leaving.asked_to_close(row.account);
-                if self.further.take(row, closed)? {
+                let left = self.people.asked_to_leave(row.account);
+                if self.further.take(row, left)? {
                     self.promises.hinder(at, Some(row.meter));
                 }
             } else {
@@ -239,12 +288,18 @@ impl Auditor {
                 true => self.blocked.insert(*meter),
                 false => self.blocked.remove(meter),
             };
+            if row.blocked || blocked_before.contains(meter) {
+                self.people.calendars.blocked(*meter, at);
+            }
         }
         self.hot.look(seen)?;
         // Between two looks it may have been cleared, and something sent.
         let blocked = self.blocked.intersection(&blocked_before).copied().collect();
         self.sent(at, seen, &blocked)?;
         self.orders.look(at, truth, seen, &self.field, &self.clock)?;
+        for (order, read_at) in seen.orders.iter().filter_map(|order| Some((order, order.read_at?))) {
+            self.people.calendars.see(order, self.clock.moments(read_at, at).1);
+        }
         if !seen.orders.is_empty() {
             self.people.asked_to_order(self.orders.all())?;
         }
@@ -306,6 +361,9 @@ impl Auditor {
         for sending in self.orders.sendings(seen, &self.clock, now) {
             grounds.restored(sending.order, sending.when, "sent")?;
             self.masses.sent(sending, rules)?;
+            if (sending.order.supply, sending.order.cause) == (Supply::Off, Cause::Schedule) {
+                grounds.scheduled(sending)?;
+            }
             if sending.order.cause == Cause::Credit && blocked.contains(&sending.order.meter) {
                 let detail =
                     format!("order {} went to {}, which refused a password", sending.order.id, sending.order.meter);
@@ -321,66 +379,6 @@ impl Auditor {
             let doubt = self.field.doubt(account, rules.slack, prices);
             let left = self.field.available(account, paid, prices).map(|available| available - doubt);
             grounds.cut(sending, account, left)?;
-        }
-        Ok(())
-    }
-
-    /// Every account and its meter as they stand.
-    fn standing(&mut self, now: Timestamp, truth: &Truth, seen: &Seen) -> Result<(), Violation> {
-        let shown = self.clock.shown(now);
-        let cutting = self.rules.cut_limits.is_none()
-            && self.people.switch.is_surely(Automatic::On, now, now)
-            && self.clock.is_right()
-            && mercy(shown, &self.rules).is_none();
-        let warned_until = shift(shown, -self.rules.warning_lead);
-        let further = self.further.clone();
-        let first = self.accounts.iter().map(|(id, told)| (*id, *told));
-        let all = first.flat_map(|(id, told)| {
-            let more = further.of(id).map(move |meter| (id, Told { meter, switchable: true }));
-            std::iter::once((id, told)).chain(more)
-        });
-        for (id, told) in all {
-            let slack = self.rules.slack;
-            let rows = self.ledger.of(id).zip(seen.accounts.get(&id).filter(|row| row.active));
-            let (Some((account, row)), Some(meter)) = (rows, truth.meters.get(&told.meter)) else { continue };
-            self.field.not_ahead(id, account, slack)?;
-            let prices = self.prices.of.get(&id).map(Vec::as_slice).unwrap_or_default();
-            let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
-            let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
-            let doubt = self.field.doubt(id, slack, prices);
-            self.people.aid.left(id, available, doubt, self.rules.low);
-            let help = |helped| if helped { self.rules.emergency } else { Money::ZERO };
-            let aid = &self.people.aid;
-            let limits = (help(aid.surely_helped(id)), help(aid.may_be_helped(id)));
-            let suspended = |on| self.people.suspended_surely(on, id, now, now);
-            if row.suspended && suspended(false) || !row.suspended && suspended(true) {
-                let detail = format!("account {id}: suspended {}, and nobody wanted that", row.suspended);
-                return Err(Violation::of("I3", detail));
-            }
-            let unguarded = self.people.surely_unguarded(told.meter, id, now, now);
-            let standing = Standing {
-                account: id,
-                id: told.meter,
-                meter,
-                available,
-                doubt,
-                overdraft: self.rules.overdraft + limits.0,
-                overdraft_at_most: self.rules.overdraft + limits.1,
-                blocked: self.blocked.contains(&told.meter),
-                up: truth.up,
-                steady_since: self.clock.steady_since(),
-                unhampered: suspended(false) && self.people.operator_surely(false, told.meter, now, now),
-                unwanted: told.switchable
-                    && !self.orders.operator_was_told(told.meter)
-                    && self.people.operator_surely(true, told.meter, now, now),
-                unheld: suspended(false)
-                    && self.people.held_surely(false, id, (now, now), shown)
-                    && cutting
-                    && told.switchable
-                    && unguarded
-                    && warned,
-            };
-            self.promises.look(now, &standing, &self.rules)?;
         }
         Ok(())
     }

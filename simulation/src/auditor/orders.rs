@@ -79,11 +79,11 @@ impl Orders {
         self.known.values()
     }
 
-    /// Whether the last cut of a meter that an operator ordered failed or expired: that is shown, and not tried again.
-    pub fn operator_was_told(&self, meter: MeterId) -> bool {
+    /// Whether the last cut of a meter that was ordered for a cause failed or expired: that is shown, and not tried again.
+    pub fn was_given_up(&self, meter: MeterId, cause: Cause) -> bool {
         let cuts = |order: &&OrderSeen| order.meter == meter && order.supply == Supply::Off;
-        let by_operator = self.known.values().rev().filter(cuts).find(|order| order.cause == Cause::Operator);
-        by_operator.is_some_and(|order| matches!(order.state, State::Failed | State::Expired))
+        let of_it = self.known.values().rev().filter(cuts).find(|order| order.cause == cause);
+        of_it.is_some_and(|order| matches!(order.state, State::Failed | State::Expired))
     }
 
     /// What was sent since the last look; to be asked before [`Orders::look`].

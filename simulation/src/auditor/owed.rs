@@ -59,13 +59,14 @@ impl Owed {
             }
             // As much as there is, before the rest is written off.
             (Kind::DebtRecovery, ..)
-                if people.leaving.asked_to_close(account) && -owed == self.left.min(balance - moved) =>
+                if people.asked_to_leave(account) && -owed == self.left.min(balance - moved) =>
             {
                 self.left = self.left + owed;
                 return Ok(());
             }
             (Kind::WriteOff, ..) if owed != Money::ZERO && moved == Money::ZERO => {
-                let with_all = people.leaving.asked_to_write_off(account) && -owed == self.left;
+                let may = people.leaving.asked_to_write_off(account) || people.passing.asked_to_write_off(account);
+                let with_all = may && -owed == self.left;
                 if with_all || people.aid.asked_to_forgive(&one.key, account, -owed, self.left) {
                     self.left = self.left + owed;
                     return Ok(());
@@ -109,7 +110,7 @@ impl Owed {
         // What was there before the vend, as the receipt tells it.
         let after = row.available_after.unwrap_or_default();
         let before = after - row.amount + taken;
-        let needs = [Money::ZERO - before, rules.restore_margin - rules.overdraft - before, Money::ZERO];
+        let needs = [Money::ZERO - before, rules.limits.restore_margin - rules.limits.overdraft - before, Money::ZERO];
         let rest = needs.into_iter().fold(row.amount, |rest, need| rest.min(row.amount - need)).max(Money::ZERO);
         let share = i128::from(rest.get()) * i128::from(terms.share_ppm) / 1_000_000;
         let share = Money::new(i64::try_from(share).unwrap_or(i64::MAX)).min(self.left);

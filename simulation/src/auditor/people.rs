@@ -12,11 +12,14 @@ use jiff::Timestamp;
 use super::{
     Answer, Automatic, Request, Supply, Violation,
     aid::Aid,
+    calendars::Calendars,
     groups::{self, Groups},
     leaving::Leaving,
+    passing::Passing,
     reversals::Reversals,
     seen::{Cause, OrderSeen, VendSeen},
     toggle::{Outcome, Toggle},
+    turned::{Turned, off, throughout},
 };
 
 /// Everything people did.
@@ -25,12 +28,10 @@ pub struct People {
     asked: BTreeMap<u64, Asked>,
     /// The site's switch.
     pub switch: Toggle<Automatic>,
-    meter_guards: BTreeMap<MeterId, Toggle<bool>>,
-    account_guards: BTreeMap<AccountId, Toggle<bool>>,
-    /// Whether an account is suspended.
-    suspended: BTreeMap<AccountId, Toggle<bool>>,
-    /// Until when an account is held.
-    holds: BTreeMap<AccountId, Toggle<Option<Timestamp>>>,
+    /// What else they turned.
+    pub turned: Turned,
+    /// Cuts by a calendar.
+    pub calendars: Calendars,
     /// Whether an operator wants a meter off.
     operators: BTreeMap<MeterId, Toggle<bool>>,
     vends: BTreeMap<String, Key>,
@@ -38,6 +39,8 @@ pub struct People {
     pub reversals: Reversals,
     /// What was given back, and who was closed.
     pub leaving: Leaving,
+    /// Who passed to another customer.
+    pub passing: Passing,
     /// What else was asked for and given.
     pub aid: Aid,
     /// Keys of vends that were answered since the last look.
@@ -91,14 +94,13 @@ impl Default for People {
             asked: BTreeMap::new(),
             // Nobody said yet which way it stands.
             switch: Toggle::new([Automatic::Off, Automatic::ReportOnly, Automatic::On]),
-            meter_guards: BTreeMap::new(),
-            account_guards: BTreeMap::new(),
-            suspended: BTreeMap::new(),
-            holds: BTreeMap::new(),
+            turned: Turned::default(),
+            calendars: Calendars::default(),
             operators: BTreeMap::new(),
             vends: BTreeMap::new(),
             reversals: Reversals::default(),
             leaving: Leaving::default(),
+            passing: Passing::default(),
             aid: Aid::default(),
             news: BTreeSet::new(),
             openings: BTreeMap::new(),
@@ -114,19 +116,12 @@ impl Default for People {
     }
 }
 
-/// One that is off until somebody turns it on.
-fn off<K: Ord, V: Ord + Copy + Default>(all: &mut BTreeMap<K, Toggle<V>>, key: K) -> &mut Toggle<V> {
-    all.entry(key).or_insert_with(|| Toggle::new([V::default()]))
-}
-
-fn throughout<K: Ord>(all: &BTreeMap<K, Toggle<bool>>, key: &K, on: bool, from: Timestamp, to: Timestamp) -> bool {
-    all.get(key).map_or(!on, |toggle| toggle.is_surely(on, from, to))
-}
-
 impl People {
     /// A client sends a request.
     pub fn ask(&mut self, at: Timestamp, request: u64, what: Request) {
         self.aid.ask(request, &what);
+        self.turned.ask(at, request, &what);
+        self.calendars.ask(at, request, &what);
         let mut sold_before = false;
         match &what {
             Request::Open { account, credit, .. } => self.openings.entry(*account).or_default().push(*credit),
@@ -158,15 +153,10 @@ impl People {
                 self.operators.values_mut().for_each(|toggle| toggle.asked(at, request, false));
             }
             Request::Replace { old, new, switchable } => drop(self.replacements.insert((*old, *new), *switchable)),
-            Request::GuardMeter { meter, on } => off(&mut self.meter_guards, *meter).asked(at, request, *on),
-            Request::GuardAccount { account, on } => off(&mut self.account_guards, *account).asked(at, request, *on),
-            Request::Suspend { account, on } => off(&mut self.suspended, *account).asked(at, request, *on),
-            Request::Hold { account, until } => off(&mut self.holds, *account).asked(at, request, *until),
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
-            Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. } => {}
-            Request::Tariff { .. } | Request::Attach { .. } | Request::Remove { .. } => {}
-            Request::ClearBlock { .. } | Request::Press { .. } | Request::ReleaseCuts | Request::Other => {}
+            Request::Transfer { .. } => self.passing.ask(&what),
+            _ => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
     }
@@ -182,12 +172,15 @@ impl People {
             Answer::Refused { .. } => Outcome::Refused,
             Answer::Unknown => Outcome::Unknown,
         };
+        self.turned.answer(at, request, &asked.what, outcome);
+        self.calendars.answer(at, request, &asked.what, outcome);
         match &asked.what {
             Request::Open { account, .. } if outcome == Outcome::Done => drop(self.opened.insert(*account)),
             Request::Vend { .. } => self.vend_answered(at, &asked, answer)?,
             Request::Replace { old, new, .. } if outcome == Outcome::Done => self.replaced.push((*old, *new)),
             Request::Reverse { .. } => self.reversals.answer(request, &asked.what, answer)?,
             Request::Refund { .. } | Request::Close { .. } => self.leaving.answer(&asked.what, answer)?,
+            Request::Transfer { .. } => self.passing.answer(&asked.what, answer)?,
             Request::Order { key, meter, .. } => {
                 off(&mut self.operators, *meter).answered(at, request, outcome);
                 if outcome == Outcome::Done {
@@ -201,25 +194,16 @@ impl People {
                 // What was not sent is wanted no longer, unless its relay is open; what was sent still is.
                 self.operators.values_mut().for_each(|toggle| toggle.answered(at, request, Outcome::Unknown));
             }
-            Request::GuardMeter { meter, .. } => off(&mut self.meter_guards, *meter).answered(at, request, outcome),
-            Request::GuardAccount { account, .. } => {
-                off(&mut self.account_guards, *account).answered(at, request, outcome);
-            }
-            Request::Suspend { account, .. } => off(&mut self.suspended, *account).answered(at, request, outcome),
-            Request::Hold { account, .. } => off(&mut self.holds, *account).answered(at, request, outcome),
             Request::Switch { .. } => self.switch.answered(at, request, outcome),
+            Request::Announce { account } => {
+                if let Answer::Done { receipt: Some(told) } = answer {
+                    self.turned.told_of_payment(at, *account, told);
+                }
+            }
             what @ (Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. }) => {
                 self.aid.answer(at, request, what, answer)?;
             }
-            Request::Open { .. }
-            | Request::Replace { .. }
-            | Request::Tariff { .. }
-            | Request::Attach { .. }
-            | Request::Remove { .. }
-            | Request::ClearBlock { .. }
-            | Request::Press { .. }
-            | Request::ReleaseCuts
-            | Request::Other => {}
+            _ => {}
         }
         Ok(())
     }
@@ -281,24 +265,10 @@ impl People {
     /// The process died.
     pub fn crashed(&mut self) {
         self.switch.crashed();
-        self.holds.values_mut().for_each(Toggle::crashed);
-        let toggles = self.meter_guards.values_mut().chain(self.account_guards.values_mut());
-        toggles.chain(self.suspended.values_mut()).for_each(Toggle::crashed);
+        self.turned.crashed();
         let groups = &self.groups;
         self.operators.values_mut().for_each(|toggle| toggle.crashed_but(|request| groups.goes_on(request)));
         self.stops.clear();
-    }
-
-    /// Whether neither meter nor account was under a guard at any moment of a span.
-    pub fn surely_unguarded(&self, meter: MeterId, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
-        throughout(&self.meter_guards, &meter, false, from, to)
-            && throughout(&self.account_guards, &account, false, from, to)
-    }
-
-    /// Whether meter or account was under a guard for all of a span.
-    pub fn surely_guarded(&self, meter: MeterId, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
-        throughout(&self.meter_guards, &meter, true, from, to)
-            || throughout(&self.account_guards, &account, true, from, to)
     }
 
     /// Whether an operator wanted a meter off (or did not) for all of a span.
@@ -306,21 +276,9 @@ impl People {
         throughout(&self.operators, &meter, off, from, to)
     }
 
-    /// Whether an account was held (or was not) for all of a span in which the head end's clock shows `shown`.
-    pub fn held_surely(
-        &self,
-        on: bool,
-        account: AccountId,
-        (from, to): (Timestamp, Timestamp),
-        shown: Timestamp,
-    ) -> bool {
-        let holds = |until: Option<Timestamp>| until.is_some_and(|until| shown < until) == on;
-        self.holds.get(&account).map_or(!on, |toggle| toggle.is_always(from, to, holds))
-    }
-
-    /// Whether an account was suspended (or was not) for all of a span.
-    pub fn suspended_surely(&self, on: bool, account: AccountId, from: Timestamp, to: Timestamp) -> bool {
-        throughout(&self.suspended, &account, on, from, to)
+    /// Whether somebody asked for an account to be closed, or to pass to another customer.
+    pub fn asked_to_leave(&self, account: AccountId) -> bool {
+        self.leaving.asked_to_close(account) || self.passing.asked_to_pass(account)
     }
 
     /// Whether somebody asked for a meter to take another's place; then whether its relay can be moved.
@@ -336,11 +294,10 @@ impl People {
     /// A meter took another's place: what people turned there goes on, and nothing is left at the old one. Where an operator
     /// wants supply off, one order more cuts the new one.
     pub fn hand_over(&mut self, old: MeterId, new: MeterId, by: InstallationId) {
-        for toggles in [&mut self.meter_guards, &mut self.operators] {
-            match toggles.remove(&old) {
-                Some(toggle) => drop(toggles.insert(new, toggle)),
-                None => drop(toggles.remove(&new)),
-            }
+        self.turned.hand_over(old, new);
+        match self.operators.remove(&old) {
+            Some(toggle) => drop(self.operators.insert(new, toggle)),
+            None => drop(self.operators.remove(&new)),
         }
         self.order_keys.entry((new, Supply::Off)).or_default().insert(format!("installation {by}"));
         self.handed_over.insert(new);

@@ -40,6 +40,15 @@ impl Prices {
         }
     }
 
+    /// An account took another's place on a day: what prices it goes on, with the changes to come.
+    pub fn pass(&mut self, from: AccountId, to: AccountId) {
+        if let Some(prices) = self.of.get(&from).cloned() {
+            self.of.insert(to, prices);
+        }
+        let its: Vec<_> = self.asked.iter().filter(|(of, ..)| *of == from).map(|(_, tariff, day)| (to, *tariff, *day)).collect();
+        self.asked.extend(its);
+    }
+
     /// Takes changes that are new.
     ///
     /// # Errors

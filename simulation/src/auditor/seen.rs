@@ -150,6 +150,8 @@ pub enum Kind {
     Refund,
     /// What nobody pays any more.
     WriteOff,
+    /// What goes from an account to the one that takes its place.
+    Transfer,
 }
 
 /// A transaction of an account.
@@ -252,6 +254,8 @@ pub enum Cause {
     Credit,
     /// An operator's will.
     Operator,
+    /// A calendar.
+    Schedule,
     /// Anything else.
     Other,
 }

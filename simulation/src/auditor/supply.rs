@@ -38,15 +38,17 @@ pub struct Standing<'a> {
     pub overdraft: Money,
     /// How far below zero it may go at most.
     pub overdraft_at_most: Money,
+    /// How much above the end of its overdraft it surely is restored.
+    pub restore_margin: Money,
     /// Nothing automatic goes to the meter: it refused a password.
     pub blocked: bool,
     /// Whether the head end runs.
     pub up: bool,
     /// From when on nothing that it put off waits longer than it should, since its clock was turned.
     pub steady_since: Timestamp,
-    /// Whether an operator surely does not want it off.
+    /// Whether neither an operator nor a calendar may want it off.
     pub unhampered: bool,
-    /// Whether an operator surely wants it off, and it can be moved.
+    /// Whether an operator or a calendar surely wants it off, and it can be moved.
     pub unwanted: bool,
     /// Whether the automatic cut is surely on, and nothing holds it: no guard, no friendly hour, a warning in time.
     pub unheld: bool,
@@ -70,7 +72,7 @@ impl Promises {
         let hindered = self.hindered.get(&one.id).copied().into_iter().chain(self.all_hindered).max();
         let begin = hindered.map_or(one.steady_since, |at| at.max(one.steady_since));
         // Paid for all that the head end may believe to be used.
-        let paid = one.available - one.doubt >= rules.restore_margin - one.overdraft;
+        let paid = one.available - one.doubt >= one.restore_margin - one.overdraft;
         // A permit waits for the customer's button only.
         let dark = one.meter.supply == Supply::Off && !one.meter.permitted;
         let waits = paid && dark && reached && one.unhampered;
@@ -149,6 +151,7 @@ mod tests {
             doubt: Money::new(5),
             overdraft: Money::ZERO,
             overdraft_at_most: Money::ZERO,
+            restore_margin: Money::new(1),
             blocked: false,
             up: true,
             steady_since: Timestamp::MIN,

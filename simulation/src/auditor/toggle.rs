@@ -72,6 +72,13 @@ impl<V: Ord + Copy> Toggle<V> {
         }
     }
 
+    /// From now on it may be `value` as well.
+    pub fn may_become(&mut self, at: Timestamp, value: V) {
+        let mut values = self.now();
+        values.insert(value);
+        self.set(at, values);
+    }
+
     /// The process died: what was not answered was done before or never will be.
     pub fn crashed(&mut self) {
         self.flying.clear();
@@ -87,6 +94,11 @@ impl<V: Ord + Copy> Toggle<V> {
         let ends = self.history.iter().skip(1).map(|(at, _)| *at).chain([Timestamp::MAX]);
         let spans = self.history.iter().zip(ends);
         spans.filter(move |((begin, _), end)| *begin <= to && from <= *end).map(|((_, values), _)| values)
+    }
+
+    /// All that it may have been at some moment from `from` to `to`.
+    pub fn values(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = V> + '_ {
+        self.during(from, to).flatten().copied()
     }
 
     /// Whether it was `value` at every moment from `from` to `to`.

@@ -96,12 +96,12 @@ fn an_operators_key_orders_once() {
 fn guards_stand_from_answer_to_request() {
     let mut people = People::default();
     people.ask(at(0), 1, Request::GuardMeter { meter: meter(1), on: true });
-    assert!(!people.surely_unguarded(meter(1), account(1), at(0), at(0)));
+    assert!(!people.turned.surely_unguarded(meter(1), account(1), at(0), at(0)));
     people.answer(at(10), 1, &Answer::Done { receipt: None }).unwrap();
-    assert!(people.surely_guarded(meter(1), account(1), at(11), at(20)));
+    assert!(people.turned.surely_guarded(meter(1), account(1), at(11), at(20)));
     people.ask(at(30), 2, Request::GuardMeter { meter: meter(1), on: false });
     people.crashed();
-    assert!(!people.surely_guarded(meter(1), account(1), at(31), at(40)));
-    assert!(!people.surely_unguarded(meter(1), account(1), at(31), at(40)));
-    assert!(people.surely_unguarded(meter(2), account(1), at(0), at(40)));
+    assert!(!people.turned.surely_guarded(meter(1), account(1), at(31), at(40)));
+    assert!(!people.turned.surely_unguarded(meter(1), account(1), at(31), at(40)));
+    assert!(people.turned.surely_unguarded(meter(2), account(1), at(0), at(40)));
 }
