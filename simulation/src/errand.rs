@@ -310,7 +310,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             let (meter, key) = (place(meter)?.meter, key.clone());
             let (action, supply) =
                 if *off { (Action::Disconnect, Supply::Off) } else { (Action::Reconnect, Supply::On) };
-            let order = OrderRelay { action, reason: "simulated".to_owned() };
+            let order = OrderRelay { action, reason: "simulated".to_owned(), cause: order_relay::Maker::Operator };
             let request = Request::Order { key: key.clone(), meter, supply };
             (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
         }

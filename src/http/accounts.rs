@@ -8,6 +8,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
+use store::Conn;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -95,6 +96,8 @@ pub(super) struct Account {
     /// Until when an operator's hold keeps it from being cut for credit, where one was given and not lifted.
     #[schema(value_type = Option<String>, format = DateTime)]
     hold_until: Option<Timestamp>,
+    /// Whether the customer may disconnect and reconnect the account's meters, never around credit or safety.
+    customer_control: bool,
     /// When the present credit episode began, if there is one.
     #[schema(value_type = Option<String>, format = DateTime)]
     episode_began_at: Option<Timestamp>,
@@ -109,9 +112,10 @@ pub(super) struct Account {
     closed_at: Option<Timestamp>,
 }
 
-impl From<store::account::Account> for Account {
-    fn from(row: store::account::Account) -> Self {
+impl Account {
+    fn new(row: store::account::Account, customer_control: bool) -> Self {
         Self {
+            customer_control,
             id: row.id,
             number: row.number,
             customer_id: row.customer_id,
@@ -136,6 +140,21 @@ impl From<store::account::Account> for Account {
             closed_at: row.closed_at,
         }
     }
+
+    /// Each account of a page, with what stands beside its row.
+    pub(super) fn all(conn: &mut Conn, rows: Vec<store::account::Account>) -> store::Result<Vec<Self>> {
+        rows.into_iter().map(|row| Self::read(conn, row)).collect()
+    }
+
+    fn read(conn: &mut Conn, row: store::account::Account) -> store::Result<Self> {
+        let control = store::customer_control::of_account(conn, row.id)?;
+        Ok(Self::new(row, control.is_some()))
+    }
+
+    /// By what a page goes on.
+    pub(super) fn id(&self) -> AccountId {
+        self.id
+    }
 }
 
 /// Lists a site's accounts
@@ -151,8 +170,11 @@ async fn list_accounts(
     let site = caller.list_of(query.0.site_id)?;
     let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
     let (after, most) = (ask.after, ask.rows());
-    let rows = app.db.read(move |conn| store::account::page(conn, site, after, most)).await?;
-    Ok(web::Json(ask.page(rows, |row| row.id, Account::from)))
+    let read = app.db.read(move |conn| {
+        let rows = store::account::page(conn, site, after, most)?;
+        Account::all(conn, rows)
+    });
+    Ok(web::Json(ask.page(read.await?, Account::id, |account| account)))
 }
 
 /// Enters an account; it stays pending until it is opened
@@ -167,7 +189,7 @@ async fn enter_account(
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.customer_id.site())?;
     let entered = register::account(&app, body.0).await?;
-    Ok(located(HttpResponse::Created(), &format!("/accounts/{}", entered.id), &Account::from(entered)))
+    Ok(located(HttpResponse::Created(), &format!("/accounts/{}", entered.id), &Account::new(entered, false)))
 }
 
 /// Shows an account; its `ETag` is what a change of its limits needs as `If-Match`
@@ -176,7 +198,8 @@ async fn enter_account(
 ))]
 #[get("/accounts/{id}")]
 async fn show_account(_caller: May<Read>, app: web::Data<App>, id: At<AccountId>) -> Result<HttpResponse, Problem> {
-    Ok(tagged(app.db.read(move |conn| store::account::by_id(conn, id.0)).await?))
+    let row = app.db.read(move |conn| store::account::by_id(conn, id.0)).await?;
+    tagged(&app, row).await
 }
 
 /// Changes an account's limits; supply is decided again at once. Its `ETag` changes with everything that happens to the account
@@ -194,12 +217,15 @@ async fn change_account_limits(
     seen: IfMatch,
     body: Body<ChangeLimits>,
 ) -> Result<HttpResponse, Problem> {
-    let changing = async move { change_limits::change(&app, id.0, body.0, seen.0, &caller.prefix).await };
-    Ok(tagged(to_its_end(changing).await?))
+    let changer = app.clone();
+    let changing = async move { change_limits::change(&changer, id.0, body.0, seen.0, &caller.prefix).await };
+    tagged(&app, to_its_end(changing).await?).await
 }
 
-fn tagged(row: store::account::Account) -> HttpResponse {
-    HttpResponse::Ok().insert_header(etag(row.version)).json(Account::from(row))
+async fn tagged(app: &App, row: store::account::Account) -> Result<HttpResponse, Problem> {
+    let version = row.version;
+    let account = app.db.read(move |conn| Account::read(conn, row)).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(version)).json(account))
 }
 
 /// Opens an account (开户): binds a meter and its initial reading to it
@@ -218,9 +244,10 @@ async fn open_pending_account(
     body: Body<OpenAccount>,
 ) -> Result<web::Json<Account>, Problem> {
     caller.within(body.0.meter_id.site())?;
-    let opened =
-        to_its_end(async move { open_account::open(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
-    Ok(web::Json(opened.into()))
+    let opener = app.clone();
+    let opening = async move { open_account::open(&opener, id.0, body.0, &key.0, &caller.prefix).await };
+    let opened = to_its_end(opening).await?;
+    Ok(web::Json(app.db.read(move |conn| Account::read(conn, opened)).await?))
 }
 
 /// Shows what an account has: posted, accrued, available

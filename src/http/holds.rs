@@ -34,8 +34,11 @@ async fn list_holds(
     let site = caller.list_of(query.0.site_id)?;
     let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
     let (after, most, now) = (ask.after, ask.rows(), app.clock.now());
-    let rows = app.db.read(move |conn| store::account::held(conn, site, now, after, most)).await?;
-    Ok(web::Json(ask.page(rows, |row| row.id, Account::from)))
+    let read = app.db.read(move |conn| {
+        let rows = store::account::held(conn, site, now, after, most)?;
+        Account::all(conn, rows)
+    });
+    Ok(web::Json(ask.page(read.await?, Account::id, |account| account)))
 }
 
 /// Holds an account's supply until a date, or lifts the hold: without money it is not cut, and may be reconnected by order

@@ -10,6 +10,7 @@ mod audit_log;
 pub mod auth;
 mod buildings;
 mod concentrators;
+mod customer_controls;
 mod customers;
 mod debts;
 mod document;
@@ -116,6 +117,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(meters::routes)
         .configure(buildings::routes)
         .configure(readings::routes)
+        .configure(customer_controls::routes)
         .configure(customers::routes)
         .configure(tariffs::routes)
         .configure(tariff_presets::routes)

@@ -111,8 +111,8 @@ struct MeterOfGroup {
     /// The meter.
     #[schema(value_type = String)]
     meter_id: MeterId,
-    /// `waiting`, `ordered`, `refused`, or `lifted`: a schedule's cause ended, and no order was needed, or something else keeps
-    /// supply off.
+    /// `waiting`, `ordered`, `refused`, or `lifted`: a cause ended, and no order was needed, or something else keeps supply
+    /// off.
     #[schema(value_type = String)]
     outcome: Outcome,
     /// The order that was given.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    operations::order_relay::{self, OrderRelay},
+    operations::order_relay::{self, Done, Lifted, OrderRelay},
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -203,13 +203,23 @@ async fn list_relay_orders_of_meter(
     Ok(web::Json(ask.page(read.await?, |row| (row.created_at, row.id), RelayOrder::from)))
 }
 
-/// Orders a relay to disconnect or reconnect supply
+/// What a relay order came to.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Answered {
+    /// The order.
+    Order(Box<RelayOrder>),
+    /// A cause was lifted, and no order was needed or something else keeps supply off.
+    Lifted(Lifted),
+}
+
+/// Orders a relay to disconnect or reconnect supply: by an operator, by the customer where that is allowed, or for safety
 #[utoipa::path(
     tag = "relay orders",
     request_body = OrderRelay,
     params(IdempotencyKey, Waiting),
     responses(
-        (status = 200, description = "It has ended within `wait`", body = RelayOrder),
+        (status = 200, description = "It has ended within `wait`, or a cause was lifted without an order", body = Answered),
         (status = 202, description = "Under way; `Location` tells its state", body = RelayOrder),
     ),
 )]
@@ -224,13 +234,17 @@ async fn place_relay_order(
 ) -> Result<HttpResponse, Problem> {
     let patience = wait(query.0.wait.as_deref(), app.settings.http.wait_max_s)?;
     let ordering = app.clone();
-    let mut order =
-        to_its_end(async move { order_relay::order(&ordering, id.0, body.0, &key.0, &caller.prefix).await }).await?;
+    let ordering = async move { order_relay::order(&ordering, id.0, body.0, &key.0, &caller.prefix).await };
+    let mut order = match to_its_end(ordering).await? {
+        Done::Ordered(order) => *order,
+        Done::Lifted(lifted) => return Ok(HttpResponse::Ok().json(Answered::Lifted(lifted))),
+    };
     if let Some(patience) = patience {
         order = order_relay::wait(&app, order.id, patience).await?;
     }
     let answer = if order.ended_at.is_some() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
-    Ok(located(answer, &format!("/relay_orders/{}", order.id), &RelayOrder::from(order)))
+    let address = format!("/relay_orders/{}", order.id);
+    Ok(located(answer, &address, &Answered::Order(Box::new(order.into()))))
 }
 
 /// Lets orders go again to a meter that refused our password

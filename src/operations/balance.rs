@@ -80,14 +80,13 @@ pub async fn get(app: &App, account: AccountId) -> Result<Balance, Error> {
                 let (relay, relay_read_at) = row.relay_reading().unzip();
                 supply.push(Supply { meter_id: row.id, relay, relay_read_at, causes });
             }
-            let available = books.available()?;
             Ok(Balance {
                 account_id: account,
                 currency: books.account.currency.clone(),
                 posted: books.account.posted,
                 accrued: books.accrued()?,
-                available,
-                headroom: books.account.limits().with_emergency(&books.account.credit()).headroom(available),
+                available: books.available()?,
+                headroom: books.headroom()?,
                 as_of: books.meters.iter().map(|meter| meter.as_of).max(),
                 version: books.account.version,
                 supply,

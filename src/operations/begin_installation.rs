@@ -90,7 +90,7 @@ pub fn check_meter(conn: &mut Conn, meter: MeterId) -> Result<ConcentratorId, Er
 /// The database fails.
 pub fn forget_causes(conn: &mut Conn, meter: MeterId) -> Result<(), Error> {
     let causes = store::meter::causes(conn, meter)?;
-    let left = causes.without(Cause::AccountClosed).without(Cause::Credit);
+    let left = causes.without(Cause::AccountClosed).without(Cause::Credit).without(Cause::Customer);
     decide_relay::save_causes(conn, meter, &causes, &left)
 }
 

@@ -132,6 +132,14 @@ impl Books {
         Ok(self.account.posted - self.accrued()?)
     }
 
+    /// What may be used before a disconnect is due, active emergency credit with it.
+    ///
+    /// # Errors
+    /// The tariff does not price what was used.
+    pub fn headroom(&self) -> Result<Money, Error> {
+        Ok(self.account.limits().with_emergency(&self.account.credit()).headroom(self.available()?))
+    }
+
     /// The mean cost per hour of late; none without enough readings.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use super::{
     Error, audit_line,
     boundary_reading::{Shown, Source},
     counter::{Counter, check_name},
-    debts,
+    customer_control, debts,
     decide_relay::{self, Asked, Reviewed},
     end_installation::{self, Ending},
     fixed_charges, label, once,
@@ -146,8 +146,10 @@ pub async fn close(app: &App, id: AccountId, how: CloseAccount, key: &str, by: &
             let closing = leave(conn, &mut account, &made, how.write_off, meters)?;
             end(&mut account, now);
             store::account::save(conn, &account)?;
+            store::customer_control::forbid(conn, id)?;
             for meter in &closing.meters {
                 schedule::leave(conn, meter.meter_id)?;
+                customer_control::leave(conn, &settings, meter.meter_id, None, (&by, now))?;
             }
             let mut reviewed = Reviewed::default();
             for meter in closing.meters.iter().filter(|_| how.disconnect) {

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use domain::{
     account,
-    ids::{BuildingId, ConcentratorId, CustomerId, MeterId, SelectionId, SiteId},
+    ids::{AccountId, BuildingId, ConcentratorId, CustomerId, MeterId, SelectionId, SiteId},
+    money::Money,
 };
 use serde::{Deserialize, Serialize};
 use store::{Conn, meter_selection::MeterSelection, relay_order_group::Filter};
 use utoipa::ToSchema;
 
-use super::{Error, FieldError, audit_line, books, label};
+use super::{
+    Error, FieldError, audit_line,
+    books::{self, Books},
+    label,
+};
 use crate::app::App;
 
 /// Which meters are meant: those that are listed, those of a saved selection, or all to which everything else that is given
@@ -38,6 +43,10 @@ pub struct Selection {
     /// Those of accounts in this state: `active` or `suspended`.
     #[schema(value_type = Option<String>)]
     pub account_state: Option<account::State>,
+    /// Those of accounts that have so much headroom or less, in minor units: available, overdraft and active emergency credit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub headroom_at_most: Option<Money>,
 }
 
 impl Selection {
@@ -47,6 +56,7 @@ impl Selection {
             building: self.building_id,
             customer: self.customer_id,
             account_state: self.account_state,
+            counting: self.headroom_at_most.is_some(),
         }
     }
 
@@ -61,33 +71,92 @@ impl Selection {
     }
 }
 
-/// The meters that are meant: 1 to `most`, all of the site.
+/// The meters that are meant now: 1 to `order_groups.meters`, all of the site. They are looked for before the transaction that
+/// uses them, so that nobody waits while headrooms are reckoned.
 ///
 /// # Errors
 /// Names what does not hold.
-pub(super) fn select(conn: &mut Conn, site: SiteId, selection: &Selection, most: usize) -> Result<Vec<MeterId>, Error> {
+pub(super) async fn select(app: &App, site: SiteId, selection: &Selection) -> Result<Vec<MeterId>, Error> {
     selection.check()?;
-    if let Some(id) = selection.selection_id {
-        if id.site() != site {
-            return Err(Error::field("selection", "selection.selection_id", "no such selection"));
-        }
-        // A saved one names no other.
-        let saved = read(&store::meter_selection::by_id(conn, id)?)?;
-        return select(conn, site, &saved, most);
-    }
-    let meters = match &selection.meter_ids {
-        Some(ids) if ids.len() <= most => listed(conn, site, ids)?,
-        Some(ids) => ids.clone(),
-        None => {
-            let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-            store::relay_order_group::meant(conn, site, selection.filter(), limit)?
-        }
+    let (selection, most) = (selection.clone(), app.settings.order_groups.meters);
+    let read = app.db.read(move |conn| {
+        store::site::by_id(conn, site)?;
+        let selection = match selection.selection_id {
+            Some(id) if id.site() != site => {
+                return Err(Error::field("selection", "selection.selection_id", "no such selection"));
+            }
+            // A saved one names no other.
+            Some(id) => read(&store::meter_selection::by_id(conn, id)?)?,
+            None => selection,
+        };
+        let meters = match &selection.meter_ids {
+            Some(ids) if ids.len() <= most => Some(listed(conn, site, ids)?),
+            Some(ids) => Some(ids.clone()),
+            None => None,
+        };
+        Ok((selection, meters))
+    });
+    let meters = match read.await? {
+        (_, Some(meters)) => meters,
+        (selection, None) => meant(app, site, &selection).await?,
     };
     if meters.is_empty() {
         return Err(Error::field("selection_empty", "selection", "no meter is meant"));
     }
     if meters.len() > most {
         return Err(Error::field("selection_too_large", "selection", format!("more than {most} meters are meant")));
+    }
+    Ok(meters)
+}
+
+/// The meters to which everything applies that is given; where they are more than may be meant, not all of them.
+async fn meant(app: &App, site: SiteId, selection: &Selection) -> Result<Vec<MeterId>, Error> {
+    let (filter, settings) = (selection.filter(), &app.settings.order_groups);
+    let Some(level) = selection.headroom_at_most else {
+        let limit = i64::try_from(settings.meters).unwrap_or(i64::MAX).saturating_add(1);
+        let read = app.db.read(move |conn| store::relay_order_group::meant(conn, site, filter, None, limit));
+        return Ok(read.await?.into_iter().map(|(meter, _)| meter).collect());
+    };
+    let (mut found, mut after, mut looked_at) = (Vec::new(), None, 0);
+    let rows = settings.headroom_meters_at_once;
+    while found.len() <= settings.meters {
+        let read = app.db.snapshot(move |conn| {
+            let page = store::relay_order_group::meant(conn, site, filter, after, rows)?;
+            Ok::<_, Error>((page.len(), page.last().map(|(meter, _)| *meter), within(conn, &page, level)?))
+        });
+        let (looked, last, within) = read.await?;
+        found.extend(within);
+        looked_at += looked;
+        if last.is_none() {
+            break;
+        }
+        if looked_at > settings.headroom_meters {
+            let detail = format!("headroom is reckoned for at most {} meters: narrow it", settings.headroom_meters);
+            return Err(Error::field("selection_too_large", "selection", detail));
+        }
+        after = last;
+    }
+    Ok(found)
+}
+
+/// Those meters of a page whose accounts have no more headroom than `level`.
+fn within(conn: &mut Conn, page: &[(MeterId, Option<AccountId>)], level: Money) -> Result<Vec<MeterId>, Error> {
+    let mut reckoned: BTreeMap<AccountId, bool> = BTreeMap::new();
+    let mut meters = Vec::new();
+    for (meter, account) in page {
+        let Some(id) = *account else { continue };
+        let is_within = match reckoned.get(&id) {
+            Some(before) => *before,
+            None => {
+                let row = store::account::by_id(conn, id)?;
+                let is_within = Books::load(conn, row)?.headroom()? <= level;
+                reckoned.insert(id, is_within);
+                is_within
+            }
+        };
+        if is_within {
+            meters.push(*meter);
+        }
     }
     Ok(meters)
 }
@@ -139,11 +208,10 @@ pub async fn save(app: &App, new: NewSelection, by: &str) -> Result<MeterSelecti
         return Err(Error::field("selection", "selection.selection_id", "a saved selection names no other"));
     }
     let text = books::json(&new.selection)?;
-    let (by, now, most) = (by.to_owned(), app.clock.now(), app.settings.order_groups.meters);
+    select(app, new.site_id, &new.selection).await?;
+    let (by, now) = (by.to_owned(), app.clock.now());
     app.db
         .write(move |conn| {
-            store::site::by_id(conn, new.site_id)?;
-            select(conn, new.site_id, &new.selection, most)?;
             let id = store::ids::next(conn, new.site_id)?;
             let row = MeterSelection { id, name: name.clone(), selection: text.clone() };
             store::meter_selection::insert(conn, &row)?;

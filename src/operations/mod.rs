@@ -15,6 +15,7 @@ pub mod change_limits;
 pub mod change_tariff;
 pub mod close_account;
 pub mod counter;
+pub mod customer_control;
 pub mod debts;
 pub mod decide_relay;
 pub mod emergency_credit;

@@ -6,7 +6,7 @@ use domain::{
     ids::{AccountId, ConcentratorId, MeterId, OrderGroupId, OrderId, SiteId},
     relay::{
         Action, Cause,
-        ask::{Ask, Group, Reservation, is_guarded},
+        ask::{Group, Reservation, is_guarded},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ use super::{
     Error, audit_line, decide_relay, label,
     meter_selection::{Selection, select},
     once,
-    order_relay::{self, Given},
+    order_relay::{self, Gave, Given},
 };
 use crate::{app::App, changes::Changed, settings::Settings};
 
@@ -38,7 +38,7 @@ pub struct NewOrderGroup {
     /// Why, for people; stored with each order.
     pub reason: String,
     /// `true`: it is for safety, by an administrator or with a second operator's approval, and only such a reconnect lifts
-    /// it. `false` if absent.
+    /// it, or one of a single meter with the cause `safety`. `false` if absent.
     #[serde(default)]
     pub emergency: bool,
     /// Which meters.
@@ -73,15 +73,18 @@ pub async fn enter(app: &App, new: NewOrderGroup, key: &str, by: By) -> Result<(
     let site = new.site_id;
     let asked = once::Asked::new(site, key, &("order_group", &new))?;
     let reason = label("reason", &new.reason)?;
-    let (now, settings, earlier) = (app.clock.now(), app.settings.clone(), asked.clone());
+    let (before, earlier) = (asked.clone(), asked.clone());
+    if let Some(earlier) = app.db.read(move |conn| once::find::<OrderGroupId>(conn, &before)).await? {
+        return Ok((earlier, true));
+    }
+    let meters = select(app, site, &new.selection).await?;
+    let (now, settings) = (app.clock.now(), app.settings.clone());
     let entered = app
         .db
         .write(move |conn| {
             if let Some(earlier) = once::find::<OrderGroupId>(conn, &asked)? {
                 return Ok((earlier, true));
             }
-            store::site::by_id(conn, site)?;
-            let meters = select(conn, site, &new.selection, settings.order_groups.meters)?;
             let group = Group {
                 action: new.action,
                 meters: meters.len(),
@@ -311,8 +314,8 @@ fn give(
     // Who approved for another reason did not see a guard that was set meanwhile.
     let saw_guard = group.reservations.split(',').any(|word| word == Reservation::SupplyGuard.as_str());
     let approved = group.decided_by.is_some() && saw_guard;
-    let ask = Ask { action: group.action, cause: group.cause, approved };
-    let given = Given { ask, why: group.reason.clone(), by: group.operator_key.clone() };
+    let (action, cause) = (group.action, group.cause);
+    let given = Given { action, cause, approved, why: group.reason.clone(), by: group.operator_key.clone() };
     let id = meter.meter_id;
     let done = conn.transaction(|conn| {
         let locked = order_relay::lock(conn, account)?;
@@ -324,11 +327,11 @@ fn give(
         order_relay::give(conn, settings, id, locked.as_ref(), given, now)
     });
     let order = match done {
-        Ok((Some(order), concentrator)) => {
+        Ok(Gave { order: Some(order), concentrator, .. }) => {
             (meter.outcome, meter.order_id) = (Outcome::Ordered, Some(order));
             Some((order, concentrator))
         }
-        Ok((None, _)) => {
+        Ok(Gave { order: None, .. }) => {
             meter.outcome = Outcome::Lifted;
             None
         }

@@ -1,4 +1,4 @@
-//! Relay orders by an operator (遥控): with a reason, once per idempotency key.
+//! Relay orders for one meter (遥控): by an operator, by the customer, or for safety; with a reason, once per idempotency key.
 
 use std::time::Duration;
 
@@ -18,12 +18,40 @@ use store::{Conn, meter::Meter, relay_order::RelayOrder};
 use utoipa::ToSchema;
 
 use super::{
-    Error,
+    Error, audit_line,
     books::Books,
     decide_relay::{self, Asked},
     label, once,
 };
 use crate::{app::App, changes::Changed, settings::Settings};
+
+/// Whose wish an order is: its disconnect adds this cause, and its reconnect lifts it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    /// The operator's.
+    #[default]
+    Operator,
+    /// The customer's, where the operator allows it; never around credit or safety.
+    Customer,
+    /// Work on the line: what is locked so nothing but its own reconnect brings back.
+    Safety,
+}
+
+impl Maker {
+    const fn cause(self) -> Cause {
+        match self {
+            Self::Operator => Cause::Operator,
+            Self::Customer => Cause::Customer,
+            Self::Safety => Cause::Safety,
+        }
+    }
+
+    /// Keys that were used before there were others go on meaning the same.
+    fn is_operator(&self) -> bool {
+        *self == Self::Operator
+    }
+}
 
 /// An order to be given.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -34,38 +62,88 @@ pub struct OrderRelay {
     pub action: Action,
     /// Why, for people; stored with the order.
     pub reason: String,
+    /// Whose wish it is: `operator`, `customer` or `safety`. `operator` if absent.
+    #[serde(default, skip_serializing_if = "Maker::is_operator")]
+    pub cause: Maker,
 }
 
-/// Orders a meter's relay moved. A disconnect adds the cause `operator`; a reconnect lifts it, and is refused while
-/// anything else keeps supply cut.
+/// A cause that was lifted without an order: supply stays off for something else, or needs none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lifted {
+    /// The meter.
+    #[schema(value_type = String)]
+    pub meter_id: MeterId,
+    /// The cause that ended.
+    #[schema(value_type = String)]
+    pub lifted: Cause,
+    /// What keeps supply off now; empty: nothing, its relay is on or cannot be moved at present.
+    #[schema(value_type = Vec<String>)]
+    pub causes: Causes,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub lifted_at: Timestamp,
+}
+
+/// What is kept of an order under its key.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Ordered(OrderId),
+    Lifted(Lifted),
+}
+
+/// What an order came to.
+#[derive(Debug)]
+pub enum Done {
+    /// The relay is being moved.
+    Ordered(Box<RelayOrder>),
+    /// A cause was lifted, and no order was given.
+    Lifted(Lifted),
+}
+
+/// Orders a meter's relay moved, by the rules of [`domain::relay::ask::ask`].
 ///
 /// # Errors
 /// A conflict where the key was used with other content; a refusal by the rule that stands against it.
-pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str) -> Result<RelayOrder, Error> {
+pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str) -> Result<Done, Error> {
     let why = label("reason", &new.reason)?;
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
     let asked = once::Asked::new(id.site(), key, &("order_relay", id, &new))?;
-    let order = app
+    let kept = app
         .db
         .write(move |conn| {
-            if let Some(earlier) = once::find::<OrderId>(conn, &asked)? {
+            if let Some(earlier) = once::find::<Kept>(conn, &asked)? {
                 return Ok(earlier);
             }
             let account = store::account::by_meter(conn, id)?.map(|account| account.id);
             let locked = lock(conn, account)?;
             // Whoever used the key meanwhile held the lock; look again now that it is ours.
-            if let Some(earlier) = once::find::<OrderId>(conn, &asked)? {
+            if let Some(earlier) = once::find::<Kept>(conn, &asked)? {
                 return Ok(earlier);
             }
-            let ask = Ask { action: new.action, cause: Cause::Operator, approved: false };
-            let given = Given { ask, why: why.clone(), by: by.clone() };
-            let (order, _) = give(conn, &settings, id, locked.as_ref(), given, now)?;
-            let needless = || Error::refused("supply_not_wanted", "no order is needed");
-            let order = order.ok_or_else(needless)?;
-            once::store(conn, &asked, &order, now)?;
-            Ok::<_, Error>(order)
+            let (action, cause) = (new.action, new.cause.cause());
+            let given = Given { action, cause, approved: false, why: why.clone(), by: by.clone() };
+            let gave = give(conn, &settings, id, locked.as_ref(), given, now)?;
+            let lifted = Lifted { meter_id: id, lifted: cause, causes: gave.causes, lifted_at: now };
+            // A lock is told apart from other orders, and what is lifted without an order has no other trace.
+            let verb = match (action, new.cause) {
+                (Action::Disconnect, Maker::Safety) => Some("lock_supply"),
+                (Action::Reconnect, Maker::Safety) => Some("unlock_supply"),
+                _ => gave.order.is_none().then_some("lift_cause"),
+            };
+            if let Some(verb) = verb {
+                let stays = if lifted.causes.is_empty() { String::new() } else { format!(" ({})", lifted.causes) };
+                audit_line::write(conn, id.site(), (&by, now), verb, format!("meter:{id}"), format!("{why}{stays}"))?;
+            }
+            let kept = gave.order.map_or(Kept::Lifted(lifted), Kept::Ordered);
+            once::store(conn, &asked, &kept, now)?;
+            Ok::<_, Error>(kept)
         })
         .await?;
+    let order = match kept {
+        Kept::Ordered(order) => order,
+        Kept::Lifted(lifted) => return Ok(Done::Lifted(lifted)),
+    };
     let (row, concentrator) = app
         .db
         .read(move |conn| {
@@ -76,17 +154,31 @@ pub async fn order(app: &App, id: MeterId, new: OrderRelay, key: &str, by: &str)
         .await?;
     app.announce(Changed::Order { order });
     app.wake(concentrator);
-    Ok(row)
+    Ok(Done::Ordered(Box::new(row)))
 }
 
 /// An order that a person gives to one meter.
 pub(super) struct Given {
-    /// What is asked.
-    pub ask: Ask,
+    /// What its relay is to do.
+    pub action: Action,
+    /// Whose cause a disconnect adds and a reconnect lifts.
+    pub cause: Cause,
+    /// Whether a second operator approved it.
+    pub approved: bool,
     /// Why, for people.
     pub why: String,
     /// Prefix of the API key that asked.
     pub by: String,
+}
+
+/// What giving it came to.
+pub(super) struct Gave {
+    /// The order, where one was needed.
+    pub order: Option<OrderId>,
+    /// The meter's causes from now on.
+    pub causes: Causes,
+    /// Who carries it out.
+    pub concentrator: ConcentratorId,
 }
 
 /// Holds the meter's account, where it has one.
@@ -94,7 +186,7 @@ pub(super) fn lock(conn: &mut Conn, account: Option<AccountId>) -> Result<Option
     account.map(|account| Books::lock(conn, account)).transpose()
 }
 
-/// Writes what is asked of the causes, and an order where one is to be given; with the concentrator that carries it out.
+/// Writes what is asked of the causes, and an order where one is to be given.
 ///
 /// # Errors
 /// The rule that stands against it, or the database fails.
@@ -105,27 +197,29 @@ pub(super) fn give(
     locked: Option<&Books>,
     given: Given,
     now: Timestamp,
-) -> Result<(Option<OrderId>, ConcentratorId), Error> {
-    let ask = given.ask;
+) -> Result<Gave, Error> {
+    let Given { action, cause, approved, why, by } = given;
     let meter = store::meter::by_id(conn, id)?;
     let money = locked.map(|books| decide_relay::account_facts(conn, books, now)).transpose()?;
     let mut facts = decide_relay::meter_facts(conn, settings, &meter)?;
     let before = facts.causes.clone();
     // What a schedule that ended left behind, such as by a cut that took effect late, would be lifted by nobody.
-    let left_behind = ask.action == Action::Reconnect && ask.cause != Cause::Schedule;
+    let left_behind = action == Action::Reconnect && cause == Cause::Operator;
     if left_behind && store::relay_schedule::of_meter(conn, id)?.is_none() {
         facts.causes = before.without(Cause::Schedule);
     }
+    let of = locked.map(|books| books.account.id);
+    let control = of.map(|account| store::customer_control::of_account(conn, account)).transpose()?;
+    let ask = Ask { action, cause, approved, customer_may: control.flatten().is_some() };
     let Answer { causes, order } = domain::relay::ask::ask(ask, &facts, money.as_ref(), now)
         .map_err(|refusal| Error::refused(refusal.code(), refusal.to_string()))?;
     decide_relay::save_causes(conn, id, &before, &causes)?;
-    let of = locked.map(|books| books.account.id);
-    let asked = Asked { account: of, vend: None, by: Some(given.by), why: given.why };
+    let asked = Asked { account: of, vend: None, by: Some(by), why };
     let placed = if order {
-        let wish = Wish { action: ask.action, cause: ask.cause, permit: decide_relay::permit(settings, &meter) };
+        let wish = Wish { action, cause, permit: decide_relay::permit(settings, &meter) };
         Some(decide_relay::place(conn, &meter, wish, asked, &settings.policy.relay, now)?)
     } else {
-        withdraw(conn, settings, &meter, (&facts, &causes), (ask.cause, asked), now)?;
+        withdraw(conn, settings, &meter, (&facts, &causes), (cause, asked), now)?;
         None
     };
     if let Some(books) = locked {
@@ -136,12 +230,15 @@ pub(super) fn give(
         }
         store::account::save(conn, &row)?;
     }
-    Ok((placed, meter.concentrator_id))
+    Ok(Gave { order: placed, causes, concentrator: meter.concentrator_id })
 }
 
 /// The end of a cause takes its disconnect along: what somebody else wants cut is ordered in its place, and otherwise it is
 /// superseded unless its bytes may have left.
-fn withdraw(
+///
+/// # Errors
+/// The database fails.
+pub(super) fn withdraw(
     conn: &mut Conn,
     settings: &Settings,
     meter: &Meter,

@@ -16,6 +16,7 @@ use super::{
     books::Books,
     boundary_reading::{Shown, Source},
     close_account::{RemovedMeter, cut},
+    customer_control,
     decide_relay::{self, Reviewed},
     end_installation::{self, Ending},
     label, once, schedule,
@@ -132,6 +133,7 @@ impl Removal {
         // Nothing that was ordered for the account's credit may reach whoever has the meter next.
         reviewed.orders.extend(decide_relay::supersede(conn, meter, None, &settings.policy.relay, now)?);
         schedule::leave(conn, meter)?;
+        customer_control::leave(conn, settings, meter, None, (&self.by, now))?;
         if self.disconnect {
             let why = format!("meter removed: {}", self.reason);
             cut(conn, settings, &account, meter, (&self.by, now), why, &mut reviewed)?;

@@ -91,7 +91,12 @@ impl NewSchedule {
 pub async fn enter(app: &App, new: NewSchedule, key: &str, by: &str) -> Result<(ScheduleId, bool), Error> {
     let asked = once::Asked::new(new.site_id, key, &("relay_schedule", &new))?;
     let reason = label("reason", &new.reason)?;
-    let (now, by, settings, earlier) = (app.clock.now(), by.to_owned(), app.settings.clone(), asked.clone());
+    let (before, earlier) = (asked.clone(), asked.clone());
+    if let Some(earlier) = app.db.read(move |conn| once::find::<ScheduleId>(conn, &before)).await? {
+        return Ok((earlier, true));
+    }
+    let meters = select(app, new.site_id, &new.selection).await?;
+    let (now, by, settings) = (app.clock.now(), by.to_owned(), app.settings.clone());
     let entered = app
         .db
         .write(move |conn| {
@@ -99,7 +104,6 @@ pub async fn enter(app: &App, new: NewSchedule, key: &str, by: &str) -> Result<(
                 return Ok((earlier, true));
             }
             let zone = zone(conn, new.site_id)?;
-            let meters = select(conn, new.site_id, &new.selection, settings.order_groups.meters)?;
             let reservations = reservations(conn, &settings, &meters)?;
             let approval = SignedDuration::from_secs(settings.order_groups.approval_s.into());
             let mut row = RelaySchedule {

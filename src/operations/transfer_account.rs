@@ -20,7 +20,7 @@ use super::{
     Error, audit_line, balance, books,
     books::Books,
     close_account::{self, FinalReading, RemovedMeter},
-    debts,
+    customer_control, debts,
     decide_relay::{self, Reviewed},
     fixed_charges, label, notices, once,
     post::{Entry, post},
@@ -80,7 +80,8 @@ pub struct Transfer {
     pub debt_written_off: Money,
 }
 
-/// Transfers an account. Its tariff, limits and guard go on; a new window of blocks begins.
+/// Transfers an account. Its tariff, limits and guard go on; a new window of blocks begins. What its customer was allowed to
+/// switch ends.
 ///
 /// # Errors
 /// A conflict where the key was used with other content or the account is not open; a refusal by the rule that stands
@@ -124,12 +125,13 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
             pass(conn, &mut old, &mut new, transfer.balance, now)?;
             close_account::end(&mut old, now);
             store::account::save(conn, &old)?;
+            store::customer_control::forbid(conn, id)?;
             for one in running.iter().filter(|one| one.end_at.is_none()) {
                 go_on(conn, one, new.id)?;
             }
             let detail = format!("{reason}; to account {}, balance {}", new.number, transfer.balance);
             audit_line::write(conn, id.site(), (&by, now), "transfer_account", format!("account:{id}"), detail)?;
-            let done = begin(conn, &settings, new, now)?;
+            let done = begin(conn, &settings, new, (&by, now))?;
             once::store(conn, &asked, &transfer, now)?;
             store::fault::point("transfer.written");
             Ok::<_, Error>((transfer, Some(done)))
@@ -241,13 +243,19 @@ fn go_on(conn: &mut Conn, before: &Installation, account_id: AccountId) -> Resul
 }
 
 /// The new account's first charges, its notice, and the decision over its supply.
-fn begin(conn: &mut Conn, settings: &Settings, mut new: Account, now: Timestamp) -> Result<(Reviewed, Update), Error> {
+fn begin(
+    conn: &mut Conn,
+    settings: &Settings,
+    mut new: Account,
+    (by, now): (&str, Timestamp),
+) -> Result<(Reviewed, Update), Error> {
     let brought = new.posted;
     fixed_charges::post_until(conn, &mut new, now, settings.jobs.fixed_charge_days)?;
     let mut books = Books::load(conn, new)?;
-    // A cut for what the customer before owed is decided anew.
+    // A cut for what the customer before owed is decided anew, and one by that customer's own wish is over.
     for meter in &books.meters {
         let id = meter.installation.meter_id;
+        customer_control::leave(conn, settings, id, Some(&books), (by, now))?;
         let live = store::relay_order::live_of(conn, id)?.filter(|order| order.cause == Cause::Credit);
         if live.is_some() {
             decide_relay::supersede(conn, id, None, &settings.policy.relay, now)?;

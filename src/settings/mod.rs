@@ -107,6 +107,10 @@ pub struct OrderGroupSettings {
     pub meters_per_transaction: i64,
     /// How long a group waits for approval, in seconds.
     pub approval_s: u32,
+    /// Most meters whose accounts are reckoned for a selection by headroom.
+    pub headroom_meters: usize,
+    /// Meters of such a selection that one look at the database reckons at the most.
+    pub headroom_meters_at_once: i64,
 }
 
 /// The REST side.
@@ -258,6 +262,7 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         ("batch_credit.accounts_per_transaction", settings.batch_credit.accounts_per_transaction < 1),
         ("order_groups.meters", settings.order_groups.meters == 0),
         ("order_groups.meters_per_transaction", settings.order_groups.meters_per_transaction < 1),
+        ("order_groups.headroom_meters_at_once", settings.order_groups.headroom_meters_at_once < 1),
         ("order_groups.approval_s", settings.order_groups.approval_s == 0),
     ];
     if let Some((key, _)) = none.into_iter().find(|(_, none)| *none) {

@@ -22,6 +22,7 @@ pub mod batch_credit;
 pub mod building;
 pub mod concentrator;
 pub mod customer;
+pub mod customer_control;
 pub mod cut_tally;
 pub mod debt_line;
 pub mod fault;

@@ -3,7 +3,7 @@
 use diesel::{dsl::not, prelude::*};
 use domain::{
     account,
-    ids::{BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, ScheduleId, SiteId},
+    ids::{AccountId, BuildingId, ConcentratorId, CustomerId, MeterId, OrderGroupId, OrderId, ScheduleId, SiteId},
     relay::{Action, Cause, order},
 };
 use jiff::Timestamp;
@@ -111,13 +111,21 @@ pub struct Filter {
     pub customer: Option<CustomerId>,
     /// Of accounts in this state.
     pub account_state: Option<account::State>,
+    /// Only meters that count for an account.
+    pub counting: bool,
 }
 
-/// At most `limit` of a site's meters that a filter means, by identifier.
+/// At most `limit` of a site's meters after one that a filter means, by identifier, each with the account that it counts for.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn meant(conn: &mut Conn, site: SiteId, filter: Filter, limit: i64) -> Result<Vec<MeterId>> {
+pub fn meant(
+    conn: &mut Conn,
+    site: SiteId,
+    filter: Filter,
+    after: Option<MeterId>,
+    limit: i64,
+) -> Result<Vec<(MeterId, Option<AccountId>)>> {
     let counts = meters::site_id
         .eq(installations::site_id)
         .and(meters::id.eq(installations::meter_id))
@@ -128,19 +136,21 @@ pub fn meant(conn: &mut Conn, site: SiteId, filter: Filter, limit: i64) -> Resul
         .and(accounts::id.nullable().eq(installations::account_id.nullable()));
     let any = |given: bool| (!given).into_sql::<diesel::sql_types::Bool>();
     let hangs = building_meters::site_id.eq(meters::site_id).and(building_meters::meter_id.eq(meters::id));
-    let Filter { concentrator, building, customer, account_state } = filter;
+    let Filter { concentrator, building, customer, account_state, counting } = filter;
     on!(conn, |c| meters::table
         .left_join(installations::table.on(counts))
         .left_join(accounts::table.on(same_account))
         .left_join(building_meters::table.on(hangs))
         .filter(meters::site_id.eq(val(site)))
+        .filter(meters::id.gt(val(after.map_or(0, MeterId::get))))
+        .filter(any(counting).or(installations::account_id.nullable().is_not_null()))
         .filter(any(concentrator.is_some()).or(meters::concentrator_id.nullable().eq(val(concentrator))))
         .filter(any(building.is_some()).or(building_meters::building_id.nullable().eq(val(building))))
         .filter(any(customer.is_some()).or(accounts::customer_id.nullable().eq(val(customer))))
         .filter(any(account_state.is_some()).or(accounts::state.nullable().eq(val(account_state))))
         .order(meters::id)
         .limit(limit)
-        .select(meters::id)
+        .select((meters::id, installations::account_id.nullable()))
         .load(c))
 }
 

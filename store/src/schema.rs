@@ -577,6 +577,14 @@ tables! {
         operator_key -> Text,
     }
 
+    customer_controls (site_id, account_id) {
+        site_id -> Number,
+        account_id -> Number,
+        allowed_at -> Instant,
+        allowed_by -> Text,
+        reason -> Text,
+    }
+
     cut_tallies (site_id) {
         site_id -> Number,
         day -> Word,
@@ -658,6 +666,7 @@ allow_tables_to_appear_in_same_query!(
     building_meters,
     buildings,
     concentrators,
+    customer_controls,
     customers,
     cut_tallies,
     debt_lines,

@@ -61,3 +61,35 @@ async fn what_is_no_selection_is_not_saved() {
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     api.stop().await;
 }
+
+#[actix_web::test]
+async fn meters_are_meant_by_headroom_and_no_more_are_reckoned_than_may_be() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let within = |fen: i64| json!({ "headroom_at_most": fen });
+    assert_eq!(street.save(&api, "Below 5", within(499)).await.problem(), (422, "selection_empty"));
+    let saved = street.save(&api, "At 5", within(500)).await.id();
+    let shown = api.get(&format!("/api/v1/meter_selections/{saved}")).await.ok();
+    assert_eq!(shown["selection"]["headroom_at_most"], 500);
+    let vend = street.vend(1_000);
+    api.post_once("/api/v1/vends", "v-1", &vend).await.ok();
+    let group = street.group(&api, "a", &json!({ "selection_id": saved })).await;
+    assert_eq!(group.problem(), (422, "selection_empty"), "it is reckoned when it is used");
+    let narrowed =
+        json!({ "headroom_at_most": 1_500, "concentrator_id": street.concentrator, "account_state": "active" });
+    let group = street.group(&api, "b", &narrowed).await.ok();
+    assert_eq!(group["meters"][0]["meter_id"], json!(street.meter));
+    let both = json!({ "headroom_at_most": 1_500, "meter_ids": [street.meter] });
+    assert_eq!(street.save(&api, "Both", both).await.problem(), (422, "selection"));
+
+    for nth in 1..4 {
+        let address = format!("00000000008{nth}");
+        let meter = json!({ "concentrator_id": street.concentrator, "name": "more", "address": address, "profile": "dlt645_direct" });
+        let meter = api.post("/api/v1/meters", &meter).await.id();
+        let further = json!({ "meter_id": meter, "initial_reading": "0", "reason": "read on site" });
+        api.post_once(&format!("/api/v1/accounts/{}/meters", street.account), &format!("m-{nth}"), &further).await.ok();
+    }
+    let refused = street.save(&api, "Too many", within(0)).await;
+    assert_eq!((refused.problem(), refused.field()), ((422, "selection_too_large"), Some("selection")));
+    api.stop().await;
+}

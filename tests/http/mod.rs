@@ -6,6 +6,7 @@ mod archive;
 mod audit_log;
 mod bad_input;
 mod buildings;
+mod control;
 mod debts;
 mod explaining;
 mod health;
@@ -50,6 +51,9 @@ transactions = 3
 rows = 2
 [receipts]
 reprints = 2
+[order_groups]
+headroom_meters = 3
+headroom_meters_at_once = 2
 [profiles.meter.shop]
 relay_control = "plain"
 reconnect = "direct"

@@ -90,6 +90,7 @@ async fn a_key_of_another_site_sees_and_changes_nothing() {
         format!("accounts/{account}"),
         format!("accounts/{account}/balance"),
         format!("accounts/{account}/statement"),
+        format!("accounts/{account}/customer_control"),
         format!("accounts/{account}/notices"),
         format!("accounts/{account}/vends"),
     ] {
@@ -126,6 +127,7 @@ async fn a_key_of_another_site_sees_and_changes_nothing() {
     for (method, path, body) in [
         ("PATCH", format!("sites/{site}"), json!({ "automatic_disconnection": "on" })),
         ("PUT", format!("meters/{meter}/guard"), json!({ "guarded": true, "reason": "r" })),
+        ("PUT", format!("accounts/{account}/customer_control"), json!({ "allowed": true, "reason": "r" })),
         ("POST", format!("meters/{meter}/relay_orders"), json!({ "action": "disconnect", "reason": "r" })),
         ("POST", format!("accounts/{account}/open"), json!({ "meter_id": meter })),
     ] {

@@ -2,6 +2,7 @@
 
 mod account_life;
 mod change_of_tariff;
+mod control;
 mod counters;
 mod debts;
 mod durability;

@@ -185,7 +185,7 @@ async fn another_multiplier_counts_from_its_reading_on(database: Database) {
 async fn a_guard_and_an_operators_cut_stand_at_the_new_meter(database: Database) {
     let mut home = Home::priced(&database, tiers()).await;
     let (old, new) = (home.meter, spare(&home).await);
-    let cut = OrderRelay { action: Action::Disconnect, reason: "works".to_owned() };
+    let cut = OrderRelay { action: Action::Disconnect, reason: "works".to_owned(), cause: Default::default() };
     order_relay::order(&home.app, old, cut, "cut-1", "tests").await.unwrap();
     let target = guard::Target::Meter(old);
     guard::set(&home.app, target, true, Some("lift".to_owned()), "operator").await.unwrap();

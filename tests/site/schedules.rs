@@ -38,7 +38,7 @@ on_both!(
 );
 
 impl Home {
-    async fn with_money(database: &Database, now: &str, time_zone: &'static str, credit: i64) -> Self {
+    pub(super) async fn with_money(database: &Database, now: &str, time_zone: &'static str, credit: i64) -> Self {
         let tariff = by_blocks(flat("1"));
         let terms = Terms { nth: 1, time_zone, tariff, multiplier: 1, register: kwh("1000"), credit };
         // What runs by itself is run by hand.
@@ -53,11 +53,11 @@ impl Home {
         home
     }
 
-    fn turns(&self, now: &str) {
+    pub(super) fn turns(&self, now: &str) {
         self.clock.set(now.parse().unwrap());
     }
 
-    async fn relay_is(&self, relay: RelayState) {
+    pub(super) async fn relay_is(&self, relay: RelayState) {
         let reading = RelayReading { relay, command: relay, local_prepay: false };
         record_order::relay_seen(&self.app, self.meter, reading, self.app.clock.now()).await.unwrap();
     }
@@ -84,17 +84,17 @@ impl Home {
     }
 
     /// Its orders, the newest first.
-    async fn ordered_of(&self, meter: MeterId) -> Vec<(Action, Cause, State)> {
+    pub(super) async fn ordered_of(&self, meter: MeterId) -> Vec<(Action, Cause, State)> {
         let read = self.app.db.read(move |conn| store::relay_order::of_meter(conn, meter, None, 100));
         read.await.unwrap().into_iter().map(|row| (row.action, row.cause, row.state)).collect()
     }
 
-    async fn causes_of(&self, meter: MeterId) -> Vec<Cause> {
+    pub(super) async fn causes_of(&self, meter: MeterId) -> Vec<Cause> {
         self.app.db.read(move |conn| store::meter::causes(conn, meter)).await.unwrap().iter().collect()
     }
 
     /// The live order is carried out.
-    async fn moved(&self) -> OrderId {
+    pub(super) async fn moved(&self) -> OrderId {
         let meter = self.meter;
         let live = self.app.db.read(move |conn| store::relay_order::live_of(conn, meter)).await.unwrap().unwrap();
         let relay = match live.action {

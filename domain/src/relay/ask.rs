@@ -7,7 +7,10 @@ use super::{
     Action, Cause, Causes, RelayControl,
     decide::{AccountFacts, MeterFacts, lift},
 };
-use crate::bug::{Bug, is_planted};
+use crate::{
+    account::State,
+    bug::{Bug, is_planted},
+};
 use jiff::Timestamp;
 
 /// What is asked of one meter.
@@ -19,6 +22,8 @@ pub struct Ask {
     pub cause: Cause,
     /// Whether a second operator approved it.
     pub approved: bool,
+    /// Whether the operator lets the customer of the meter's account disconnect and reconnect it.
+    pub customer_may: bool,
 }
 
 /// What stands against it.
@@ -30,6 +35,9 @@ pub enum Refusal {
     /// The meter refused a password.
     #[error("the meter refused a password; clear that first")]
     RelayBlocked,
+    /// The customer wants it, and the operator did not allow that, or the meter counts for no active account.
+    #[error("the operator has not allowed the customer to disconnect and reconnect this meter")]
+    CustomerControlNotAllowed,
     /// The meter or its account is guarded, and no second operator approved.
     #[error(
         "the supply is guarded and must not be cut, unless a second operator approves: ask for it as a relay order group"
@@ -59,6 +67,7 @@ impl Refusal {
         match self {
             Self::NoRelayControl => "no_relay_control",
             Self::RelayBlocked => "relay_blocked",
+            Self::CustomerControlNotAllowed => "customer_control_not_allowed",
             Self::SupplyGuard => "supply_guard",
             Self::SupplyNotWanted(_) => "supply_not_wanted",
             Self::HoldNeeded => "hold_needed",
@@ -75,12 +84,16 @@ pub struct Answer {
     pub order: bool,
 }
 
-/// What is to become of the meter. An operator's hold that stands at `now` lets supply back without money.
+/// What is to become of the meter.
 ///
 /// # Errors
 /// The rule that stands against it; then nothing is ordered and the causes stay.
 pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Result<Answer, Refusal> {
-    if ask.action == Action::Reconnect && ask.cause == Cause::Schedule {
+    let active = account.is_some_and(|account| account.state == State::Active);
+    if ask.cause == Cause::Customer && !(ask.customer_may && active) {
+        return Err(Refusal::CustomerControlNotAllowed);
+    }
+    if ask.action == Action::Reconnect && ends(ask.cause, meter) {
         return Ok(end_of(ask.cause, meter, account, now));
     }
     if meter.relay_control == RelayControl::None {
@@ -89,33 +102,57 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Ti
     if meter.blocked {
         return Err(Refusal::RelayBlocked);
     }
-    match ask.action {
-        Action::Disconnect if !ask.approved && is_guarded(meter, account) => Err(Refusal::SupplyGuard),
-        Action::Disconnect => Ok(Answer { causes: meter.causes.with(ask.cause), order: true }),
-        Action::Reconnect => {
-            let mut left = lift(&meter.causes, ask.cause, account);
-            if ask.cause == Cause::Operator {
-                left = lift(&left, Cause::Unknown, account);
-            }
-            let without_money = left.without(Cause::Credit);
-            if account.is_some_and(|account| account.held_until(now).is_some()) {
-                left = without_money.clone();
-            }
-            let used_up = account.is_some_and(|account| account.limits.disconnect_due(account.available));
-            if left.is_empty() {
-                Ok(Answer { causes: left, order: true })
-            } else if without_money.is_empty() && used_up {
-                Err(Refusal::HoldNeeded)
-            } else {
-                Err(Refusal::SupplyNotWanted(left))
-            }
+    match (ask.action, ask.cause) {
+        (Action::Disconnect, _) if !ask.approved && is_guarded(meter, account) => Err(Refusal::SupplyGuard),
+        (Action::Disconnect, cause) => Ok(Answer { causes: meter.causes.with(cause), order: true }),
+        (Action::Reconnect, Cause::Operator) => by_operator(ask.customer_may, meter, account, now),
+        (Action::Reconnect, cause) => {
+            let left = lift(&meter.causes, cause, account);
+            if left.is_empty() { Ok(Answer { causes: left, order: true }) } else { Err(Refusal::SupplyNotWanted(left)) }
         }
     }
 }
 
-/// What the end of a cause comes to that ends by itself: it is lifted whatever else stands, and supply comes back where nothing
-/// else keeps it off. A meter without that cause was not cut for it, and stays as it is.
-fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Answer {
+/// An operator's reconnect, which an operator's hold that stands at `now` lets go without money. It lifts with it what nobody
+/// else could: what is unknown, and a cut by a customer who may not switch any more.
+fn by_operator(
+    customer_may: bool,
+    meter: &MeterFacts,
+    account: Option<&AccountFacts>,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
+    let mut left = lift(&meter.causes, Cause::Operator, account);
+    left = lift(&left, Cause::Unknown, account);
+    if !customer_may {
+        left = lift(&left, Cause::Customer, account);
+    }
+    let without_money = left.without(Cause::Credit);
+    if account.is_some_and(|account| account.held_until(now).is_some()) {
+        left = without_money.clone();
+    }
+    let used_up = account.is_some_and(|account| account.limits.disconnect_due(account.available));
+    let customers: Causes = [Cause::Customer].into_iter().collect();
+    if left.is_empty() {
+        Ok(Answer { causes: left, order: true })
+    } else if left == customers && left != meter.causes {
+        // Each would wait for the other to lift the own cause first.
+        Ok(Answer { causes: left, order: false })
+    } else if without_money.is_empty() && used_up {
+        Err(Refusal::HoldNeeded)
+    } else {
+        Err(Refusal::SupplyNotWanted(left))
+    }
+}
+
+/// Whether a reconnect is the end of a cause that is lifted whatever else stands: a schedule's, or work on the line that is over.
+fn ends(cause: Cause, meter: &MeterFacts) -> bool {
+    cause == Cause::Schedule || cause == Cause::Safety && meter.causes.contains(cause)
+}
+
+/// What the end of a cause comes to: it is lifted whatever else stands, and supply comes back where nothing else keeps it off.
+/// A meter without that cause was not cut for it, and stays as it is.
+#[must_use]
+pub fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Answer {
     if !meter.causes.contains(cause) {
         return Answer { causes: meter.causes.clone(), order: false };
     }
@@ -180,185 +217,4 @@ impl Group {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{
-        account::{Credit, Limits, State},
-        calendar::shift,
-        fixtures::{at, hours},
-        money::Money,
-        polling::Sightings,
-        relay::{RelayReading, RelayState},
-    };
-
-    fn funded(available: i64) -> AccountFacts {
-        let limits = Limits {
-            alarm_1: Money::new(20),
-            alarm_2: Money::new(5),
-            rearm_margin: Money::new(1),
-            overdraft: Money::ZERO,
-            restore_margin: Money::new(1),
-            emergency_credit: Money::ZERO,
-        };
-        let available = Money::new(available);
-        AccountFacts {
-            state: State::Active,
-            available,
-            limits,
-            credit: Credit::default(),
-            supply_guard: false,
-            hold_until: None,
-            payment_until: None,
-        }
-    }
-
-    fn noon() -> Timestamp {
-        at("2026-05-01T12:00:00+08:00")
-    }
-
-    fn meter(causes: Causes, fixed: bool, blocked: bool, supply_guard: bool) -> MeterFacts {
-        MeterFacts {
-            causes,
-            relay: None,
-            order: None,
-            relay_control: if fixed { RelayControl::None } else { RelayControl::Plain },
-            blocked,
-            supply_guard,
-            quarantined: false,
-            last_good_reading_at: None,
-            sightings: Sightings {
-                last_seen_at: Some(at("2026-05-01T12:00:00+08:00")),
-                seen_again_at: None,
-                gaps_that_day: 0,
-            },
-            clock_offset: None,
-            concentrator_clock_offset: None,
-        }
-    }
-
-    fn own_causes() -> impl Strategy<Value = Cause> {
-        prop::sample::select(vec![Cause::Operator, Cause::Safety, Cause::Customer, Cause::Schedule])
-    }
-
-    /// Those that a person must ask to be lifted.
-    fn lasting_causes() -> impl Strategy<Value = Cause> {
-        own_causes().prop_filter("it ends by itself", |cause| *cause != Cause::Schedule)
-    }
-
-    fn by_schedule(meter: &MeterFacts, account: Option<&AccountFacts>) -> Result<Answer, Refusal> {
-        ask(Ask { action: Action::Reconnect, cause: Cause::Schedule, approved: false }, meter, account, noon())
-    }
-
-    fn answer(causes: &[Cause], order: bool) -> Result<Answer, Refusal> {
-        Ok(Answer { causes: causes.iter().copied().collect(), order })
-    }
-
-    #[test]
-    fn a_schedule_lifts_its_cause_whatever_else_stands_and_supply_follows_where_nothing_does() {
-        let scheduled = meter([Cause::Schedule].into_iter().collect(), false, false, true);
-        let rich = funded(100);
-        assert_eq!(by_schedule(&scheduled, Some(&rich)), answer(&[], true), "a guard holds no reconnect");
-        assert_eq!(by_schedule(&scheduled, None), answer(&[], true));
-        let blocked = MeterFacts { blocked: true, ..scheduled.clone() };
-        assert_eq!(by_schedule(&blocked, Some(&rich)), answer(&[], false));
-        assert_eq!(by_schedule(&scheduled, Some(&funded(0))), answer(&[Cause::Credit], false));
-        let held = AccountFacts { hold_until: Some(shift(noon(), hours(1))), ..funded(0) };
-        assert_eq!(by_schedule(&scheduled, Some(&held)), answer(&[], true));
-    }
-
-    #[test]
-    fn a_cut_of_a_schedule_that_never_reached_the_relay_leaves_nothing_behind() {
-        let supplied =
-            RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
-        let scheduled = meter([Cause::Schedule].into_iter().collect(), false, false, false);
-        let scheduled = MeterFacts { relay: Some(supplied), ..scheduled };
-        assert_eq!(by_schedule(&scheduled, Some(&funded(0))), answer(&[], false));
-    }
-
-    fn any_causes() -> impl Strategy<Value = Causes> {
-        prop::collection::vec(prop::sample::select(Cause::ALL), 0..4).prop_map(|causes| causes.into_iter().collect())
-    }
-
-    proptest! {
-        #[test]
-        fn a_schedule_that_ends_adds_nothing_but_credit_and_touches_no_meter_that_it_did_not_cut(
-            causes in any_causes(), available in -5_i64..5, fixed: bool, blocked: bool,
-        ) {
-            let account = funded(available);
-            let asked = by_schedule(&meter(causes.clone(), fixed, blocked, false), Some(&account));
-            prop_assert!(asked.is_ok(), "never refused");
-            if let Ok(Answer { causes: left, order }) = asked {
-                if causes.contains(Cause::Schedule) {
-                    prop_assert_eq!(left.without(Cause::Credit), causes.without(Cause::Schedule).without(Cause::Credit));
-                    prop_assert_eq!(order, left.is_empty() && !fixed && !blocked);
-                } else {
-                    prop_assert_eq!((left, order), (causes.clone(), false));
-                }
-            }
-        }
-
-        #[test]
-        fn a_disconnect_adds_its_own_cause_and_takes_none(causes in any_causes(), cause in own_causes(), approved: bool, guard: bool) {
-            let meter = meter(causes.clone(), false, false, guard);
-            let asked = ask(Ask { action: Action::Disconnect, cause, approved }, &meter, None, noon());
-            if guard && !approved {
-                prop_assert_eq!(asked, Err(Refusal::SupplyGuard));
-            } else {
-                prop_assert_eq!(asked, Ok(Answer { causes: causes.with(cause), order: true }));
-            }
-        }
-
-        #[test]
-        fn a_reconnect_lifts_no_cause_but_its_own(causes in any_causes(), cause in lasting_causes(), approved: bool, guard: bool) {
-            let meter = meter(causes.clone(), false, false, guard);
-            let others = causes.iter().any(|other| other != cause && !(cause == Cause::Operator && other == Cause::Unknown));
-            let asked = ask(Ask { action: Action::Reconnect, cause, approved }, &meter, None, noon());
-            prop_assert_eq!(asked.is_err(), others, "an approval lifts no cause, and a guard holds no reconnect");
-        }
-
-        #[test]
-        fn without_headroom_a_reconnect_needs_a_hold_that_stands(
-            causes in any_causes(), cause in lasting_causes(), available in -5_i64..5, hours_left in prop::option::of(-3_i64..3),
-        ) {
-            let hold_until = hours_left.map(|left| shift(noon(), hours(left)));
-            let account = AccountFacts { hold_until, ..funded(available) };
-            let order = Ask { action: Action::Reconnect, cause, approved: true };
-            let asked = ask(order, &meter(causes.clone(), false, false, false), Some(&account), noon());
-            let left = |cause: Cause| causes.without(cause).without(Cause::Credit);
-            let others = if cause == Cause::Operator { left(cause).without(Cause::Unknown) } else { left(cause) };
-            let held = hours_left.is_some_and(|left| left > 0);
-            if !others.is_empty() {
-                let refused = matches!(&asked, Err(Refusal::SupplyNotWanted(left)) if left.without(Cause::Credit) == others);
-                prop_assert!(refused, "a hold lifts nobody's cause: {asked:?}");
-            } else if held {
-                prop_assert_eq!(asked, Ok(Answer { causes: Causes::none(), order: true }));
-            } else if available <= 0 {
-                prop_assert_eq!(asked, Err(Refusal::HoldNeeded));
-            } else {
-                prop_assert_eq!(asked.is_ok(), !causes.contains(Cause::Credit), "credit is lifted by money");
-            }
-        }
-
-        #[test]
-        fn what_cannot_be_moved_is_refused_whoever_approves(cause in lasting_causes(), action in prop::sample::select(Action::ALL), approved: bool) {
-            let order = Ask { action, cause, approved };
-            prop_assert_eq!(ask(order, &meter(Causes::none(), true, false, false), None, noon()), Err(Refusal::NoRelayControl));
-            prop_assert_eq!(ask(order, &meter(Causes::none(), false, true, false), None, noon()), Err(Refusal::RelayBlocked));
-        }
-
-        #[test]
-        fn a_second_operator_is_needed_for_guards_for_many_and_for_emergencies_of_others(
-            meters in 1_usize..100, guarded in 0_usize..3, alone in 0_usize..100, emergency: bool, by_administrator: bool,
-        ) {
-            let group = Group { action: Action::Disconnect, meters, guarded, emergency, by_administrator };
-            let needed = group.reservations(alone);
-            prop_assert_eq!(needed.contains(&Reservation::SupplyGuard), guarded > 0);
-            prop_assert_eq!(needed.contains(&Reservation::ManyMeters), meters > alone);
-            prop_assert_eq!(needed.contains(&Reservation::Emergency), emergency && !by_administrator);
-            let back = Group { action: Action::Reconnect, ..group }.reservations(alone);
-            prop_assert_eq!(back.is_empty(), !emergency || by_administrator);
-        }
-    }
-}
+mod tests;
