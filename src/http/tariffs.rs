@@ -1,6 +1,6 @@
 //! Tariffs (电价) and their versions.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, delete, get, post, put, web};
 use domain::{
     energy::Energy,
     ids::TariffId,
@@ -24,12 +24,14 @@ use crate::{
     app::App,
     operations::{
         quote::{self, AskQuote, Quote},
+        tariff_limits::{self, TariffLimits},
         tariffs::{self, NewTariff, NewVersion},
     },
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(list_tariffs).service(enter_tariff).service(show_tariff).service(enter_version).service(show_quote);
+    config.service(set_limits).service(clear_limits);
 }
 
 /// A tariff.
@@ -57,6 +59,8 @@ pub(super) struct TariffAndVersions {
     currency: String,
     /// By the day they are valid from.
     versions: Vec<TariffVersion>,
+    /// The limits with which accounts are entered; null: those of the settings.
+    limits: Option<TariffLimits>,
 }
 
 /// A version of a tariff: a price list from a day on.
@@ -175,6 +179,27 @@ async fn enter_version(
     Ok(located(HttpResponse::Created(), &format!("/tariffs/{}", id.0), &shown))
 }
 
+/// Gives a tariff the limits with which accounts are entered from now on; accounts that there are keep theirs
+#[utoipa::path(tag = "tariffs", request_body = TariffLimits, responses((status = 204, description = "Done")))]
+#[put("/tariffs/{id}/limits")]
+async fn set_limits(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<TariffId>,
+    body: Body<TariffLimits>,
+) -> Result<HttpResponse, Problem> {
+    tariff_limits::set(&app, id.0, Some(body.0), &caller.prefix).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Takes a tariff's limits away: accounts are entered with those of the settings
+#[utoipa::path(tag = "tariffs", responses((status = 204, description = "Done")))]
+#[delete("/tariffs/{id}/limits")]
+async fn clear_limits(caller: May<Operate>, app: web::Data<App>, id: At<TariffId>) -> Result<HttpResponse, Problem> {
+    tariff_limits::set(&app, id.0, None, &caller.prefix).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// Tells how much energy an amount buys by today's prices, or what energy costs
 #[utoipa::path(tag = "tariffs", params(AskQuote), responses((status = 200, description = "The quote", body = Quote)))]
 #[get("/tariffs/{id}/quote")]
@@ -195,5 +220,6 @@ pub(super) fn show(conn: &mut Conn, id: TariffId) -> store::Result<TariffAndVers
         tariff: store::tariff::by_id(conn, id)?.into(),
         currency: store::site::by_id(conn, id.site())?.currency,
         versions: store::tariff::versions(conn, id)?.into_iter().map(TariffVersion::from).collect(),
+        limits: store::tariff_limits::of(conn, id)?.map(TariffLimits::from),
     })
 }

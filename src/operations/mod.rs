@@ -54,6 +54,7 @@ pub mod shifts;
 pub mod site;
 pub mod subsidize;
 pub mod suspend_account;
+pub mod tariff_limits;
 pub mod tariff_preset;
 pub mod tariffs;
 pub mod transfer_account;

@@ -266,7 +266,7 @@ pub async fn customer(app: &App, new: NewCustomer) -> Result<Customer, Error> {
         .await
 }
 
-/// Enters an account that is not open yet; its limits come from the settings.
+/// Enters an account that is not open yet; its limits come from its tariff, or else from the settings.
 ///
 /// # Errors
 /// Names the field that does not hold; a conflict where the number is taken.
@@ -281,6 +281,7 @@ pub async fn account(app: &App, new: NewAccount) -> Result<Account, Error> {
             let currency = store::site::by_id(conn, site)?.currency;
             store::customer::by_id(conn, new.customer_id)?;
             store::tariff::by_id(conn, new.tariff_id)?;
+            let limits = store::tariff_limits::of(conn, new.tariff_id)?.unwrap_or(limits);
             let id: AccountId = ids::next(conn, site)?;
             let number = match &new.number {
                 Some(number) => label("number", number)?,

@@ -50,6 +50,7 @@ pub mod site;
 pub mod story;
 pub mod supply_wait;
 pub mod tariff;
+pub mod tariff_limits;
 pub mod terminal;
 pub mod transaction;
 pub mod unknown_concentrator;

@@ -566,6 +566,17 @@ tables! {
         released_by -> Nullable<Text>,
     }
 
+    tariff_limits (site_id, tariff_id) {
+        site_id -> Number,
+        tariff_id -> Number,
+        alarm_1 -> Number,
+        alarm_2 -> Number,
+        rearm_margin -> Number,
+        overdraft -> Number,
+        restore_margin -> Number,
+        emergency_credit -> Number,
+    }
+
     payments_in_flight (site_id, id) {
         site_id -> Number,
         id -> Number,
@@ -699,6 +710,7 @@ allow_tables_to_appear_in_same_query!(
     shifts,
     sites,
     supply_waits,
+    tariff_limits,
     tariff_versions,
     tariffs,
     terminals,

@@ -27,6 +27,39 @@ impl Street {
 }
 
 #[actix_web::test]
+async fn accounts_are_entered_with_the_limits_of_their_tariff_and_keep_them() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let there = api.get(&street.account()).await.ok();
+    let path = format!("/api/v1/tariffs/{}/limits", there["tariff_id"].as_str().unwrap());
+    let enter = async || {
+        let new = json!({ "customer_id": there["customer_id"], "tariff_id": there["tariff_id"] });
+        let account = api.post("/api/v1/accounts", &new).await.ok();
+        LIMITS.map(|field| account[field].as_i64().unwrap())
+    };
+    let mut limits = json!({
+        "alarm_1": 9_000, "alarm_2": 4_000, "rearm_margin": 50, "overdraft": 700, "restore_margin": 20, "emergency_credit": 300,
+    });
+    assert_eq!(api.send("PUT", &path, &[], &limits).await.status, 204);
+    assert_eq!(street.log(&api).await["verb"], "set_tariff_limits");
+    assert_eq!(enter().await, [9_000, 4_000, 50, 700, 20, 300]);
+    assert_eq!(street.limits(&api).await, [2_000, 500, 100, 0, 1, 0], "an account that was there keeps its own");
+
+    limits["alarm_2"] = json!(9_001);
+    let refused = api.send("PUT", &path, &[], &limits).await;
+    assert_eq!((refused.problem(), refused.field()), ((422, "limits"), Some("alarm_1")));
+    limits["alarm_2"].take();
+    assert_eq!(api.send("PUT", &path, &[], &limits).await.status, 400, "all of them or none");
+    assert_eq!(enter().await, [9_000, 4_000, 50, 700, 20, 300], "what was refused changed nothing");
+
+    assert_eq!(api.send("DELETE", &path, &[], &Value::Null).await.status, 204);
+    assert_eq!(enter().await, [2_000, 500, 100, 0, 1, 0], "the settings'");
+    let tariff = api.get(path.strip_suffix("/limits").unwrap()).await.ok();
+    assert!(tariff["limits"].is_null(), "{tariff}");
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn limits_are_changed_one_by_one_with_what_was_seen() {
     let api = Api::start().await;
     let street = api.street().await;
