@@ -33,6 +33,7 @@ pub mod meter;
 pub mod meter_selection;
 pub mod notice;
 pub mod outage;
+pub mod price_change;
 pub mod read_request;
 pub mod reading;
 pub mod refund;
