@@ -16,6 +16,7 @@ mod jobs;
 mod limits;
 mod links;
 mod mass_cut;
+mod notices;
 mod order_groups;
 mod outage;
 mod outages;
