@@ -1,4 +1,4 @@
-//! Recurring work of one process: supply to be decided again, notices to be sent, days to be settled,
+//! Recurring work of one process: supply to be decided again, notices to be written, sent and served, days to be settled,
 //! heartbeats.
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
@@ -10,9 +10,9 @@ use store::job::JobKind;
 use crate::{
     app::App,
     operations::{
-        Error, books, decide_relay, fixed_charges,
+        Error, books, by_hand, decide_relay, fixed_charges,
         job::{self, Claim, Run},
-        notices, order_group, outage, schedule, settle,
+        notices, order_group, outage, price_change, schedule, settle,
     },
 };
 
@@ -23,6 +23,10 @@ pub fn start(app: &App) {
     every(app, "notices", Duration::from_millis(jobs.notices_ms), |app| async move {
         notices::send_due(&app, app.settings.jobs.rows).await
     });
+    every(app, "price_changes", Duration::from_millis(jobs.notices_ms), |app| async move {
+        price_change::go_on(&app).await
+    });
+    every(app, "by_hand", Duration::from_secs(jobs.by_hand_s), |app| async move { by_hand::look(&app).await });
     every(
         app,
         "fixed_charges",

@@ -164,6 +164,12 @@ impl Credit {
         }
         self
     }
+
+    /// Whether a warning written at `written_at` would serve the episode that stands, which no other has served.
+    #[must_use]
+    pub fn awaits_service(&self, written_at: Timestamp) -> bool {
+        self.episode.is_some_and(|episode| episode.began_at <= written_at && episode.warning_served_at.is_none())
+    }
 }
 
 /// What an account has and uses.

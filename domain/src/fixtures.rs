@@ -1,7 +1,11 @@
 //! Values that the tests share: an ordinary site, its settings and a few names.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 
 use crate::{
     account::Limits,
@@ -9,6 +13,7 @@ use crate::{
     energy::Energy,
     ids::{AccountId, MeterId, OrderId, ReadingId, SiteId},
     money::{Currency, Money, Price},
+    notice::Channel,
     site::{
         AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, FriendlyHours, MassCutPolicy,
         NoticePolicy, Policy, PollingPolicy, ReadingPolicy, RelayPolicy, SettlementPolicy, VendPolicy,
@@ -104,7 +109,7 @@ pub(crate) fn limits() -> Limits {
 
 /// The settings of an ordinary site that cuts.
 pub(crate) fn policy() -> Policy {
-    let time = |text: &str| text.parse().unwrap();
+    let time = |text: &str| text.parse::<Time>().unwrap();
     Policy {
         disconnection: DisconnectionPolicy {
             automatic: AutomaticDisconnection::On,
@@ -166,7 +171,15 @@ pub(crate) fn policy() -> Policy {
             backfill_days: 3,
             round_limit_percent: 80,
         },
-        notices: NoticePolicy { retry_first: minutes(1), retry_cap: hours(1), attempts: 5 },
+        notices: NoticePolicy {
+            channel: Channel::Log,
+            quiet_from: Some(time("22:00")),
+            quiet_to: Some(time("07:00")),
+            retry_first: minutes(1),
+            retry_cap: hours(1),
+            attempts: 5,
+            by_hand_alarm_after: hours(24),
+        },
     }
 }
 

@@ -1,6 +1,9 @@
-//! Notices: what customers are told, in Chinese and English, and when a failed one is tried again.
+//! Notices: what customers are told, in Chinese and English, which hours are quiet, and when a failed one is tried again.
 
-use jiff::{SignedDuration, Timestamp};
+mod prices;
+mod quiet;
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,6 +12,9 @@ use crate::{
     relay::Cause,
     site::{NoticePolicy, back_off},
 };
+
+pub use prices::Prices;
+pub use quiet::quiet_until;
 
 words! {
     /// What a notice is about.
@@ -29,6 +35,18 @@ words! {
         VendReceipt = "vend_receipt",
         /// The account was opened.
         AccountOpened = "account_opened",
+        /// Energy will have other prices from a day to come on.
+        PriceChange = "price_change",
+    }
+}
+
+words! {
+    /// How a site tells its customers.
+    pub enum Channel {
+        /// Notices are written into the log, for somebody to pass on.
+        Log = "log",
+        /// Not at all: a warning of a cut is served by hand, everything else is told to nobody.
+        None = "none",
     }
 }
 
@@ -116,6 +134,16 @@ pub enum Notice {
         /// The balance it was opened with.
         balance: Money,
     },
+    /// See [`Kind::PriceChange`].
+    #[serde(rename = "price_change")]
+    PriceChange {
+        /// The tariff's name.
+        tariff: String,
+        /// The first local day of the prices.
+        from: Date,
+        /// What energy costs from then on.
+        prices: Prices,
+    },
 }
 
 impl Notice {
@@ -131,6 +159,7 @@ impl Notice {
             Self::PressButton { .. } => Kind::PressButton,
             Self::VendReceipt { .. } => Kind::VendReceipt,
             Self::AccountOpened { .. } => Kind::AccountOpened,
+            Self::PriceChange { .. } => Kind::PriceChange,
         }
     }
 
@@ -167,6 +196,9 @@ impl Notice {
                 format!("购电{}成功，收据号{receipt}，余额{}。", show(amount), show(balance))
             }
             Self::AccountOpened { balance } => format!("开户成功，余额{}。", show(balance)),
+            Self::PriceChange { tariff, from, prices } => {
+                format!("自{from}起执行电价“{tariff}”：{}。", prices.zh(currency))
+            }
         }
     }
 
@@ -197,6 +229,9 @@ impl Notice {
                 format!("received {}, receipt {receipt}, balance {}.", show(amount), show(balance))
             }
             Self::AccountOpened { balance } => format!("account opened, balance {}.", show(balance)),
+            Self::PriceChange { tariff, from, prices } => {
+                format!("from {from} on by the tariff {tariff}: {}.", prices.en(currency))
+            }
         }
     }
 }
@@ -229,7 +264,7 @@ pub fn retry_at(failures: u32, now: Timestamp, policy: &NoticePolicy) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{at, cny, hours, minutes, policy};
+    use crate::fixtures::{at, cny, day, hours, minutes, policy, version};
 
     #[test]
     fn a_notice_reads_in_both_languages() {
@@ -253,6 +288,11 @@ mod tests {
             Notice::PressButton { meter: "000000000001".to_owned() },
             Notice::VendReceipt { receipt: "A-1".to_owned(), amount: available, balance: available },
             Notice::AccountOpened { balance: available },
+            Notice::PriceChange {
+                tariff: "Homes".to_owned(),
+                from: day("2026-06-01"),
+                prices: Prices::of(&version(2, "2026-06-01", &[(None, "0.6")])),
+            },
         ];
         assert_eq!(all.iter().map(Notice::kind).collect::<Vec<_>>(), Kind::ALL);
         for language in Language::ALL {

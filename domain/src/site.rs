@@ -1,6 +1,8 @@
 //! What a site's operator decides: every number the rules use, with its unit in its type or name. The values come from
 //! `config/default.toml` and the site's own settings; none stands here.
 
+mod notices;
+
 use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, Time},
@@ -15,6 +17,8 @@ use crate::{
     energy::Energy,
     money::Money,
 };
+
+pub use notices::NoticePolicy;
 
 words! {
     /// Whether accounts without credit are cut by the head end itself.
@@ -48,7 +52,7 @@ pub struct Policy {
     pub debts: DebtPolicy,
     /// When meters are asked.
     pub polling: PollingPolicy,
-    /// How notices are retried.
+    /// How customers are told, and when.
     pub notices: NoticePolicy,
 }
 
@@ -80,14 +84,12 @@ impl Policy {
             ("relay.retry_first", self.relay.retry_first),
             ("polling.slot", self.polling.slot),
             ("polling.freeze_retry", self.polling.freeze_retry),
-            ("notices.retry_first", self.notices.retry_first),
         ];
         if let Some((field, _)) = positive.into_iter().find(|(_, span)| *span <= SignedDuration::ZERO) {
             return Err(BadPolicy { field, problem: "must be above 0" });
         }
         let not_below = [
             ("relay.retry_cap", self.relay.retry_cap, self.relay.retry_first),
-            ("notices.retry_cap", self.notices.retry_cap, self.notices.retry_first),
             ("polling.silent_cap", self.polling.silent_cap, self.polling.slot),
             ("credit.warning_lead", self.credit.warning_lead, SignedDuration::ZERO),
             ("settlement.correction_horizon", self.settlement.correction_horizon, SignedDuration::ZERO),
@@ -113,6 +115,7 @@ impl Policy {
         if let Some((_, problem)) = self.debts.terms.problem() {
             return Err(BadPolicy { field: "debts.terms", problem });
         }
+        self.notices.check()?;
         self.credit
             .check(&self.credit.limits)
             .map_err(|_| BadPolicy { field: "credit.limits", problem: "do not fit each other or the maximum" })
@@ -338,18 +341,6 @@ pub struct PollingPolicy {
     pub round_limit_percent: u32,
 }
 
-/// How notices are retried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoticePolicy {
-    /// First wait after a failure; doubled by each further one.
-    pub retry_first: SignedDuration,
-    /// Longest wait after a failure.
-    pub retry_cap: SignedDuration,
-    /// Attempts after which a notice has failed.
-    pub attempts: u32,
-}
-
 /// The wait after the `failures`-th failure in a row: `first`, doubled each time, at most `cap`.
 #[must_use]
 pub fn back_off(failures: u32, first: SignedDuration, cap: SignedDuration) -> SignedDuration {
@@ -414,7 +405,10 @@ mod tests {
     #[test]
     fn a_policy_that_breaks_a_rule_is_refused_by_name() {
         type Change = fn(&mut Policy);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 15] = [
+            ("notices.quiet_to", |policy| policy.notices.quiet_to = None),
+            ("notices.quiet_to", |policy| policy.notices.quiet_to = policy.notices.quiet_from),
+            ("notices.by_hand_alarm_after", |policy| policy.notices.by_hand_alarm_after = SignedDuration::ZERO),
             ("polling.slot", |policy| policy.polling.slot = SignedDuration::ZERO),
             ("relay.retry_cap", |policy| policy.relay.retry_cap = SignedDuration::from_secs(1)),
             ("disconnection.mass_cut.per_hour", |policy| policy.disconnection.mass_cut.per_hour = 0),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::account_tariff::AccountTariff;
 use utoipa::ToSchema;
 
-use super::{Error, audit_line, balance, books, label, once};
+use super::{Error, audit_line, balance, books, label, once, price_change};
 use crate::{app::App, changes::Changed};
 
 /// The tariff that an account is to have.
@@ -29,7 +29,8 @@ pub struct ChangeTariff {
     pub reason: String,
 }
 
-/// Changes an account's tariff. It takes the place of changes that were entered before for its day or later.
+/// Changes an account's tariff. It takes the place of changes that were entered before for its day or later. The customer is
+/// told of the prices in the same transaction.
 ///
 /// # Errors
 /// A conflict where the key was used with other content or the account is closed; a refusal that names the field.
@@ -53,14 +54,15 @@ pub async fn change(app: &App, id: AccountId, to: ChangeTariff, key: &str, by: &
                 return Err(Error::conflict("account_not_active", "the account is closed"));
             }
             let site = store::site::by_id(conn, id.site())?;
-            store::tariff::by_id(conn, to.tariff_id)?;
+            let tariff = store::tariff::lock(conn, to.tariff_id)?;
             let tomorrow = next_day(day_of(now, &books::zone(&site)?));
             let valid_from = to.valid_from.unwrap_or(tomorrow);
             // What is used today is priced today.
             if valid_from < tomorrow {
                 return Err(Error::field("tariff", "valid_from", "must be tomorrow or later"));
             }
-            if books::tariff(conn, to.tariff_id, &site)?.at(valid_from).is_none() {
+            let prices = books::tariff(conn, to.tariff_id, &site)?;
+            if prices.at(valid_from).is_none() {
                 return Err(Error::field("tariff_not_valid", "valid_from", "the tariff is not valid yet on that day"));
             }
             let place = before.last().map_or(0, |last| last.place) + 1;
@@ -75,8 +77,10 @@ pub async fn change(app: &App, id: AccountId, to: ChangeTariff, key: &str, by: &
                 entered_at: now,
                 operator_key: by.clone(),
                 reason: reason.clone(),
+                told_version: prices.versions.last().map(|last| i64::from(last.version)),
             };
             store::account_tariff::insert(conn, &row)?;
+            price_change::tell_of_change(conn, &account, &tariff.name, &prices, valid_from, now)?;
             store::account::save(conn, &account)?;
             let detail = format!("{reason}; tariff {} from {valid_from} on", to.tariff_id);
             audit_line::write(conn, id.site(), (&by, now), "change_tariff", format!("account:{id}"), detail)?;

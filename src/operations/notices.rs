@@ -1,18 +1,18 @@
 //! Telling customers: a notice is a row of the outbox first, written with what it tells of, and sent afterwards.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use domain::{
     ids::NoticeId,
     money::Currency,
-    notice::{self, Kind, Language, State},
+    notice::{self, Channel, Kind, Language, State},
+    site::NoticePolicy,
 };
 use jiff::Timestamp;
 use store::{Conn, account::Account, notice::Notice as Row};
 
-use super::{Error, decide_relay};
+use super::{Error, books, by_hand, decide_relay};
 use crate::{app::App, changes::Changed};
-
-/// The channel that writes notices into the log.
-pub const LOG: &str = "log";
 
 /// Puts a notice into the outbox.
 ///
@@ -30,7 +30,7 @@ pub fn write(
         id,
         account_id: account.id,
         kind: notice.kind(),
-        channel: LOG.to_owned(),
+        channel: Channel::Log.as_str().to_owned(),
         language: store::customer::by_id(conn, account.customer_id)?.language,
         text_zh: notice.text(Language::Zh, &account.number, currency),
         text_en: notice.text(Language::En, &account.number, currency),
@@ -39,21 +39,33 @@ pub fn write(
         created_at: now,
         next_attempt_at: Some(now),
         sent_at: None,
+        by_hand_since: None,
+        by_hand_ended_at: None,
+        served_at: None,
+        served_how: None,
+        served_by: None,
     };
     store::notice::insert(conn, &row)?;
     Ok(id)
 }
 
-/// Sends what is due, at most `rows` notices; returns how many were sent. A warning that was sent counts as served.
+/// Sends what is due, at most `rows` notices; returns how many were sent. A warning that was sent counts as served. What would
+/// break quiet hours is put off to their end.
 ///
 /// # Errors
 /// The database fails; what was not marked is sent again.
 pub async fn send_due(app: &App, rows: i64) -> Result<usize, Error> {
-    let now = app.clock.now();
-    let due = app.db.read(move |conn| store::notice::due(conn, now, rows)).await?;
+    let (now, policy) = (app.clock.now(), app.settings.policy.notices.clone());
+    let due = app.db.read(move |conn| due(conn, &policy, now, rows)).await?;
+    let (early, due): (Vec<Row>, Vec<Row>) = due.into_iter().partition(|row| row.next_attempt_at > Some(now));
+    if !early.is_empty() {
+        let put_off =
+            move |conn: &mut Conn| early.iter().try_for_each(|row| Ok::<_, Error>(store::notice::save(conn, row)?));
+        app.db.write(put_off).await?;
+    }
     let mut sent = 0;
-    for row in due {
-        let outcome = send(&row);
+    for mut row in due {
+        let outcome = send(&mut row, app.settings.policy.notices.channel);
         if outcome.is_ok() {
             sent += 1;
         }
@@ -62,35 +74,65 @@ pub async fn send_due(app: &App, rows: i64) -> Result<usize, Error> {
     Ok(sent)
 }
 
+/// What is to be tried now, with a later time where it must wait until quiet hours end.
+fn due(conn: &mut Conn, policy: &NoticePolicy, now: Timestamp, rows: i64) -> Result<Vec<Row>, Error> {
+    let mut due = store::notice::due(conn, now, rows)?;
+    let mut zones = BTreeMap::new();
+    for row in &mut due {
+        let zone = match zones.entry(row.id.site()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(books::zone(&store::site::by_id(conn, row.id.site())?)?),
+        };
+        row.next_attempt_at = notice::quiet_until(row.kind, now, policy, zone).or(row.next_attempt_at);
+    }
+    Ok(due)
+}
+
+/// Why a notice was not sent.
+enum NotSent {
+    /// Its channel failed; it is tried again.
+    Failed(String),
+    /// Its site tells nobody.
+    NoChannel,
+}
+
 /// Hands one notice to its channel.
-fn send(row: &Row) -> Result<(), String> {
+fn send(row: &mut Row, channel: Channel) -> Result<(), NotSent> {
+    if channel == Channel::None {
+        Channel::None.as_str().clone_into(&mut row.channel);
+        return Err(NotSent::NoChannel);
+    }
     let text = match row.language {
         Language::Zh => &row.text_zh,
         Language::En => &row.text_en,
     };
-    if row.channel == LOG {
+    if row.channel == Channel::Log.as_str() {
         tracing::info!(account = %row.account_id, kind = %row.kind, text, "notice");
         Ok(())
     } else {
-        Err(format!("no channel {}", row.channel))
+        Err(NotSent::Failed(format!("no channel {}", row.channel)))
     }
 }
 
 /// Stores what became of a notice.
-async fn settle(app: &App, mut row: Row, outcome: Result<(), String>) -> Result<(), Error> {
+async fn settle(app: &App, mut row: Row, outcome: Result<(), NotSent>) -> Result<(), Error> {
     let now = app.clock.now();
-    let policy = app.settings.policy.notices.clone();
-    row.attempts += 1;
     match outcome {
-        Ok(()) => (row.state, row.sent_at, row.next_attempt_at) = (State::Sent, Some(now), None),
-        Err(reason) => {
-            row.next_attempt_at = notice::retry_at(row.attempts, now, &policy);
+        Ok(()) => {
+            row.attempts += 1;
+            (row.state, row.sent_at, row.next_attempt_at) = (State::Sent, Some(now), None);
+        }
+        Err(NotSent::Failed(reason)) => {
+            row.attempts += 1;
+            row.next_attempt_at = notice::retry_at(row.attempts, now, &app.settings.policy.notices);
             if row.next_attempt_at.is_none() {
                 tracing::warn!(notice = %row.id, reason, "a notice is given up");
                 row.state = State::Failed;
             }
         }
+        Err(NotSent::NoChannel) => (row.state, row.next_attempt_at) = (State::Failed, None),
     }
+    by_hand::ask_for(&mut row, now);
     let served = row.state == State::Sent && row.kind == Kind::DisconnectWarning;
     let (id, account, kind) = (row.id, row.account_id, row.kind);
     app.db

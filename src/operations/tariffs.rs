@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::{Conn, ids, tariff::Tariff};
 use utoipa::ToSchema;
 
-use super::{Error, audit_line, books, label};
+use super::{Error, audit_line, books, label, price_change};
 use crate::app::App;
 
 /// A block of a tariff to be entered.
@@ -165,7 +165,7 @@ pub(super) async fn enter_first(
         .await
 }
 
-/// Enters a further version of a tariff.
+/// Enters a further version of a tariff. The customers of its accounts are told by recurring work.
 ///
 /// # Errors
 /// Names the field that does not hold.
@@ -174,7 +174,7 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -
     app.db
         .write(move |conn| {
             let site = store::site::by_id(conn, id.site())?;
-            let tariff = store::tariff::by_id(conn, id)?;
+            let tariff = store::tariff::lock(conn, id)?;
             let versions = store::tariff::versions(conn, id)?;
             // A version is never changed once in force, and what is used today is priced today.
             let earliest = versions.last().map(|last| last.valid_from).max(Some(day_of(now, &books::zone(&site)?)));
@@ -191,6 +191,7 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -
             }
             let version = new.numbered(number)?;
             store::tariff::insert_version(conn, id, &version, now)?;
+            price_change::begin(conn, id, &version, now)?;
             entered(conn, (&by, now), &tariff, &version)
         })
         .await?;

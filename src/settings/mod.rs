@@ -153,8 +153,11 @@ pub struct ListenSettings {
 pub struct JobSettings {
     /// Time between two looks for accounts whose supply is to be decided again, in milliseconds.
     pub decide_ms: u64,
-    /// Time between two looks for notices to send, in milliseconds.
+    /// Time between two looks for notices to send, and for versions of tariffs of which some more customers are told, in
+    /// milliseconds.
     pub notices_ms: u64,
+    /// Time between two looks at warnings that are to be served by hand, in seconds.
+    pub by_hand_s: u64,
     /// Time between two looks for days to settle, in seconds.
     pub settle_s: u64,
     /// Looks for relay schedules that switch and relay order groups to go on with, in s.

@@ -32,6 +32,8 @@ row! {
         pub operator_key: String,
         /// Why, in words.
         pub reason: String,
+        /// The newest version of the tariff that was there then: the change told of all up to it. None: it told of nothing.
+        pub told_version: Option<i64>,
     }
 }
 
@@ -41,9 +43,20 @@ impl AccountTariff {
     /// # Errors
     /// [`Error::Corrupt`] where the place is too large.
     pub fn change(&self) -> Result<TariffChange> {
-        let place = i32::try_from(self.place).map_err(|bad| Error::Corrupt { what: bad.to_string() })?;
-        Ok(TariffChange { place, from: self.valid_from, tariff: self.tariff_id })
+        Ok(TariffChange { place: small(self.place)?, from: self.valid_from, tariff: self.tariff_id })
     }
+
+    /// The same with the newest version of the tariff that it told of; 0: none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where a number is too large.
+    pub fn told(&self) -> Result<(TariffChange, i32)> {
+        Ok((self.change()?, small(self.told_version.unwrap_or_default())?))
+    }
+}
+
+fn small(number: i64) -> Result<i32> {
+    i32::try_from(number).map_err(|bad| Error::Corrupt { what: bad.to_string() })
 }
 
 /// Stores a change.

@@ -35,6 +35,7 @@ pub mod meter_selection;
 pub mod notice;
 pub mod outage;
 pub mod payment_in_flight;
+pub mod price_change;
 pub mod read_request;
 pub mod reading;
 pub mod refund;

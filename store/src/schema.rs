@@ -70,6 +70,7 @@ tables! {
         entered_at -> Instant,
         operator_key -> Text,
         reason -> Text,
+        told_version -> Nullable<BigInt>,
     }
 
     concentrators (site_id, id) {
@@ -618,6 +619,21 @@ tables! {
         created_at -> Instant,
         next_attempt_at -> Nullable<Instant>,
         sent_at -> Nullable<Instant>,
+        by_hand_since -> Nullable<Instant>,
+        by_hand_ended_at -> Nullable<Instant>,
+        served_at -> Nullable<Instant>,
+        served_how -> Nullable<Text>,
+        served_by -> Nullable<Text>,
+    }
+
+    price_changes (site_id, tariff_id, version) {
+        site_id -> Number,
+        tariff_id -> Number,
+        version -> BigInt,
+        entered_at -> Instant,
+        cursor -> Nullable<Number>,
+        told -> BigInt,
+        ended_at -> Nullable<Instant>,
     }
 
     alarms (site_id, id) {
@@ -694,6 +710,7 @@ allow_tables_to_appear_in_same_query!(
     outages,
     payments_in_flight,
     postings,
+    price_changes,
     read_requests,
     readings,
     receipt_counters,

@@ -43,6 +43,19 @@ pub fn by_id(conn: &mut Conn, id: TariffId) -> Result<Tariff> {
     found("tariff", row)
 }
 
+/// Holds a tariff until the transaction ends: while somebody does, no version of it is entered, and no account changes to it.
+///
+/// # Errors
+/// [`crate::Error::NotFound`]; [`crate::Error::Busy`] where somebody else held it too long.
+pub fn lock(conn: &mut Conn, id: TariffId) -> Result<Tariff> {
+    let row = on!(conn, |c| diesel::update(tariffs::table.find((val(id.site()), val(id))))
+        .set(tariffs::name.eq(tariffs::name))
+        .returning(Tariff::as_returning())
+        .get_result(c)
+        .optional())?;
+    found("tariff", row)
+}
+
 /// At most `limit` of a site's tariffs after one, by identifier.
 ///
 /// # Errors

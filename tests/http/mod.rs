@@ -14,6 +14,7 @@ mod holds;
 mod jobs;
 mod limits;
 mod meter_selections;
+mod notices;
 mod outages;
 mod payments_in_flight;
 mod receipts;
@@ -114,7 +115,12 @@ impl Answer {
 
 impl Api {
     pub async fn start() -> Self {
-        let settings = settings::read(Some(SETTINGS), None).unwrap();
+        Self::start_with("").await
+    }
+
+    /// The same with further settings.
+    pub async fn start_with(extra: &str) -> Self {
+        let settings = settings::read(Some(&format!("{SETTINGS}{extra}")), None).unwrap();
         let db = Db::inline().unwrap();
         let admin = keys::make(&db, "admin", Role::Admin, None, Timestamp::now()).await.unwrap();
         let app = App::new(settings, db, Arc::new(actors::SystemClock)).unwrap();

@@ -98,7 +98,11 @@ async fn a_key_of_another_site_sees_and_changes_nothing() {
         api.get(&path).await.ok();
         assert_eq!(api.ask("GET", &path, &key, &[], "").await.problem(), (404, "not_found"), "{path}");
     }
-    for list in ["concentrators", "meters", "customers", "tariffs", "accounts", "vends", "relay_orders", "alarms"] {
+    let notices = api.get(&format!("/api/v1/accounts/{account}/notices?limit=1")).await.ok();
+    let notice = notices["items"][0]["id"].as_str().unwrap();
+    for list in
+        ["concentrators", "meters", "customers", "tariffs", "accounts", "vends", "relay_orders", "alarms", "notices"]
+    {
         let path = format!("/api/v1/{list}?site_id={site}");
         api.get(&path).await.ok();
         assert_eq!(api.ask("GET", &path, &key, &[], "").await.problem(), (403, "other_site"), "{path}");
@@ -130,6 +134,7 @@ async fn a_key_of_another_site_sees_and_changes_nothing() {
         ("PUT", format!("accounts/{account}/customer_control"), json!({ "allowed": true, "reason": "r" })),
         ("POST", format!("meters/{meter}/relay_orders"), json!({ "action": "disconnect", "reason": "r" })),
         ("POST", format!("accounts/{account}/open"), json!({ "meter_id": meter })),
+        ("POST", format!("notices/{notice}/served"), json!({ "served_at": "2026-05-01T08:00:00Z", "how": "letter" })),
     ] {
         let refused = with(&api, &key, method, &format!("/api/v1/{path}"), &body).await;
         assert_eq!(refused.problem(), (404, "not_found"), "{path}");

@@ -46,6 +46,16 @@ fn a_number_that_makes_no_sense() {
 }
 
 #[test]
+fn quiet_hours_that_are_none() {
+    refused("[policy.notices]\nquiet_to = \"\"", &["policy.notices.quiet_to", "empty"]);
+    refused("[policy.notices]\nquiet_to = \"22:00\"", &["policy.notices.quiet_to", "no hour"]);
+    refused("[policy.notices]\nquiet_from = \"late\"", &["policy.notices.quiet_from"]);
+    refused("[policy.notices]\nchannel = \"pigeon\"", &["policy.notices.channel", "pigeon"]);
+    let none = Config::new("[policy.notices]\nquiet_from = \"\"\nquiet_to = \"\"");
+    none.told(&["check-config"]);
+}
+
+#[test]
 fn a_file_that_is_missing_or_no_toml() {
     let missing = wattgate(&["serve", "--config", "nowhere.toml"]).output().unwrap();
     assert!(text(&missing, 1).1.contains("nowhere.toml"));

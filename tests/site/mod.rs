@@ -17,6 +17,7 @@ mod jobs;
 mod limits;
 mod links;
 mod mass_cut;
+mod notices;
 mod order_groups;
 mod outage;
 mod outages;

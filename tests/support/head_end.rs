@@ -13,7 +13,7 @@ use wattgate::{
 
 use super::{Database, Rest};
 
-/// An ordinary program whose hours pass in milliseconds. Nobody's hours are friendly, so that every hour is alike.
+/// An ordinary program whose hours pass in milliseconds. Nobody's hours are friendly or quiet, so that every hour is alike.
 const FAST: &str = r#"
 [http]
 bind = "127.0.0.1:0"
@@ -50,6 +50,10 @@ held_recheck = "1s"
 
 [policy.credit]
 warning_lead = "1s"
+
+[policy.notices]
+quiet_from = ""
+quiet_to = ""
 
 [policy.reading]
 overload_percent = 1000

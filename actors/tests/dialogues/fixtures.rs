@@ -12,6 +12,7 @@ use domain::{
     energy::Energy,
     ids::{ConcentratorId, MeterId, SiteId},
     money::Money,
+    notice::Channel,
     relay::RelayControl,
     site::{
         AutomaticDisconnection, CreditPolicy, DebtPolicy, DisconnectionPolicy, MassCutPolicy, NoticePolicy, Policy,
@@ -204,6 +205,14 @@ pub fn policy() -> Policy {
             backfill_days: 3,
             round_limit_percent: 80,
         },
-        notices: NoticePolicy { retry_first: minutes(1), retry_cap: hours(1), attempts: 5 },
+        notices: NoticePolicy {
+            channel: Channel::Log,
+            quiet_from: None,
+            quiet_to: None,
+            retry_first: minutes(1),
+            retry_cap: hours(1),
+            attempts: 5,
+            by_hand_alarm_after: hours(24),
+        },
     }
 }

@@ -89,6 +89,15 @@ fn a_warning_of_an_episode_that_is_over_serves_no_other() {
 }
 
 #[test]
+fn a_warning_awaits_service_until_its_episode_was_served_or_is_over() {
+    let account = Watched::new().has(1, 100);
+    let awaits = |credit: &Credit, written| credit.awaits_service(instant(written));
+    assert!(awaits(&account.credit, 1) && !awaits(&account.credit, 0), "one of an earlier episode serves nothing");
+    assert!(!awaits(&account.credit.warning_served(instant(1), instant(2)), 1));
+    assert!(!awaits(&account.has(3, 5_000).credit, 1));
+}
+
+#[test]
 fn at_most_one_warning_a_day_and_the_next_episode_gets_its_own() {
     let warned = Kind::DisconnectWarning;
     Watched::new()

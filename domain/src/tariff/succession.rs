@@ -40,6 +40,41 @@ impl Tariff {
     }
 }
 
+/// A version that was entered for a tariff, as its accounts' customers are to be told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FurtherVersion {
+    /// The tariff.
+    pub tariff: TariffId,
+    /// Its number within the tariff.
+    pub version: i32,
+    /// The first local day it holds for.
+    pub from: Date,
+    /// The first local day of the version after it; none: there is none yet.
+    pub until: Option<Date>,
+}
+
+impl FurtherVersion {
+    /// The first day on which it prices an account that began with the tariff `first`, where its customer is to be told of it;
+    /// none where it never does, or where the change that brings the tariff told of it already. Each change stands with the
+    /// newest version of its tariff that it told of.
+    #[must_use]
+    pub fn told_from(&self, first: TariffId, changes: &[(TariffChange, i32)]) -> Option<Date> {
+        let mut tariffs = vec![(Date::MIN, first, 0)];
+        for (change, told) in changes {
+            tariffs.retain(|(from, ..)| *from < change.from);
+            tariffs.push((change.from, change.tariff, *told));
+        }
+        let ends = tariffs.iter().skip(1).map(|(from, ..)| Some(*from)).chain([None]);
+        let mut spans = tariffs.iter().zip(ends);
+        let priced = |(from, tariff, told): (Date, TariffId, i32), end: Option<Date>| {
+            let first = from.max(self.from);
+            let holds = [self.until, end].into_iter().flatten().all(|end| first < end);
+            (tariff == self.tariff && told < self.version && holds).then_some(first)
+        };
+        spans.find_map(|(span, end)| priced(*span, end))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +137,42 @@ mod tests {
         assert_eq!(cost(tiers("2026-01-01", None)), Ok(Exact::new(140 * 10_i128.pow(10))));
         // The year's window begins at 0: 80 + 40.
         assert_eq!(cost(tiers("2026-01-01", Some(1))), Ok(Exact::new(120 * 10_i128.pow(10))));
+    }
+
+    fn id(counter: i64) -> TariffId {
+        SiteId::new(1).and_then(|site| TariffId::new(site, counter)).unwrap_or_else(|_| unreachable!())
+    }
+
+    /// Version 3 of tariff 1 holds in June.
+    fn june() -> FurtherVersion {
+        FurtherVersion { tariff: id(1), version: 3, from: day("2026-06-01"), until: Some(day("2026-07-01")) }
+    }
+
+    fn to(counter: i64, from: &str, told: i32) -> (TariffChange, i32) {
+        (TariffChange { place: 1, from: day(from), tariff: id(counter) }, told)
+    }
+
+    #[test]
+    fn who_is_priced_by_a_version_is_told_of_it_from_the_first_day_on_which_it_is() {
+        let told = |first: i64, changes: &[(TariffChange, i32)]| june().told_from(id(first), changes);
+        let (june_1, june_10) = (Some(day("2026-06-01")), Some(day("2026-06-10")));
+        assert_eq!(told(1, &[]), june_1);
+        assert_eq!(told(2, &[]), None, "another tariff");
+        assert_eq!(told(2, &[to(1, "2026-05-01", 2)]), june_1, "changed to it before");
+        assert_eq!(told(2, &[to(1, "2026-06-10", 2)]), june_10, "its change told of the prices before these");
+        assert_eq!(told(1, &[to(2, "2026-06-01", 1)]), None, "it has another tariff by then");
+        assert_eq!(told(1, &[to(2, "2026-06-10", 1)]), june_1, "for nine days");
+        assert_eq!(told(2, &[to(1, "2026-07-01", 2)]), None, "the version after it holds by then");
+        assert_eq!(told(1, &[to(2, "2026-05-01", 1), to(1, "2026-06-10", 2)]), june_10);
+    }
+
+    #[test]
+    fn who_changes_to_a_tariff_is_told_by_the_change_what_was_known_then() {
+        let told = |changes: &[(TariffChange, i32)]| june().told_from(id(2), changes);
+        assert_eq!(told(&[to(1, "2026-05-01", 3)]), None);
+        assert_eq!(told(&[to(1, "2026-06-10", 4)]), None);
+        // What takes its place, too.
+        assert_eq!(told(&[to(1, "2026-06-10", 2), to(1, "2026-06-10", 3)]), None);
+        assert_eq!(told(&[to(1, "2026-06-10", 2), to(2, "2026-05-01", 3)]), None, "a change that was taken back");
     }
 }

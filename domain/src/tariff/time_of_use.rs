@@ -32,6 +32,20 @@ words! {
     }
 }
 
+impl Period {
+    /// Its name in Chinese.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Sharp => "尖",
+            Self::Peak => "峰",
+            Self::Flat => "平",
+            Self::Valley => "谷",
+            Self::DeepValley => "深谷",
+        }
+    }
+}
+
 /// Most switches of a day type.
 pub const SWITCHES_MAX: usize = 24;
 /// Most day types, and most seasons, of a calendar.

@@ -247,11 +247,12 @@ fn kind_of_reading(kind: Kind) -> (&'static str, &'static str) {
 
 /// In English with a space behind, so that a number can follow.
 pub(in crate::operations) fn period_words(period: Period) -> (&'static str, &'static str) {
-    match period {
-        Period::Sharp => ("尖", "sharp "),
-        Period::Peak => ("峰", "peak "),
-        Period::Flat => ("平", "flat "),
-        Period::Valley => ("谷", "valley "),
-        Period::DeepValley => ("深谷", "deep valley "),
-    }
+    let en = match period {
+        Period::Sharp => "sharp ",
+        Period::Peak => "peak ",
+        Period::Flat => "flat ",
+        Period::Valley => "valley ",
+        Period::DeepValley => "deep valley ",
+    };
+    (period.zh(), en)
 }

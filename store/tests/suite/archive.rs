@@ -2,14 +2,13 @@
 
 use domain::{
     ids::{MeterId, SiteId},
-    notice::{Kind, Language, State},
     polling::Sightings,
     relay::{Cause, Causes, RelayReading, RelayState},
 };
 use store::{
     Error, alarm,
     api_key::{self, ApiKey, Role},
-    concentrator, customer, idempotency, ids, meter, notice,
+    concentrator, customer, idempotency, ids, meter,
     read_request::{self, ReadRequest, ReadState},
     site, tariff, unknown_concentrator,
 };
@@ -260,37 +259,6 @@ on_both! {
             assert_eq!(read_request::end_open(conn, "restarted", at(9), 9)?, 1);
             let ended = ReadRequest { ended_at: Some(at(9)), detail: Some("restarted".to_owned()), ..left };
             assert_eq!(read_request::by_id(conn, ended.id)?, ended);
-            Ok(())
-        }).await.unwrap();
-    }
-
-    async fn a_notice_is_due_until_it_is_sent(base) {
-        let town = base.town().await;
-        base.run(move |conn| {
-            let written = notice::Notice {
-                id: ids::next(conn, town.site)?,
-                account_id: town.account,
-                kind: Kind::DisconnectWarning,
-                channel: "log".to_owned(),
-                language: Language::Zh,
-                text_zh: "余额不足".to_owned(),
-                text_en: "low".to_owned(),
-                state: State::Queued,
-                attempts: 0,
-                created_at: at(0),
-                next_attempt_at: Some(at(10)),
-                sent_at: None,
-            };
-            notice::insert(conn, &written)?;
-            assert!(notice::due(conn, at(9), 9)?.is_empty());
-            assert_eq!(notice::due(conn, at(10), 9)?, std::slice::from_ref(&written));
-            let sent = notice::Notice {
-                state: State::Sent, attempts: 1, next_attempt_at: None, sent_at: Some(at(11)), ..written
-            };
-            notice::save(conn, &sent)?;
-            assert!(notice::due(conn, at(99), 9)?.is_empty());
-            assert_eq!(notice::of_account(conn, town.account, None, 9)?, std::slice::from_ref(&sent));
-            assert_eq!(notice::by_id(conn, sent.id)?, sent);
             Ok(())
         }).await.unwrap();
     }

@@ -8,6 +8,7 @@ mod archive;
 mod doors;
 mod ids;
 mod ledger;
+mod notices;
 mod orders;
 mod readings;
 mod schema;
