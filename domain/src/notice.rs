@@ -187,6 +187,12 @@ impl Notice {
             Self::Disconnected { available, cause: Cause::Credit } => {
                 format!("因欠费已停电，可用余额{}，购电后自动恢复供电。", show(available))
             }
+            Self::Disconnected { available, cause: Cause::Customer } => {
+                format!("已按您的申请停电，可用余额{}。", show(available))
+            }
+            Self::Disconnected { available, cause: Cause::Safety } => {
+                format!("因线路作业等安全原因已停电，可用余额{}，详情请咨询供电单位。", show(available))
+            }
             Self::Disconnected { available, .. } => {
                 format!("已停电，非欠费原因，可用余额{}，详情请咨询供电单位。", show(available))
             }
@@ -215,6 +221,13 @@ impl Notice {
             ),
             Self::Disconnected { available, cause: Cause::Credit } => format!(
                 "supply was disconnected, {} available. It comes back by itself after a top-up.",
+                show(available)
+            ),
+            Self::Disconnected { available, cause: Cause::Customer } => {
+                format!("supply was disconnected as you asked, {} available.", show(available))
+            }
+            Self::Disconnected { available, cause: Cause::Safety } => format!(
+                "supply was disconnected for safety, such as work on the line ({} available). Please ask your supplier.",
                 show(available)
             ),
             Self::Disconnected { available, .. } => format!(
@@ -309,8 +322,18 @@ mod tests {
         assert!(
             text(Cause::Credit, Language::En).contains("top-up") && text(Cause::Credit, Language::Zh).contains("购电")
         );
-        assert!(!text(Cause::Operator, Language::En).contains("top-up"));
-        assert!(!text(Cause::Operator, Language::Zh).contains("购电"));
+        for cause in [Cause::Operator, Cause::Customer, Cause::Safety] {
+            assert!(!text(cause, Language::En).contains("top-up"));
+            assert!(!text(cause, Language::Zh).contains("购电"));
+        }
+        assert!(
+            text(Cause::Safety, Language::En).contains("for safety")
+                && text(Cause::Safety, Language::Zh).contains("安全")
+        );
+        assert!(
+            text(Cause::Customer, Language::En).contains("you asked")
+                && text(Cause::Customer, Language::Zh).contains("申请")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Whether an account's customer may disconnect and reconnect the own meters: an operator allows it, and it ends with the account.
+//! Whether an account's customer may disconnect and reconnect the own meters: an operator allows it, and it ends with the
+//! account.
 
 use domain::{
     account::State,
@@ -59,8 +60,8 @@ pub async fn set(app: &App, id: AccountId, new: SetCustomerControl, by: &str) ->
     Ok(())
 }
 
-/// A customer leaves a meter, and what was cut by the customer's own wish ends with that: whoever has it next does not want it. `books`
-/// are those of the account that it counts for from now on, whose money is decided over after this.
+/// A customer leaves a meter, and what was cut by the customer's own wish ends with that: whoever has it next does not want
+/// it. `books` are those of the account that it counts for from now on, whose money is decided over after this.
 ///
 /// # Errors
 /// A row does not parse; the database fails.

@@ -53,7 +53,7 @@ impl Home {
     }
 
     /// What is asked is ordered, and carried out.
-    async fn switched(&self, action: Action, cause: Maker, key: &str) {
+    async fn moves(&self, action: Action, cause: Maker, key: &str) {
         let done = self.asks(action, cause, key).await.unwrap();
         assert!(matches!(done, Done::Ordered(_)), "{done:?}");
         self.moved().await;
@@ -103,12 +103,12 @@ async fn a_customer_switches_where_the_operator_allows_it(database: Database) {
         assert_eq!(home.refused(action, Maker::Customer).await, "customer_control_not_allowed");
     }
     home.allows(true).await;
-    home.switched(Action::Disconnect, Maker::Customer, "off").await;
+    home.moves(Action::Disconnect, Maker::Customer, "off").await;
     assert_eq!(home.causes_now().await, [Cause::Customer]);
     assert!(!home.pays(5_000, "vend-1").await, "money does not undo what the customer wants");
     assert_eq!(home.orders().await, [(Action::Disconnect, Cause::Customer, State::Confirmed)]);
 
-    home.switched(Action::Reconnect, Maker::Customer, "on").await;
+    home.moves(Action::Reconnect, Maker::Customer, "on").await;
     assert_eq!(home.causes_now().await, []);
     assert_eq!(home.orders().await[0], (Action::Reconnect, Cause::Customer, State::Confirmed));
     home.allows(false).await;
@@ -121,11 +121,11 @@ async fn a_customer_switches_where_the_operator_allows_it(database: Database) {
 async fn a_customer_does_not_come_back_without_headroom(database: Database) {
     let home = Home::with_fen(&database, 0).await;
     home.allows(true).await;
-    home.switched(Action::Disconnect, Maker::Customer, "off").await;
+    home.moves(Action::Disconnect, Maker::Customer, "off").await;
     assert_eq!(home.refused(Action::Reconnect, Maker::Customer).await, "supply_not_wanted");
     assert_eq!(home.causes_now().await, [Cause::Customer], "who is refused changes nothing");
     home.pays(5_000, "vend-1").await;
-    home.switched(Action::Reconnect, Maker::Customer, "on").await;
+    home.moves(Action::Reconnect, Maker::Customer, "on").await;
     assert_eq!(home.causes_now().await, []);
     home.app.stop().await;
 }
@@ -133,13 +133,13 @@ async fn a_customer_does_not_come_back_without_headroom(database: Database) {
 async fn operator_and_customer_each_lift_their_own_and_none_waits_for_the_other(database: Database) {
     let home = Home::with_fen(&database, 10_000).await;
     home.allows(true).await;
-    home.switched(Action::Disconnect, Maker::Customer, "off").await;
-    home.switched(Action::Disconnect, Maker::Operator, "works").await;
+    home.moves(Action::Disconnect, Maker::Customer, "off").await;
+    home.moves(Action::Disconnect, Maker::Operator, "works").await;
     assert_eq!(home.refused(Action::Reconnect, Maker::Customer).await, "supply_not_wanted");
     assert_eq!(home.lifted(Maker::Operator, "works are over").await, (Cause::Operator, vec![Cause::Customer]));
     assert_eq!(home.orders().await.len(), 2, "nobody is reconnected against his wish");
     assert_eq!(home.refused(Action::Reconnect, Maker::Operator).await, "supply_not_wanted");
-    home.switched(Action::Reconnect, Maker::Customer, "on").await;
+    home.moves(Action::Reconnect, Maker::Customer, "on").await;
     assert_eq!(home.causes_now().await, []);
     home.app.stop().await;
 }
@@ -147,11 +147,11 @@ async fn operator_and_customer_each_lift_their_own_and_none_waits_for_the_other(
 async fn what_a_customer_cut_who_may_no_longer_switch_is_reconnected_by_the_operator(database: Database) {
     let home = Home::with_fen(&database, 10_000).await;
     home.allows(true).await;
-    home.switched(Action::Disconnect, Maker::Customer, "off").await;
+    home.moves(Action::Disconnect, Maker::Customer, "off").await;
     home.allows(false).await;
     assert_eq!(home.causes_now().await, [Cause::Customer], "nobody is there who expects the light to come on");
     assert_eq!(home.refused(Action::Reconnect, Maker::Customer).await, "customer_control_not_allowed");
-    home.switched(Action::Reconnect, Maker::Operator, "on").await;
+    home.moves(Action::Reconnect, Maker::Operator, "on").await;
     assert_eq!(home.causes_now().await, []);
     home.app.stop().await;
 }
@@ -159,7 +159,7 @@ async fn what_a_customer_cut_who_may_no_longer_switch_is_reconnected_by_the_oper
 async fn a_transfer_and_a_closing_end_what_the_customer_cut(database: Database) {
     let mut home = Home::with_fen(&database, 10_000).await;
     home.allows(true).await;
-    home.switched(Action::Disconnect, Maker::Customer, "off").await;
+    home.moves(Action::Disconnect, Maker::Customer, "off").await;
     let new = NewCustomer { site_id: home.account.site(), name: "Wu".to_owned(), phone: None, language: None };
     let customer_id: CustomerId = register::customer(&home.app, new).await.unwrap().id;
     let to = TransferAccount {
@@ -193,7 +193,7 @@ async fn a_transfer_and_a_closing_end_what_the_customer_cut(database: Database) 
 async fn money_does_not_lift_a_lock_and_neither_does_anybody_else(database: Database) {
     let home = Home::with_fen(&database, 0).await;
     home.allows(true).await;
-    home.switched(Action::Disconnect, Maker::Safety, "lock").await;
+    home.moves(Action::Disconnect, Maker::Safety, "lock").await;
     assert!(!home.pays(10_000, "vend-1").await, "the cashier must not promise what a lock holds back");
     for maker in [Maker::Operator, Maker::Customer] {
         assert_eq!(home.refused(Action::Reconnect, maker).await, "supply_not_wanted");
@@ -205,7 +205,7 @@ async fn money_does_not_lift_a_lock_and_neither_does_anybody_else(database: Data
     let waits: Vec<_> = read.await.unwrap().into_iter().map(|wait| wait.meter_id).collect();
     assert_eq!(waits, [home.meter], "who has paid is listed, whatever holds it");
 
-    home.switched(Action::Reconnect, Maker::Safety, "unlock").await;
+    home.moves(Action::Reconnect, Maker::Safety, "unlock").await;
     assert_eq!(home.causes_now().await, []);
     home.audited().await;
     home.app.stop().await;
@@ -213,13 +213,13 @@ async fn money_does_not_lift_a_lock_and_neither_does_anybody_else(database: Data
 
 async fn what_else_keeps_supply_off_is_told_when_a_lock_is_lifted(database: Database) {
     let home = Home::with_fen(&database, 10_000).await;
-    home.switched(Action::Disconnect, Maker::Operator, "off").await;
-    home.switched(Action::Disconnect, Maker::Safety, "lock").await;
+    home.moves(Action::Disconnect, Maker::Operator, "off").await;
+    home.moves(Action::Disconnect, Maker::Safety, "lock").await;
     assert_eq!(home.causes_now().await, [Cause::Operator, Cause::Safety]);
     assert_eq!(home.refused(Action::Reconnect, Maker::Operator).await, "supply_not_wanted");
     assert_eq!(home.lifted(Maker::Safety, "unlock").await, (Cause::Safety, vec![Cause::Operator]));
     assert_eq!(home.causes_now().await, [Cause::Operator]);
-    home.switched(Action::Reconnect, Maker::Operator, "on").await;
+    home.moves(Action::Reconnect, Maker::Operator, "on").await;
     assert_eq!(home.lifted(Maker::Safety, "unlock").await.1, [Cause::Operator], "the key tells what it came to then");
     assert_eq!(home.orders().await.len(), 3);
     home.audited().await;
@@ -238,10 +238,10 @@ async fn a_lock_is_lifted_by_one_rule_whether_one_meter_or_a_group_is_meant(data
     };
     group("disconnect", "fire").await;
     home.moved().await;
-    home.switched(Action::Reconnect, Maker::Safety, "fire is out").await;
+    home.moves(Action::Reconnect, Maker::Safety, "fire is out").await;
 
-    home.switched(Action::Disconnect, Maker::Operator, "off").await;
-    home.switched(Action::Disconnect, Maker::Safety, "lock").await;
+    home.moves(Action::Disconnect, Maker::Operator, "off").await;
+    home.moves(Action::Disconnect, Maker::Safety, "lock").await;
     let (id, _) = group("reconnect", "all is well").await;
     let meters = home.app.db.read(move |conn| store::relay_order_group::meters(conn, id)).await.unwrap();
     assert_eq!(meters[0].0.outcome, store::relay_order_group::Outcome::Lifted);

@@ -100,6 +100,11 @@ fn a_cut_of_a_schedule_that_never_reached_the_relay_leaves_nothing_behind() {
     assert_eq!(by_schedule(&scheduled, Some(&funded(0))), answer(&[], false));
 }
 
+/// What comes of a reconnect that leaves these causes and may lift no other.
+fn ordered_or_refused(left: Causes) -> Result<Answer, Refusal> {
+    if left.is_empty() { Ok(Answer { causes: left, order: true }) } else { Err(Refusal::SupplyNotWanted(left)) }
+}
+
 fn any_causes() -> impl Strategy<Value = Causes> {
     prop::collection::vec(prop::sample::select(Cause::ALL), 0..4).prop_map(|causes| causes.into_iter().collect())
 }
@@ -161,7 +166,8 @@ proptest! {
 
     #[test]
     fn a_customer_never_reconnects_around_credit_safety_or_anybody_else(
-        causes in any_causes(), available in -5_i64..5, margin in 1_i64..5, hours_left in prop::option::of(-3_i64..3), approved: bool,
+        causes in any_causes(), available in -5_i64..5, margin in 1_i64..5,
+        hours_left in prop::option::of(-3_i64..3), approved: bool,
     ) {
         let hold_until = hours_left.map(|left| shift(noon(), hours(left)));
         let funded = funded(available);
@@ -172,7 +178,7 @@ proptest! {
         if available < margin {
             left = left.with(Cause::Credit);
         }
-        let expected = if left.is_empty() { Ok(Answer { causes: left, order: true }) } else { Err(Refusal::SupplyNotWanted(left)) };
+        let expected = ordered_or_refused(left);
         prop_assert_eq!(ask(order, &meter, Some(&account), noon()), expected, "an operator's hold is the operator's to use");
     }
 
@@ -204,9 +210,9 @@ proptest! {
         let others = causes.without(Cause::Safety);
         let hold_until = held.then(|| shift(noon(), hours(1)));
         let account = AccountFacts { hold_until, ..funded(100) };
-        let asked = ask(asked(Action::Reconnect, Cause::Safety), &meter(others.clone(), false, false, false), Some(&account), noon());
-        let expected = if others.is_empty() { Ok(Answer { causes: others, order: true }) } else { Err(Refusal::SupplyNotWanted(others)) };
-        prop_assert_eq!(asked, expected);
+        let unlocked = meter(others.clone(), false, false, false);
+        let asked = ask(asked(Action::Reconnect, Cause::Safety), &unlocked, Some(&account), noon());
+        prop_assert_eq!(asked, ordered_or_refused(others));
     }
 
     #[test]
