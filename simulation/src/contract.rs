@@ -215,7 +215,8 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
         }
         Contract::Wish { meter, whose, off } => {
             let meter = entered.places.get(meter)?.meter;
-            let (action, supply) = if off { (Action::Disconnect, Supply::Off) } else { (Action::Reconnect, Supply::On) };
+            let (action, supply) =
+                if off { (Action::Disconnect, Supply::Off) } else { (Action::Reconnect, Supply::On) };
             let cause = if whose == Whose::Customer { Maker::Customer } else { Maker::Safety };
             let order = OrderRelay { action, reason, cause };
             let request = Request::Wish { whose, meter, supply };

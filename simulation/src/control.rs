@@ -199,7 +199,12 @@ pub fn settle(world: &World, what: &Control, answer: &Answer) {
 
 /// Calendars, some of which end, and guards over buildings that are lifted again.
 #[must_use]
-pub fn by_calendar(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+pub fn by_calendar(
+    random: &mut Random,
+    size: Size,
+    start: Timestamp,
+    quiet_from: Timestamp,
+) -> Vec<(Timestamp, Event)> {
     let (begin, days, meters) = (shift(start, minutes(60)), usize::from(size.days), usize::from(size.meters));
     let mut all = Vec::new();
     for _ in 0..random.random_range(1..=3) {

@@ -241,11 +241,7 @@ fn rules(world: &World, entered: &Entered) -> Rules {
     Rules {
         zone: world.plan.zone.clone(),
         tariffs: entered.tariffs.iter().map(|(id, nth)| (*id, versions(nth))).collect(),
-        limits: Limits {
-            overdraft: limits.overdraft,
-            restore_margin: limits.restore_margin,
-            low: limits.alarm_2,
-        },
+        limits: Limits { overdraft: limits.overdraft, restore_margin: limits.restore_margin, low: limits.alarm_2 },
         emergency: limits.emergency_credit,
         friendly_hours: cut.friendly_hours.iter().map(|hours| (hours.from, hours.to)).collect(),
         protected_weekdays: (1..=7)

@@ -9,8 +9,8 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
     AccountId, BatchCreditId, BuildingId, ConcentratorId, CustomerId, JobId, MeterId, NoticeId, OrderGroupId, OrderId,
-    OutageId, PaymentId, ReadRequestId, RefundId, ScheduleId, SelectionId, ShiftId, SiteId, TariffId, TerminalId, VendId,
-    VendorId,
+    OutageId, PaymentId, ReadRequestId, RefundId, ScheduleId, SelectionId, ShiftId, SiteId, TariffId, TerminalId,
+    VendId, VendorId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;

@@ -36,8 +36,7 @@ row! {
 /// Whatever the database answers.
 pub fn of(conn: &mut Conn, tariff: TariffId) -> Result<Option<Limits>> {
     let key = (val(tariff.site()), val(tariff));
-    let row: Option<Row> =
-        on!(conn, |c| tariff_limits::table.find(key).select(Row::as_select()).first(c).optional())?;
+    let row: Option<Row> = on!(conn, |c| tariff_limits::table.find(key).select(Row::as_select()).first(c).optional())?;
     Ok(row.map(|row| Limits {
         alarm_1: row.alarm_1,
         alarm_2: row.alarm_2,

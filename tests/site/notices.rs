@@ -90,7 +90,7 @@ impl Home {
         notices::send_due(&self.app, 100).await.unwrap()
     }
 
-    async fn pays(&self, key: &str, fen: i64) {
+    async fn pays_in(&self, key: &str, fen: i64) {
         let (currency, terminal) = ("CNY".to_owned(), "counter-1".to_owned());
         let vend = Vend { account_id: self.account, amount: Money::new(fen), currency, tender: Tender::Cash, terminal };
         vend::vend(&self.app, vend, key, "tests").await.unwrap();
@@ -212,7 +212,7 @@ async fn what_can_wait_is_handed_over_in_the_morning_and_what_cannot_at_once(dat
     home.clock.set(may("04 23:00"));
     let shops = home.another_tariff("Shops", "2").await;
     home.changes_to(home.account, shops, 6, "change-1").await;
-    home.pays("vend-1", 1_000).await;
+    home.pays_in("vend-1", 1_000).await;
     assert_eq!(home.sends().await, 1);
     assert_eq!(home.states(Kind::VendReceipt).await, [State::Sent], "somebody waits for it");
     for now in ["04 23:01", "05 06:59"] {
@@ -377,7 +377,7 @@ async fn a_warning_that_nobody_served_alarms_once_until_nothing_is_left_to_warn_
     assert_eq!(looks("07 08:00").await, 0, "once");
     assert_eq!(home.not_served().await, [true]);
 
-    home.pays("vend-1", 10_000).await;
+    home.pays_in("vend-1", 10_000).await;
     assert!(home.by_hand().await.is_empty(), "the episode is over");
     assert_eq!(code(&home.serves(warning, "04 09:00", "letter").await.unwrap_err()), "no_longer_needed");
     assert_eq!(looks("07 08:01").await, 1);

@@ -202,7 +202,9 @@ mod tests {
         let sent = then(order(1, 1, Supply::Off, Cause::Schedule), HOUR, State::Sent);
         calendars.see(&then(sent, HOUR + 5, State::Confirmed), at(HOUR + 9));
         assert!(calendars.keeps_off(meter(1), at(2 * HOUR), &zone));
-        assert!(!calendars.keeps_off(meter(1), at(HOUR + 8), &zone) && !calendars.keeps_off(meter(1), at(4 * HOUR), &zone));
+        assert!(
+            !calendars.keeps_off(meter(1), at(HOUR + 8), &zone) && !calendars.keeps_off(meter(1), at(4 * HOUR), &zone)
+        );
         calendars.blocked(meter(1), at(HOUR + 30));
         assert_eq!(calendars.surely_cuts(meter(1), at(2 * HOUR), &zone), None, "it may not have been ordered");
     }

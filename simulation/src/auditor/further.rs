@@ -44,7 +44,8 @@ impl Further {
 
     /// An account took another's place, with all its meters.
     pub fn pass(&mut self, from: AccountId, to: AccountId) {
-        let its: Vec<_> = self.attachments.iter().filter(|(of, _)| *of == from).map(|(_, meter)| (to, *meter)).collect();
+        let its: Vec<_> =
+            self.attachments.iter().filter(|(of, _)| *of == from).map(|(_, meter)| (to, *meter)).collect();
         self.attachments.extend(its);
     }
 

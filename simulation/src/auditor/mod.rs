@@ -106,7 +106,8 @@ pub struct Auditor {
 fn is_contract(what: &Request) -> bool {
     use Request::{Attach, EndSchedule, Group, GuardBuilding, Limits, Remove, Schedule, Stop, Suspend, Tariff, Wish};
     let of_many = matches!(what, Group { .. } | GuardBuilding { .. } | Schedule { .. } | EndSchedule { .. } | Stop);
-    of_many || matches!(what, Tariff { .. } | Suspend { .. } | Limits { .. } | Attach { .. } | Remove { .. } | Wish { .. })
+    of_many
+        || matches!(what, Tariff { .. } | Suspend { .. } | Limits { .. } | Attach { .. } | Remove { .. } | Wish { .. })
 }
 
 /// What was told of an account.

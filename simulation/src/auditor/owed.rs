@@ -58,9 +58,7 @@ impl Owed {
                 }
             }
             // As much as there is, before the rest is written off.
-            (Kind::DebtRecovery, ..)
-                if people.asked_to_leave(account) && -owed == self.left.min(balance - moved) =>
-            {
+            (Kind::DebtRecovery, ..) if people.asked_to_leave(account) && -owed == self.left.min(balance - moved) => {
                 self.left = self.left + owed;
                 return Ok(());
             }

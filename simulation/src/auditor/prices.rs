@@ -45,7 +45,8 @@ impl Prices {
         if let Some(prices) = self.of.get(&from).cloned() {
             self.of.insert(to, prices);
         }
-        let its: Vec<_> = self.asked.iter().filter(|(of, ..)| *of == from).map(|(_, tariff, day)| (to, *tariff, *day)).collect();
+        let its: Vec<_> =
+            self.asked.iter().filter(|(of, ..)| *of == from).map(|(_, tariff, day)| (to, *tariff, *day)).collect();
         self.asked.extend(its);
     }
 

@@ -284,11 +284,8 @@ mod tests {
 
     #[test]
     fn limits_are_the_sites_until_they_are_changed_and_go_over_to_an_heir() {
-        let limits = |overdraft| Limits {
-            overdraft: Money::new(overdraft),
-            restore_margin: Money::new(1),
-            low: Money::ZERO,
-        };
+        let limits =
+            |overdraft| Limits { overdraft: Money::new(overdraft), restore_margin: Money::new(1), low: Money::ZERO };
         let mut turned = Turned::default();
         let of = |turned: &Turned, of, from, to| {
             let all = turned.limits(account(of), (at(from), at(to)), limits(7));
