@@ -23,10 +23,6 @@ pub fn start(app: &App) {
     every(app, "notices", Duration::from_millis(jobs.notices_ms), |app| async move {
         notices::send_due(&app, app.settings.jobs.rows).await
     });
-    every(app, "price_changes", Duration::from_millis(jobs.notices_ms), |app| async move {
-        price_change::go_on(&app).await
-    });
-    every(app, "by_hand", Duration::from_secs(jobs.by_hand_s), |app| async move { by_hand::look(&app).await });
     every(
         app,
         "fixed_charges",
@@ -40,6 +36,10 @@ pub fn start(app: &App) {
         Ok(schedule::go_on(&app).await? + order_group::go_on(&app).await?)
     });
     every(app, "settle", Duration::from_secs(jobs.settle_s), |app| async move { settle_open(&app).await });
+    every(app, "price_changes", Duration::from_millis(jobs.notices_ms), |app| async move {
+        price_change::go_on(&app).await
+    });
+    every(app, "by_hand", Duration::from_secs(jobs.by_hand_s), |app| async move { by_hand::look(&app).await });
 }
 
 /// Runs `work` every `period`, one run at a time; a run that fails is logged and tried again with the next.

@@ -12,8 +12,10 @@ async fn jobs_of_a_site_are_listed_and_shown_to_its_keys_only() {
     wattgate::jobs::charge_fixed(&api.app).await.unwrap();
     let list = format!("/api/v1/jobs?site_id={}", street.site);
     let listed = api.get(&list).await.ok();
-    let job = listed["items"][0].clone();
-    assert_eq!((&job["kind"], &job["state"]), (&json!("fixed_charges"), &json!("done")));
+    // The program's own first look may have found the site, too, and settled its yesterday.
+    let mut jobs = listed["items"].as_array().unwrap().iter();
+    let job = jobs.find(|job| job["kind"] == "fixed_charges").unwrap().clone();
+    assert_eq!(job["state"], "done");
     assert_eq!((&job["attempts"], &job["accounts"], &job["failures"]), (&json!(1), &json!(0), &json!(0)));
     let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
     assert_eq!(api.get(&path).await.ok(), job);
