@@ -1,7 +1,7 @@
 //! What an office does for, and about, customers beside selling: debts entered and written off, subsidies to one or to many,
 //! emergency credit, payments in flight.
 
-use domain::{ledger::Tender, money::Money};
+use domain::{ids::AccountId, ledger::Tender, money::Money};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use wattgate::{
@@ -165,16 +165,7 @@ pub fn ask(world: &World, app: App, aid: &Aid, key: &str) -> Option<(Request, Ca
                 ),
             )
         }
-        Aid::Announce { meter, amount } => {
-            let (account_id, amount, tender) = (account(meter)?, Money::new(amount), Tender::Wechat);
-            let new = AnnouncePayment { account_id, amount, currency, tender };
-            let request = Request::Announce { account: account_id };
-            let call = async move {
-                let payment = payment_in_flight::announce(&app, new, &key, "cashier").await?;
-                Ok::<_, Error>(Some(format!("{} {}", payment.begun_at, payment.holds_until)))
-            };
-            (request, Box::pin(call))
-        }
+        Aid::Announce { meter, amount } => announce(app, account(meter)?, Money::new(amount), key),
         Aid::Help { meter } => {
             let account = account(meter)?;
             let request = Request::Help { key: key.clone(), account };
@@ -186,6 +177,17 @@ pub fn ask(world: &World, app: App, aid: &Aid, key: &str) -> Option<(Request, Ca
             )
         }
     })
+}
+
+/// A payment begins.
+fn announce(app: App, account: AccountId, amount: Money, key: String) -> (Request, Call) {
+    let (currency, tender) = ("CNY".to_owned(), Tender::Wechat);
+    let new = AnnouncePayment { account_id: account, amount, currency, tender };
+    let call = async move {
+        let payment = payment_in_flight::announce(&app, new, &key, "cashier").await?;
+        Ok::<_, Error>(Some(format!("{} {}", payment.begun_at, payment.holds_until)))
+    };
+    (Request::Announce { account }, Box::pin(call))
 }
 
 /// What an answer means to those who asked: whoever was helped may ask for more.

@@ -1,7 +1,12 @@
 //! What an office changes of an account beside its money: its tariff from a day on, its limits, its meters, and whether it is
 //! suspended.
 
-use domain::{ids::TariffId, money::Money, reading::registers::ByPeriod, relay::Action};
+use domain::{
+    ids::{AccountId, TariffId},
+    money::Money,
+    reading::registers::ByPeriod,
+    relay::Action,
+};
 use jiff::{SignedDuration, Span, Timestamp};
 use rand::RngExt;
 use wattgate::{
@@ -25,7 +30,7 @@ use crate::{
     errand::{Call, done},
     fate::{Event, minutes},
     plan::{self, Random, Size, between},
-    world::World,
+    world::{Entered, World},
 };
 
 /// What is changed. Meters are named by their place in the site.
@@ -138,37 +143,10 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
     let (reason, key) = ("simulated".to_owned(), key.to_owned());
     Some(match *what {
         Contract::Tariff { meter, tariff, after } => {
-            let place = entered.places.get(meter)?;
-            let id_of = |wanted: usize| entered.tariffs.iter().find(|(_, nth)| **nth == wanted).map(|(id, _)| *id);
-            let by_time = world.plan.tariffs.iter().flatten().any(|version| version.time_of_use.is_some());
-            // What the auditor knows of energy by the time of day is rough: nobody goes over to such prices, or away.
-            let stays = by_time && (tariff == 0 || entered.tariffs.get(&place.tariff) == Some(&0));
-            let tariff_id: TariffId = if stays { place.tariff } else { id_of(tariff)? };
-            let today = world.plan.zone.to_datetime(world.time.now()).date();
-            let from = today.saturating_add(Span::new().days(after));
-            let account = place.account;
-            let request = Request::Tariff { account, tariff: tariff_id, from };
-            let to = ChangeTariff { tariff_id, valid_from: Some(from), reason };
-            // Another day is another request.
-            let key = format!("{key} {from}");
-            (request, done(async move { change_tariff::change(&app, account, to, &key, "operator").await }))
+            another_tariff(world, app, &entered, (meter, tariff, after), &key)?
         }
         Contract::Attach { meter, concentrator, by_hand } => {
-            let account = entered.places.get(meter)?.account;
-            let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
-            let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
-            let multiplier = world.plan.multiplier(meter);
-            let new = AttachMeter {
-                meter_id: spare.meter,
-                multiplier,
-                initial_reading: shown,
-                initial_registers: ByPeriod::new(),
-                reason,
-            };
-            // What is read off the display anew is asked anew.
-            let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
-            let request = Request::Attach { account, meter: spare.meter };
-            (request, done(async move { attach_meter::attach(&app, account, new, &key, "operator").await }))
+            further_meter(world, app, &entered, (meter, concentrator, by_hand), key)?
         }
         Contract::Remove { concentrator, by_hand, disconnect } => {
             let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
@@ -194,19 +172,7 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
             (Request::ReleaseCuts, done(async move { mass_cut::release(&app, what, "operator").await }))
         }
         Contract::Limits { meter, overdraft, restore_margin, low } => {
-            let account = entered.places.get(meter)?.account;
-            let [overdraft, restore_margin, low] = [overdraft, restore_margin, low].map(Money::new);
-            let to = ChangeLimits {
-                alarm_1: Some(low.max(Money::new(HIGH))),
-                alarm_2: Some(low),
-                rearm_margin: None,
-                overdraft: Some(overdraft),
-                restore_margin: Some(restore_margin),
-                emergency_credit: None,
-                reason,
-            };
-            let request = Request::Limits { account, to: Limits { overdraft, restore_margin, low } };
-            (request, done(async move { change_limits::change(&app, account, to, None, "operator").await }))
+            other_limits(app, entered.places.get(meter)?.account, [overdraft, restore_margin, low].map(Money::new))
         }
         Contract::Allow { meter, on } => {
             let account = entered.places.get(meter)?.account;
@@ -228,6 +194,73 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
             (request, done(async move { suspend_account::set(&app, account, on, &reason, "operator").await }))
         }
     })
+}
+
+/// Another tariff from a day on.
+fn another_tariff(
+    world: &World,
+    app: App,
+    entered: &Entered,
+    (meter, tariff, after): (usize, usize, i64),
+    key: &str,
+) -> Option<(Request, Call)> {
+    let reason = "simulated".to_owned();
+    let place = entered.places.get(meter)?;
+    let id_of = |wanted: usize| entered.tariffs.iter().find(|(_, nth)| **nth == wanted).map(|(id, _)| *id);
+    let by_time = world.plan.tariffs.iter().flatten().any(|version| version.time_of_use.is_some());
+    // What the auditor knows of energy by the time of day is rough: nobody goes over to such prices, or away.
+    let stays = by_time && (tariff == 0 || entered.tariffs.get(&place.tariff) == Some(&0));
+    let tariff_id: TariffId = if stays { place.tariff } else { id_of(tariff)? };
+    let today = world.plan.zone.to_datetime(world.time.now()).date();
+    let from = today.saturating_add(Span::new().days(after));
+    let account = place.account;
+    let request = Request::Tariff { account, tariff: tariff_id, from };
+    let to = ChangeTariff { tariff_id, valid_from: Some(from), reason };
+    // Another day is another request.
+    let key = format!("{key} {from}");
+    Some((request, done(async move { change_tariff::change(&app, account, to, &key, "operator").await })))
+}
+
+/// The further meter of a concentrator.
+fn further_meter(
+    world: &World,
+    app: App,
+    entered: &Entered,
+    (meter, concentrator, by_hand): (usize, usize, bool),
+    key: String,
+) -> Option<(Request, Call)> {
+    let reason = "simulated".to_owned();
+    let account = entered.places.get(meter)?.account;
+    let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
+    let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
+    let multiplier = world.plan.multiplier(meter);
+    let new = AttachMeter {
+        meter_id: spare.meter,
+        multiplier,
+        initial_reading: shown,
+        initial_registers: ByPeriod::new(),
+        reason,
+    };
+    // What is read off the display anew is asked anew.
+    let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
+    let request = Request::Attach { account, meter: spare.meter };
+    Some((request, done(async move { attach_meter::attach(&app, account, new, &key, "operator").await })))
+}
+
+/// Other limits: how far below zero, how much above that it is restored, where credit is low.
+fn other_limits(app: App, account: AccountId, [overdraft, restore_margin, low]: [Money; 3]) -> (Request, Call) {
+    let reason = "simulated".to_owned();
+    let to = ChangeLimits {
+        alarm_1: Some(low.max(Money::new(HIGH))),
+        alarm_2: Some(low),
+        rearm_margin: None,
+        overdraft: Some(overdraft),
+        restore_margin: Some(restore_margin),
+        emergency_credit: None,
+        reason,
+    };
+    let request = Request::Limits { account, to: Limits { overdraft, restore_margin, low } };
+    (request, done(async move { change_limits::change(&app, account, to, None, "operator").await }))
 }
 
 /// An account was closed: a further meter of its may have been removed.

@@ -284,7 +284,7 @@ async fn meters_are_meant_by_the_headroom_of_their_accounts(database: Database) 
     court.read(rest).await;
     let [poor, rich, trusted, nobody] = court.supplies.as_slice() else { panic!("four") };
     poor.open(rest, 100_000).await;
-    rich.open(rest, 10_000_000).await;
+    rich.open(rest, 1_000_000).await;
     trusted.open(rest, 100_000).await;
     let overdraft = json!({ "overdraft": 9_000_000, "reason": "a hospital" });
     rest.patch(&format!("/accounts/{}", trusted.account), "*", &overdraft).await.ok();
@@ -296,7 +296,7 @@ async fn meters_are_meant_by_the_headroom_of_their_accounts(database: Database) 
         rest.post_once("/relay_order_groups", key, &order).await
     };
     assert_eq!(group("none", -10_000_000).await.problem(), (422, "selection_empty"));
-    let meant = group("some", 1_000_000).await.ok();
+    let meant = group("some", 500_000).await.ok();
     assert_eq!(meant["counts"], json!({ "ordered": 1 }));
     assert_eq!(meant["meters"][0]["meter_id"], json!(poor.meter));
     let meant = group("all", 100_000_000).await.ok();
@@ -305,6 +305,6 @@ async fn meters_are_meant_by_the_headroom_of_their_accounts(database: Database) 
     assert!(!meters.contains(&json!(nobody.meter)), "it counts for no account");
     let again = group("none", 1_000_000_000).await;
     assert_eq!(again.status, 202, "a refused key may be used again");
-    let told = group("some", 1_000_000).await.ok();
+    let told = group("some", 500_000).await.ok();
     assert_eq!(told["meters"][0]["meter_id"], json!(poor.meter), "the key means what it meant");
 }
