@@ -177,21 +177,14 @@ impl Plan {
             events.extend(leaving::transfers(&mut Random::seed_from_u64(seed ^ TRANSFERS), size, start, quiet_from));
         }
         if seed % 3 == 1 {
-            let mut apart = Random::seed_from_u64(seed ^ AID);
-            events.extend(aid::draw(&mut apart, size, start, quiet_from));
-            if apart.random_bool(0.7) {
-                settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
-            }
-            events.extend(aid::payments(&mut apart, size, start, quiet_from));
+            help(seed, size, (start, quiet_from), &mut settings, &mut events);
         }
         let cut_limits =
             if further { contracts(seed, size, (start, quiet_from), &mut settings, &mut events) } else { None };
         // Groups name meters by their place, where another must not come to hang meanwhile.
         let controlled = seed % 5 == 1 && (further || !replaced);
         if controlled {
-            let mut apart = Random::seed_from_u64(seed ^ CONTROLS);
-            events.extend(control::draw(&mut apart, size, start, quiet_from));
-            events.extend(control::by_calendar(&mut apart, size, start, quiet_from));
+            control(seed, size, (start, quiet_from), &mut events);
         }
         let tills = tills(seed, size, (start, quiet_from), &mut events);
         events.sort_by_key(|(at, _)| *at);
@@ -301,6 +294,29 @@ fn settings(random: &mut Random, last: Date) -> Result<Settings, Failure> {
     limits.restore_margin = Money::new(if random.random_bool(0.3) { 300 } else { 1 });
     limits.alarm_2 = Money::new(random.random_range(0..=1500));
     Ok(settings)
+}
+
+/// Debts, subsidies, payments in flight; in most such runs emergency credit is offered.
+fn help(
+    seed: u64,
+    size: Size,
+    (start, quiet_from): (Timestamp, Timestamp),
+    settings: &mut Settings,
+    events: &mut Vec<(Timestamp, Event)>,
+) {
+    let mut apart = Random::seed_from_u64(seed ^ AID);
+    events.extend(aid::draw(&mut apart, size, start, quiet_from));
+    if apart.random_bool(0.7) {
+        settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
+    }
+    events.extend(aid::payments(&mut apart, size, start, quiet_from));
+}
+
+/// What a control room does with many meters.
+fn control(seed: u64, size: Size, (start, quiet_from): (Timestamp, Timestamp), events: &mut Vec<(Timestamp, Event)>) {
+    let mut apart = Random::seed_from_u64(seed ^ CONTROLS);
+    events.extend(control::draw(&mut apart, size, start, quiet_from));
+    events.extend(control::by_calendar(&mut apart, size, start, quiet_from));
 }
 
 /// What an office changes of accounts; in one run of three, few cuts an hour and a day, which it gives.

@@ -2,6 +2,7 @@
 
 use domain::{
     account::{State, payment::holds_until},
+    calendar::shift,
     ids::{AccountId, PaymentId},
     ledger::Tender,
     money::Money,
@@ -76,7 +77,10 @@ pub async fn announce(app: &App, new: AnnouncePayment, key: &str, by: &str) -> R
                 return Err(Error::field("currency", "currency", format!("must be {}", account.currency)));
             }
             store::account::save(conn, &account)?;
-            let since = account.credit().episode.map_or(Timestamp::MIN, |episode| episode.began_at);
+            let policy = &settings.policy.disconnection;
+            // Outside of an episode only those count that may still be under way.
+            let running = shift(now, -policy.payment_longest);
+            let since = account.credit().episode.map_or(running, |episode| episode.began_at);
             let earlier = store::payment_in_flight::spans(conn, id, since)?;
             let row = Row {
                 id: store::ids::next(conn, id.site())?,
@@ -84,7 +88,7 @@ pub async fn announce(app: &App, new: AnnouncePayment, key: &str, by: &str) -> R
                 amount: new.amount,
                 tender: new.tender,
                 begun_at: now,
-                holds_until: holds_until(now, &earlier, &settings.policy.disconnection),
+                holds_until: holds_until(now, &earlier, policy),
                 operator_key: by.clone(),
             };
             store::payment_in_flight::insert(conn, &row)?;

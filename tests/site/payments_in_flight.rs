@@ -11,11 +11,16 @@ on_both!(a_payment_in_flight_puts_the_cut_off_until_it_is_over);
 async fn a_payment_in_flight_puts_the_cut_off_until_it_is_over(database: Database) {
     let head_end = HeadEnd::start(&database).await;
     let rest = &head_end.rest;
-    let court = Court::enter(&head_end, 1).await;
+    let court = Court::enter(&head_end, 2).await;
     court.read(rest).await;
-    let hero = &court.supplies[0];
+    let [hero, rich] = court.supplies.as_slice() else { panic!("two") };
+    let paying = |account| json!({ "account_id": account, "amount": 5_000, "currency": "CNY", "tender": "wechat" });
+    rich.open(rest, 900_000).await;
+    let early = rest.post_once("/payments_in_flight", "wechat-0", &paying(rich.account)).await.ok();
+    assert_ne!(early["holds_until"], early["begun_at"], "whoever has plenty may pay as well");
+
     hero.open(rest, 60).await;
-    let payment = json!({ "account_id": hero.account, "amount": 5_000, "currency": "CNY", "tender": "wechat" });
+    let payment = paying(hero.account);
     let announced = rest.post_once("/payments_in_flight", "wechat-1", &payment).await.ok();
     let repeated = rest.post_once("/payments_in_flight", "wechat-1", &payment).await.ok();
     assert_eq!(announced, repeated, "the same key, the same payment");
@@ -31,6 +36,7 @@ async fn a_payment_in_flight_puts_the_cut_off_until_it_is_over(database: Databas
     assert!(hero.orders(rest).await.is_empty());
     assert_eq!(hero.truth.relay(), RelayState::Connected);
     let waits = rest.get(&format!("/supply_waits?site_id={}", court.site)).await;
+    assert_eq!(waits["items"].as_array().map(Vec::len), Some(1), "{waits}");
     assert_eq!(waits["items"][0]["guards"], json!(["payment_in_flight"]), "{waits}");
 
     // The customer gave up.
