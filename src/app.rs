@@ -32,11 +32,12 @@ use crate::{
     http, jobs,
     metrics::Metrics,
     operations::{
-        Error, balance, books, ingest, outage, read_now,
+        Error, balance, books, ingest, outage, passwords, read_now,
         record_order::{self, Entry, Written},
     },
     port,
     settings::{Settings, SettingsError},
+    vault::Vault,
 };
 
 /// Changes that a slow listener may be behind; one that is further behind misses some.
@@ -58,6 +59,8 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     /// Every metric.
     pub registry: Registry,
+    /// What seals passwords.
+    pub vault: Vault,
     metrics: Metrics,
     hot_down: AtomicBool,
     changes: broadcast::Sender<Changed>,
@@ -128,6 +131,7 @@ impl App {
             db,
             hot: hot::open(&settings.hot)?,
             clock,
+            vault: Vault::new(settings.secrets.key.as_ref()),
             settings: Arc::new(settings),
             registry,
             metrics,
@@ -146,6 +150,7 @@ impl App {
     /// # Errors
     /// The database fails, or a metric's name is taken.
     pub async fn start(&self, seed: u64) -> Result<(), Problem> {
+        passwords::check(self).await?;
         self.start_writers();
         read_now::end_interrupted(self, self.settings.jobs.rows).await?;
         outage::begin(self).await?;

@@ -1,7 +1,7 @@
 //! API keys: `wg_<prefix>_<secret>`. The prefix finds the key and stands beside what was done with it; the whole key is
 //! shown once and kept only as its SHA-256.
 
-use std::{fmt::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use domain::ids::{SiteId, TerminalId};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use store::{
 
 use crate::{
     app::{self, Problem},
+    hex,
     operations::Error,
     settings,
 };
@@ -138,7 +139,7 @@ pub fn fits(key: &str, stored: &str) -> bool {
 }
 
 fn hash(key: &str) -> String {
-    hex(&Sha256::digest(key.as_bytes()))
+    hex::text(&Sha256::digest(key.as_bytes()))
 }
 
 fn random_hex<const BYTES: usize>() -> Result<String, Error> {
@@ -146,15 +147,7 @@ fn random_hex<const BYTES: usize>() -> Result<String, Error> {
     SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(|error| Error::conflict("random", format!("no random numbers: {error}")))?;
-    Ok(hex(&bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(hex::text(&bytes))
 }
 
 fn is_hex(text: &str, bytes: usize) -> bool {

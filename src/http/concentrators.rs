@@ -1,6 +1,6 @@
 //! Concentrators (集中器), their links and archives, and those that dialled in without being known.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, delete, get, post, put, web};
 use actors::LinkState;
 use domain::ids::ConcentratorId;
 use jiff::Timestamp;
@@ -14,11 +14,13 @@ use super::{
     located,
     page::{Ask, OfSite, Page, Paging},
     problem::Problem,
+    to_its_end,
 };
 use crate::{
     app::App,
     operations::{
         archive,
+        passwords::{self, ConcentratorPassword},
         register::{self, NewConcentrator},
     },
 };
@@ -30,6 +32,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show_concentrator)
         .service(show_link)
         .service(sync_archive)
+        .service(set_password)
+        .service(drop_password)
         .service(list_unknown_concentrators);
 }
 
@@ -47,6 +51,8 @@ struct Concentrator {
     terminal: u16,
     /// Its profile in the settings.
     profile: String,
+    /// Whether it has credentials of its own, beside those of its profile.
+    own_credentials: bool,
     /// Seconds its clock was ahead of ours when last read.
     clock_drift_s: Option<i64>,
     /// When its clock was last read.
@@ -72,6 +78,7 @@ impl From<store::concentrator::Concentrator> for Concentrator {
             region: row.region,
             terminal: row.terminal,
             profile: row.profile,
+            own_credentials: row.password.is_some(),
             clock_drift_s: row.clock_drift_s,
             clock_read_at: row.clock_read_at,
             last_login_at: row.last_login_at,
@@ -155,6 +162,33 @@ impl From<store::unknown_concentrator::UnknownConcentrator> for UnknownConcentra
             attempts: row.attempts,
         }
     }
+}
+
+/// Gives a concentrator a password of its own; it is kept sealed and never shown
+#[utoipa::path(tag = "concentrators", request_body = ConcentratorPassword, responses(
+    (status = 204, description = "Used from now on"),
+))]
+#[put("/concentrators/{id}/password")]
+async fn set_password(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<ConcentratorId>,
+    body: Body<ConcentratorPassword>,
+) -> Result<HttpResponse, Problem> {
+    to_its_end(async move { passwords::of_concentrator(&app, id.0, Some(body.0), &caller.prefix).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Forgets a concentrator's own password; that of its profile is used
+#[utoipa::path(tag = "concentrators", responses((status = 204, description = "Forgotten")))]
+#[delete("/concentrators/{id}/password")]
+async fn drop_password(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<ConcentratorId>,
+) -> Result<HttpResponse, Problem> {
+    to_its_end(async move { passwords::of_concentrator(&app, id.0, None, &caller.prefix).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Lists a site's concentrators

@@ -1,6 +1,6 @@
 //! Meters (电表), their supply guard, and their replacement (换表).
 
-use actix_web::{HttpResponse, get, post, put, web};
+use actix_web::{HttpResponse, delete, get, post, put, web};
 use domain::{
     ids::{BuildingId, ConcentratorId, MeterId},
     relay::{Causes, RelayState},
@@ -23,6 +23,7 @@ use crate::{
     app::App,
     operations::{
         guard,
+        passwords::{self, MeterPasswords},
         register::{self, NewMeter},
         replace_meter::{self, ReplaceMeter, Replacement},
     },
@@ -34,6 +35,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(enter_meter)
         .service(show_meter)
         .service(guard_meter)
+        .service(set_passwords)
+        .service(drop_passwords)
         .service(replace_meter_of_account);
 }
 
@@ -118,6 +121,8 @@ impl From<store::meter::Meter> for Meter {
 struct MeterAndCauses {
     #[serde(flatten)]
     meter: Meter,
+    /// Whether it has credentials of its own, beside those of its profile.
+    own_credentials: bool,
     /// The building in which it hangs, where that was said.
     #[schema(value_type = Option<String>)]
     building_id: Option<BuildingId>,
@@ -171,8 +176,9 @@ async fn show_meter(
 ) -> Result<web::Json<MeterAndCauses>, Problem> {
     let read = app.db.read(move |conn| {
         let (row, building) = (store::meter::by_id(conn, id.0)?, store::building::of_meter(conn, id.0)?);
+        let own_credentials = store::meter::has_passwords(conn, id.0)?;
         let (building_id, causes) = (building.map(|building| building.id), store::meter::causes(conn, id.0)?);
-        Ok::<_, store::Error>(MeterAndCauses { meter: row.into(), building_id, causes })
+        Ok::<_, store::Error>(MeterAndCauses { meter: row.into(), own_credentials, building_id, causes })
     });
     Ok(web::Json(read.await?))
 }
@@ -188,6 +194,27 @@ async fn guard_meter(
 ) -> Result<HttpResponse, Problem> {
     let (target, Guard { guarded, reason }) = (guard::Target::Meter(id.0), body.0);
     to_its_end(async move { guard::set(&app, target, guarded, reason, &caller.prefix).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Gives a meter passwords of its own; they are kept sealed and never shown
+#[utoipa::path(tag = "meters", request_body = MeterPasswords, responses((status = 204, description = "Used from now on")))]
+#[put("/meters/{id}/passwords")]
+async fn set_passwords(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<MeterId>,
+    body: Body<MeterPasswords>,
+) -> Result<HttpResponse, Problem> {
+    to_its_end(async move { passwords::of_meter(&app, id.0, Some(body.0), &caller.prefix).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Forgets a meter's own passwords; those of its profile are used
+#[utoipa::path(tag = "meters", responses((status = 204, description = "Forgotten")))]
+#[delete("/meters/{id}/passwords")]
+async fn drop_passwords(caller: May<Operate>, app: web::Data<App>, id: At<MeterId>) -> Result<HttpResponse, Problem> {
+    to_its_end(async move { passwords::of_meter(&app, id.0, None, &caller.prefix).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use domain::ids::SiteId;
 
 use super::problem::Problem;
-use crate::settings::HttpSettings;
+use crate::{hex, settings::HttpSettings};
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,15 +82,11 @@ impl<K: Serialize + DeserializeOwned> Ask<K> {
 
 /// A cursor is the hexadecimal form of its key's JSON: safe in an address, and nobody is tempted to make one.
 fn encode(key: &impl Serialize) -> String {
-    serde_json::to_vec(key).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&serde_json::to_vec(key).unwrap_or_default())
 }
 
 fn decode<K: DeserializeOwned>(cursor: &str) -> Option<K> {
-    let digits = cursor.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    serde_json::from_slice(&digits.collect::<Option<Vec<u8>>>()?).ok()
+    serde_json::from_slice(&hex::bytes(cursor)?).ok()
 }
 
 #[cfg(test)]

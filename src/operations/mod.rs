@@ -36,6 +36,7 @@ pub mod open_account;
 pub mod order_group;
 pub mod order_relay;
 pub mod outage;
+pub mod passwords;
 pub mod payment_in_flight;
 pub mod post;
 pub mod price_change;

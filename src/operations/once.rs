@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use store::{Conn, idempotency::IdempotencyKey};
 
 use super::{Error, books};
+use crate::hex;
 
 /// A key and what was asked under it.
 #[derive(Debug, Clone)]
@@ -31,8 +32,7 @@ impl Asked {
 /// # Errors
 /// The content has no JSON form.
 pub fn content_hash(content: &impl Serialize) -> Result<String, Error> {
-    let digest = Sha256::digest(books::json(content)?.as_bytes());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::text(&Sha256::digest(books::json(content)?.as_bytes())))
 }
 
 /// The answer given earlier under this key.

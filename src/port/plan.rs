@@ -2,19 +2,24 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actors::ports::{ConcentratorPlan, MeterPlan};
+use actors::ports::{ConcentratorPlan, MeterPlan, MeterProfile};
 use domain::{
     calendar::{day_before, day_of, midnight},
     ids::{ConcentratorId, MeterId},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use protocols::qgdw376::TerminalAddress;
+use protocols::{Secret, qgdw376::TerminalAddress};
 use store::Conn;
 
 use crate::{
     app::App,
-    operations::{Error, books, decide_relay},
-    settings::Settings,
+    hex,
+    operations::{
+        Error, books, decide_relay,
+        passwords::{ConcentratorPassword, MeterPasswords},
+    },
+    settings::{Settings, profiles},
+    vault::Vault,
 };
 
 /// Reads a concentrator's plan.
@@ -22,20 +27,31 @@ use crate::{
 /// # Errors
 /// A row is missing, does not parse, or names a profile that the settings do not have.
 pub async fn load(app: &App, id: ConcentratorId) -> Result<ConcentratorPlan, Error> {
-    let (now, settings) = (app.clock.now(), app.settings.clone());
-    app.db.read(move |conn| build(conn, &settings, id, now)).await
+    let (now, parts) = (app.clock.now(), app.clone());
+    app.db.read(move |conn| build(conn, (&parts.settings, &parts.vault), id, now)).await
 }
 
-fn build(conn: &mut Conn, settings: &Settings, id: ConcentratorId, now: Timestamp) -> Result<ConcentratorPlan, Error> {
+fn build(
+    conn: &mut Conn,
+    (settings, vault): (&Settings, &Vault),
+    id: ConcentratorId,
+    now: Timestamp,
+) -> Result<ConcentratorPlan, Error> {
     let row = store::concentrator::by_id(conn, id)?;
     let site = store::site::by_id(conn, id.site())?;
     let zone = books::zone(&site)?;
     let bad = |what: &str| books::corrupt(format!("{what} of concentrator {id}"));
     let region = u16::from_str_radix(&row.region, 16).map_err(|_| bad("region"))?;
     let held = freezes_held(conn, settings, id, &zone, now)?;
+    let kept = store::meter::passwords_of_concentrator(conn, id)?;
     let mut meters = Vec::new();
     for meter in store::meter::of_concentrator(conn, id)? {
         let profile = settings.meter_profile(&meter.profile)?;
+        let mut wire = profile.wire.clone();
+        if let Some(sealed) = kept.get(&meter.id) {
+            take_own(&MeterPasswords::open(vault, meter.id, sealed)?, &mut wire)
+                .ok_or_else(|| bad("a meter's password"))?;
+        }
         let started = store::installation::live_of_meter(conn, meter.id)?.map(|one| one.start_at);
         meters.push(MeterPlan {
             id: meter.id,
@@ -45,20 +61,34 @@ fn build(conn: &mut Conn, settings: &Settings, id: ConcentratorId, now: Timestam
             port: meter.port,
             rate: profile.rate,
             line: profile.line,
-            profile: profile.wire.clone(),
+            profile: wire,
             since: since(started, &zone, now),
             freezes_held: held.get(&meter.id).into_iter().flatten().copied().collect(),
             last_reading_at: meter.last_good_as_of,
         });
     }
+    let mut profile = settings.concentrator_profile(&row.profile)?.wire.clone();
+    if let Some(sealed) = &row.password {
+        let own = ConcentratorPassword::open(vault, id, sealed)?;
+        profile.password = hex::array(&own.password).map(Secret::new).ok_or_else(|| bad("the password"))?;
+    }
     Ok(ConcentratorPlan {
         id,
         terminal: TerminalAddress { region, terminal: row.terminal },
         policy: Arc::new(decide_relay::policy_of(settings, &site)),
-        profile: settings.concentrator_profile(&row.profile)?.wire.clone(),
+        profile,
         zone,
         meters,
     })
+}
+
+/// A meter's own passwords go over those of its profile.
+fn take_own(own: &MeterPasswords, profile: &mut MeterProfile) -> Option<()> {
+    profile.relay_password = profiles::relay_password(&own.relay_password, own.relay_password_level)?;
+    if let Some(archive) = &own.archive_password {
+        profile.archive_password = Secret::new(hex::array(archive)?);
+    }
+    Some(())
 }
 
 /// The first local day whose freeze is wanted: that of the installation, or yesterday for a meter without one.

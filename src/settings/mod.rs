@@ -1,6 +1,6 @@
 //! Settings: `config/default.toml`, then a file of the site's own, then the environment; each key with its unit there.
 
-mod profiles;
+pub(crate) mod profiles;
 mod tariff_presets;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
@@ -20,6 +20,7 @@ use crate::{
     batch::BatchSettings,
     hot::HotSettings,
     operations::{Error, books},
+    vault::SealingKey,
 };
 
 /// Every key with its default, unit and reason.
@@ -81,8 +82,18 @@ pub struct Settings {
     pub policy: Policy,
     /// Kinds of concentrators and meters.
     pub profiles: Profiles,
+    /// Keys, which come by the environment.
+    pub secrets: SecretSettings,
     /// Tariffs to begin with, by name.
     pub tariff_presets: BTreeMap<String, TariffPreset>,
+}
+
+/// Keys, which come by the environment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretSettings {
+    /// What seals the passwords of meters and concentrators; none: they are those of the profiles.
+    pub key: Option<SealingKey>,
 }
 
 /// Subsidies to many accounts at once.

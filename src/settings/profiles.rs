@@ -8,6 +8,8 @@ use jiff::SignedDuration;
 use protocols::{Secret, dlt645::Password, qgdw376::LineSettings};
 use serde::Deserialize;
 
+use crate::hex;
+
 /// Profiles by name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +133,7 @@ impl TryFrom<ConcentratorKeys> for ConcentratorProfile {
         within("poll_forward_timeout_s", keys.poll_forward_timeout_s, 1, 127)?;
         let wire = ports::ConcentratorProfile {
             points_per_request: keys.points_per_request,
-            password: Secret::new(hex("password", &keys.password)?),
+            password: Secret::new(hex_key("password", &keys.password)?),
             msa: keys.master,
             order_forward_timeout_s: keys.order_forward_timeout_s,
             poll_forward_timeout_s: keys.poll_forward_timeout_s,
@@ -154,17 +156,15 @@ impl TryFrom<MeterKeys> for MeterProfile {
         within("rate", keys.rate, 0, 7)?;
         within("maximum_power_w", keys.maximum_power_w, 1, 1_000_000)?;
         within("register_modulus", keys.register_modulus, Energy::new(1), Energy::new(i64::MAX / 1_000_000))?;
-        let bad_password = "relay_password: must be 6 digits, relay_password_level 0 to 255";
-        let digits = Some(&keys.relay_password).filter(|text| text.len() == 6).and_then(|text| text.parse().ok());
-        let password = digits.and_then(|digits| Password::new(keys.relay_password_level, digits).ok());
-        let [line] = hex("line", &keys.line)?;
+        let relay_password = relay_password(&keys.relay_password, keys.relay_password_level);
+        let [line] = hex_key("line", &keys.line)?;
         Ok(Self {
             wire: ports::MeterProfile {
                 tariffs: keys.periods,
                 relay_control: keys.relay_control,
-                relay_password: password.ok_or(bad_password)?,
+                relay_password: relay_password.ok_or("relay_password: must be 6 digits")?,
                 relay_operator: keys.relay_operator,
-                archive_password: Secret::new(hex("archive_password", &keys.archive_password)?),
+                archive_password: Secret::new(hex_key("archive_password", &keys.archive_password)?),
             },
             permit: keys.reconnect == Reconnect::Permit,
             rate: keys.rate,
@@ -175,15 +175,17 @@ impl TryFrom<MeterKeys> for MeterProfile {
     }
 }
 
+/// The password of relay control (DL/T 645) with its level, usually 2.
+pub(crate) fn relay_password(digits: &str, level: u8) -> Option<Password> {
+    let digits = Some(digits).filter(|text| text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Password::new(level, digits.parse().ok()?).ok()
+}
+
 fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T, most: T) -> Result<(), String> {
     if least <= value && value <= most { Ok(()) } else { Err(format!("{key}: must be {least} to {most}")) }
 }
 
 /// Exactly `N` bytes in hex.
-fn hex<const N: usize>(key: &str, text: &str) -> Result<[u8; N], String> {
-    let bytes: Option<Vec<u8>> = (0..text.len() / 2)
-        .map(|at| text.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
-        .collect();
-    let bytes = bytes.filter(|_| text.len() == N * 2).and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
-    bytes.ok_or_else(|| format!("{key}: must be {N} bytes in hex"))
+fn hex_key<const N: usize>(key: &str, text: &str) -> Result<[u8; N], String> {
+    hex::array(text).ok_or_else(|| format!("{key}: must be {N} bytes in hex"))
 }

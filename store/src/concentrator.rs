@@ -25,7 +25,7 @@ row! {
         pub terminal: u16,
         /// Name of its profile in config.
         pub profile: String,
-        /// Password of the message authentication field; none: none is sent.
+        /// Its own password of setting and forwarding frames, sealed; none: that of its profile.
         pub password: Option<String>,
         /// Its clock less ours, in seconds, at `clock_read_at`.
         pub clock_drift_s: Option<i64>,
@@ -104,7 +104,6 @@ pub fn save(conn: &mut Conn, new: &Concentrator) -> Result<Concentrator> {
             concentrators::region.eq(&new.region),
             concentrators::terminal.eq(val(new.terminal)),
             concentrators::profile.eq(&new.profile),
-            concentrators::password.eq(&new.password),
             concentrators::version.eq(concentrators::version + 1),
         ))
         .returning(Concentrator::as_returning())
@@ -112,6 +111,30 @@ pub fn save(conn: &mut Conn, new: &Concentrator) -> Result<Concentrator> {
         .get_result(c)
         .optional())?;
     row.ok_or(Error::Stale)
+}
+
+/// Keeps its own password, sealed, or none.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn keep_password(conn: &mut Conn, id: ConcentratorId, sealed: Option<&str>) -> Result<()> {
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(concentrators::table.find((val(id.site()), val(id))))
+        .set(concentrators::password.eq(sealed))
+        .returning(concentrators::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
+}
+
+/// The passwords kept of all sites, sealed.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn all_passwords(conn: &mut Conn) -> Result<Vec<(ConcentratorId, String)>> {
+    on!(conn, |c| concentrators::table
+        .filter(concentrators::password.is_not_null())
+        .select((concentrators::id, concentrators::password.assume_not_null()))
+        .load(c))
 }
 
 /// It logged in.

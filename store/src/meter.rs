@@ -193,6 +193,57 @@ pub fn save(conn: &mut Conn, new: &Meter) -> Result<Meter> {
     row.ok_or(Error::Stale)
 }
 
+/// Keeps its own passwords, sealed, or none.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn keep_passwords(conn: &mut Conn, id: MeterId, sealed: Option<&str>) -> Result<()> {
+    let rows: Vec<SiteId> = on!(conn, |c| diesel::update(meters::table.find((val(id.site()), val(id))))
+        .set(meters::passwords.eq(sealed))
+        .returning(meters::site_id)
+        .prepared()
+        .load(c))?;
+    touched(&rows)
+}
+
+/// Whether it has passwords of its own.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn has_passwords(conn: &mut Conn, id: MeterId) -> Result<bool> {
+    let rows: i64 = on!(conn, |c| meters::table
+        .find((val(id.site()), val(id)))
+        .filter(meters::passwords.is_not_null())
+        .count()
+        .get_result(c))?;
+    Ok(rows > 0)
+}
+
+/// The passwords kept of a concentrator's meters, sealed.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn passwords_of_concentrator(conn: &mut Conn, id: ConcentratorId) -> Result<BTreeMap<MeterId, String>> {
+    let rows: Vec<(MeterId, String)> = on!(conn, |c| meters::table
+        .filter(meters::site_id.eq(val(id.site())))
+        .filter(meters::concentrator_id.eq(val(id)))
+        .filter(meters::passwords.is_not_null())
+        .select((meters::id, meters::passwords.assume_not_null()))
+        .load(c))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The passwords kept of all sites' meters, sealed.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn all_passwords(conn: &mut Conn) -> Result<Vec<(MeterId, String)>> {
+    on!(conn, |c| meters::table
+        .filter(meters::passwords.is_not_null())
+        .select((meters::id, meters::passwords.assume_not_null()))
+        .load(c))
+}
+
 /// Its relay was read.
 ///
 /// # Errors

@@ -122,6 +122,7 @@ tables! {
         seen_gaps -> Number,
         last_good_as_of -> Nullable<Instant>,
         version -> BigInt,
+        passwords -> Nullable<Text>,
     }
 
     meter_causes (site_id, meter_id, cause) {

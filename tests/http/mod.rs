@@ -16,6 +16,7 @@ mod limits;
 mod meter_selections;
 mod notices;
 mod outages;
+mod passwords;
 mod payments_in_flight;
 mod receipts;
 mod registers;

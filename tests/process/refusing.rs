@@ -2,7 +2,10 @@
 
 use std::{net::TcpListener, path::Path, process::Command};
 
+use serde_json::json;
+
 use super::{
+    Shop,
     program::{Config, text, wattgate},
     sqlite,
 };
@@ -104,6 +107,31 @@ fn a_schema_that_was_never_migrated() {
         let told = config.refused(command);
         assert!(told.contains("schema none") && told.contains("wattgate migrate"), "{command:?} says {told:?}");
     }
+}
+
+on_both!(a_key_that_does_not_open_what_is_kept);
+
+async fn a_key_that_does_not_open_what_is_kept(database: Database) {
+    let with_key = |digit: &str| Config::head_end(&database, &format!("secrets.key = \"{}\"", digit.repeat(64)));
+    let serving = with_key("a").serve().await;
+    let rest = serving.rest(&with_key("a").key("admin"));
+    let shop = Shop::enter(&rest).await;
+    let concentrator = shop.concentrator(&rest).await;
+    let meter = shop.meter(&rest, &concentrator, "202600000001", "dlt645_direct").await;
+    rest.put(&format!("/meters/{meter}/passwords"), &json!({ "relay_password": "918273" })).await;
+    rest.put(&format!("/concentrators/{concentrator}/password"), &json!({ "password": "0".repeat(32) })).await;
+    serving.stop().await;
+
+    let other = with_key("b").refused(&["serve"]);
+    assert!(other.contains(&format!("what is kept of meter:{meter}")) && !other.contains("panicked"), "{other}");
+    let none = Config::head_end(&database, "").refused(&["serve"]);
+    assert!(none.contains("WATTGATE__SECRETS__KEY") && !none.contains("panicked"), "{none}");
+    let open = Config::head_end(&database, "");
+    let bad = text(&open.command(&["serve"]).env("WATTGATE__SECRETS__KEY", "open sesame").output().unwrap(), 1).1;
+    assert!(bad.contains("32 bytes in hex") && !bad.contains("sesame"), "{bad}");
+
+    let serving = open.serve_in(&[("WATTGATE__SECRETS__KEY", &"A".repeat(64))]).await;
+    serving.stop().await;
 }
 
 #[test]

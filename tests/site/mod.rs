@@ -21,6 +21,7 @@ mod notices;
 mod order_groups;
 mod outage;
 mod outages;
+mod passwords;
 mod payments_in_flight;
 mod permit;
 mod receipts;

@@ -19,6 +19,8 @@ pub(crate) struct Check {
     /// What was asked and not answered yet.
     pending: Option<Task>,
     found: BTreeMap<u16, ArchiveFinding>,
+    /// Records that are ours but for the password, which some concentrators mask: written when an operator orders it only.
+    other_password: BTreeSet<u16>,
     /// Whether foreign records are overwritten.
     overwrite: bool,
     /// Whether something was written: it is written once and read back once.
@@ -34,6 +36,7 @@ impl Check {
             todo: Vec::new(),
             pending: None,
             found: BTreeMap::new(),
+            other_password: BTreeSet::new(),
             overwrite,
             wrote: false,
             chunk: chunk.max(1),
@@ -50,11 +53,10 @@ impl Check {
     pub(crate) fn next(&mut self) -> Option<Task> {
         if self.todo.is_empty() && !self.wrote {
             self.wrote = true;
-            let overwrite = self.overwrite;
-            let wanted = self.found.iter().filter(|(_, finding)| match finding {
-                ArchiveFinding::Matches => false,
+            let wanted = self.found.iter().filter(|(serial, finding)| match finding {
+                ArchiveFinding::Matches => self.overwrite && self.other_password.contains(serial),
                 ArchiveFinding::Absent => true,
-                ArchiveFinding::Foreign { .. } => overwrite,
+                ArchiveFinding::Foreign { .. } => self.overwrite,
             });
             let wanted: Vec<u16> = wanted.map(|(serial, _)| *serial).collect();
             self.todo = self.read(&wanted);
@@ -74,6 +76,9 @@ impl Check {
         for meter in meters.iter().filter(|meter| serials.contains(&meter.serial)) {
             let held = records.iter().find(|record| record.serial == meter.serial && record.point != 0);
             self.found.insert(meter.serial, held.map_or(ArchiveFinding::Absent, |held| compare(meter, held)));
+            if held.is_some_and(|held| held.password != record(meter).password) {
+                self.other_password.insert(meter.serial);
+            }
         }
     }
 
@@ -89,9 +94,15 @@ impl Check {
     }
 }
 
-/// Address, protocol, port and measuring point decide whose readings the concentrator will give; the rest does not.
 fn compare(meter: &MeterPlan, held: &ArchiveRecord) -> ArchiveFinding {
-    let ours = record(meter);
-    let same = (held.meter, held.protocol, held.port, held.point) == (ours.meter, ours.protocol, ours.port, ours.point);
-    if same { ArchiveFinding::Matches } else { ArchiveFinding::Foreign { address: held.meter } }
+    if is_same(&record(meter), held) {
+        ArchiveFinding::Matches
+    } else {
+        ArchiveFinding::Foreign { address: held.meter }
+    }
+}
+
+/// Address, protocol, port and measuring point decide whose readings the concentrator will give; the rest does not.
+pub(crate) fn is_same(one: &ArchiveRecord, other: &ArchiveRecord) -> bool {
+    (one.meter, one.protocol, one.port, one.point) == (other.meter, other.protocol, other.port, other.point)
 }

@@ -15,6 +15,7 @@ use rand::RngExt;
 
 use super::{
     ask::{Asked, Asking},
+    plan::Loading,
     queue::{Choice, Turn},
     state::{Alarm, Effect, State},
 };
@@ -77,9 +78,10 @@ impl State {
         }
     }
 
-    /// Starts what can be started.
+    /// Starts what can be started. Nothing is asked with a plan that changed: a meter locks after some wrong passwords.
     pub(super) fn next_exchange(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        while self.stage.is_idle() && self.is_greeted() && self.plan.is_some() && !self.draining {
+        let planned = self.plan.is_some() && self.loading == Loading::No;
+        while self.stage.is_idle() && self.is_greeted() && planned && !self.draining {
             let choice = Choice {
                 now: now.mono,
                 most: usize::try_from(self.points).unwrap_or(usize::MAX),

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use rand::RngExt;
 
 use super::{
+    archive::is_same,
     ask::record,
     state::{Alarm, Effect, State},
 };
@@ -22,8 +23,30 @@ use crate::{
     seams::Moment,
 };
 
+/// Whether the plan is being fetched; not for longer than `port_deadline_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loading {
+    No,
+    UnderWay,
+    /// It changed again meanwhile: what comes back may be old.
+    Again,
+}
+
 impl State {
+    /// Fetches the plan, once at a time.
+    pub(super) fn load(&mut self, effects: &mut Vec<Effect>) {
+        if self.loading == Loading::No {
+            self.loading = Loading::UnderWay;
+            effects.push(Effect::Load);
+        } else {
+            self.loading = Loading::Again;
+        }
+    }
+
     pub(super) fn loaded(&mut self, plan: Result<ConcentratorPlan, PortError>, now: Moment, effects: &mut Vec<Effect>) {
+        if std::mem::replace(&mut self.loading, Loading::No) == Loading::Again {
+            return self.load(effects);
+        }
         match plan {
             Ok(plan) => self.take_over(plan, now, effects),
             Err(error) => {
@@ -42,7 +65,7 @@ impl State {
                 self.meter_gone(meter.id);
             }
             // Whose record changed is not known to be in the concentrator's archive.
-            if after.map(record) != Some(record(&meter)) {
+            if !after.is_some_and(|after| is_same(&record(after), &record(&meter))) {
                 self.verified.remove(&meter.id);
             }
         }

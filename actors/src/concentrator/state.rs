@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use protocols::{FrameError, qgdw376::Frame};
 use rand::rngs::SmallRng;
 
-use super::{archive::Check, exchange::Stage, queue::Queue, session::Session};
+use super::{archive::Check, exchange::Stage, plan::Loading, queue::Queue, session::Session};
 use crate::{
     job::{Job, Outcome, Task},
     messages::Surroundings,
@@ -139,6 +139,7 @@ pub(crate) struct State {
     pub(super) settings: Arc<FleetSettings>,
     pub(super) random: SmallRng,
     pub(super) plan: Option<ConcentratorPlan>,
+    pub(super) loading: Loading,
     /// What all its meters share.
     pub(super) around: Option<Arc<Surroundings>>,
     pub(super) session: Option<Session>,
@@ -173,6 +174,7 @@ impl State {
             settings,
             random,
             plan: None,
+            loading: Loading::No,
             around: None,
             session: None,
             offline_since: None,
@@ -216,7 +218,7 @@ impl State {
                 self.begin_check(now, &mut effects);
             }
             Event::NotReported(alarm) => self.look_again(alarm, now),
-            Event::Reload => effects.push(Effect::Load),
+            Event::Reload => self.load(&mut effects),
             Event::Drain => self.drain(&mut effects),
         }
         self.next_exchange(now, &mut effects);
@@ -253,7 +255,7 @@ impl State {
                 Alarm::Queue => {}
                 Alarm::Archive => self.begin_check(now, effects),
                 Alarm::Clock => self.enqueue(None, Task::Clock, now, effects),
-                Alarm::Load => effects.push(Effect::Load),
+                Alarm::Load => self.load(effects),
                 Alarm::Meter(meter) => effects.push(Effect::Tell(meter, meter::Event::Wake)),
             }
         }

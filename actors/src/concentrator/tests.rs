@@ -36,7 +36,8 @@ enum Happening {
     Authorized(u8),
     Committed,
     NotCommitted,
-    Reloaded,
+    Changed,
+    Loaded,
     MeterDies(u16),
 }
 
@@ -68,7 +69,8 @@ fn happenings() -> impl Strategy<Value = Happening> {
         2 => (0_u8..4).prop_map(Happening::Authorized),
         2 => Just(Happening::Committed),
         1 => Just(Happening::NotCommitted),
-        1 => Just(Happening::Reloaded),
+        1 => Just(Happening::Changed),
+        2 => Just(Happening::Loaded),
         1 => (1_u16..6).prop_map(Happening::MeterDies),
     ]
 }
@@ -83,6 +85,9 @@ struct Bench {
     open: Vec<(MeterId, Task)>,
     in_flight: Option<Frame>,
     authorizing: bool,
+    loading: bool,
+    /// An order that the world marked as sent goes out, whatever changes meanwhile.
+    was_authorized: bool,
     batches: Vec<(u64, Vec<MeterId>)>,
 }
 
@@ -97,9 +102,12 @@ impl Bench {
             open: Vec::new(),
             in_flight: None,
             authorizing: false,
+            loading: false,
+            was_authorized: false,
             batches: Vec::new(),
         };
-        bench.step(Event::Loaded(Ok(plan(5, date(2026, 3, 2)))));
+        bench.step(Event::Reload);
+        bench.loaded();
         bench
     }
 
@@ -116,11 +124,16 @@ impl Bench {
                     let frame = Frame::decode(&frame).unwrap();
                     if !matches!(Downlink::decode(&frame).unwrap(), Downlink::Confirm(_)) {
                         assert!(self.in_flight.is_none(), "two exchanges at a time");
+                        assert!(!self.loading || self.was_authorized, "asked with a plan that changed");
                         self.in_flight = Some(frame);
                     }
                 }
                 Effect::Exchanged { .. } => assert!(self.in_flight.take().is_some()),
-                Effect::Authorize(_) => self.authorizing = true,
+                Effect::Authorize(_) => {
+                    assert!(!self.loading, "an order's word with a plan that changed");
+                    self.authorizing = true;
+                }
+                Effect::Load => assert!(!std::mem::replace(&mut self.loading, true), "two loads at a time"),
                 Effect::Ingest { batch, observations, .. } => {
                     self.batches.push((batch, observations.iter().map(|seen| seen.meter).collect()));
                 }
@@ -173,6 +186,12 @@ impl Bench {
         self.step(Event::Frame { link: self.links, frame: answer.frame(&header).unwrap() });
     }
 
+    fn loaded(&mut self) {
+        if std::mem::take(&mut self.loading) {
+            self.step(Event::Loaded(Ok(plan(5, date(2026, 3, 2)))));
+        }
+    }
+
     fn authorize(&mut self, word: u8) {
         if !std::mem::take(&mut self.authorizing) {
             return;
@@ -180,12 +199,14 @@ impl Bench {
         let now = self.moment().wall;
         let wish = Wish { action: Action::Disconnect, cause: Cause::Credit, permit: false };
         let order = Order::new(order_id(), meter(1), None, wish, now, &policy().relay);
+        self.was_authorized = true;
         self.step(Event::Authorized(match word {
             0 => Err(PortError::Unavailable("away".into())),
             1 => Ok(Authorization::Held { until: now }),
             2 => Ok(Authorization::Ended(order)),
             _ => Ok(Authorization::Send(order)),
         }));
+        self.was_authorized = false;
     }
 
     fn commit(&mut self, stored: bool) {
@@ -227,7 +248,8 @@ impl Bench {
             Happening::Authorized(word) => self.authorize(word),
             Happening::Committed => self.commit(true),
             Happening::NotCommitted => self.commit(false),
-            Happening::Reloaded => self.step(Event::Loaded(Ok(plan(5, date(2026, 3, 2))))),
+            Happening::Changed => self.step(Event::Reload),
+            Happening::Loaded => self.loaded(),
             Happening::MeterDies(number) => self.meter_dies(meter(number)),
         }
     }
@@ -253,7 +275,8 @@ proptest! {
             bench.happen(happening);
         }
         // The end: the world answers what it was asked, and the link goes.
-        while bench.authorizing || !bench.batches.is_empty() {
+        while bench.authorizing || bench.loading || !bench.batches.is_empty() {
+            bench.loaded();
             bench.authorize(1);
             bench.commit(true);
         }

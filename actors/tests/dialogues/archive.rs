@@ -103,6 +103,25 @@ async fn a_foreign_record_is_left_alone_and_its_readings_are_not_verified_until_
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_password_is_written_when_an_operator_orders_it_and_only_then() {
+    local(async {
+        let world = World::with_meters(1);
+        let (fleet, _) = world.fleet(settings());
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        let masked = protocols::Secret::new([0xEE; 6]);
+        terminal.archive.insert(11, ArchiveRecord { meter: address(1), point: 101, password: masked, ..foreign(11) });
+        terminal.asked_for_points(&[101]).await;
+        assert_eq!(last_findings(&world), [(meter(1), ArchiveFinding::Matches)]);
+        assert_eq!(terminal.archive[&11].password, masked);
+
+        fleet.sync_archive(concentrator()).await.unwrap();
+        terminal.asked_for_points(&[101]).await;
+        assert_eq!(terminal.archive[&11].password, protocols::Secret::ZERO);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_meter_under_another_point_is_foreign() {
     local(async {
         let world = World::with_meters(1);
