@@ -6,6 +6,7 @@ pub mod app;
 pub mod audit;
 pub mod batch;
 pub mod changes;
+pub mod decode;
 pub mod demo;
 pub mod explain;
 pub mod hex;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use wattgate::{app, audit, demo, explain, keys, settings, telemetry};
+use wattgate::{app, audit, decode, demo, explain, keys, settings, telemetry};
 
 /// Head end for centralized meter reading and prepaid electricity.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Audit(audit::Options),
     /// Tells why the balance of an account is what it is, from its readings to the fen
     Explain(explain::Options),
+    /// Explains frames of meters (DL/T 645) and concentrators (Q/GDW 376.1); exit status 1 where one is none
+    Decode(decode::Options),
 }
 
 #[derive(clap::Args)]
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::CreateKey(options) => keys::create(options),
         Command::Audit(options) => audit::run(options),
         Command::Explain(options) => explain::run(options),
+        Command::Decode(options) => decode::run(options),
     };
     match done {
         Ok(code) => code,

@@ -10,12 +10,16 @@
 //! | what a meter can be asked (data identifiers) | [`dlt645::Item`] and [`dlt645::Value`] |
 //! | what a concentrator can be asked (AFN and Fn) | [`qgdw376::Downlink`] and [`qgdw376::Uplink`] |
 //! | a data format (BCD, times, energies) | [`formats`] |
+//! | what an item or function that is only explained looks like | the tables in `dlt645/catalog`, `qgdw376/catalog`; their words are in `layout.rs` |
+//! | how bytes are recognised and refused for people | [`explain`] |
 
 pub mod bcd;
 pub mod dlt645;
 pub mod error;
+pub mod explain;
 pub mod formats;
 pub mod framer;
+mod layout;
 pub mod qgdw376;
 pub mod secret;
 mod wire;

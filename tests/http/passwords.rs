@@ -51,7 +51,8 @@ async fn what_is_no_password_is_refused_and_changes_nothing() {
     let refused = api.send("PUT", &password, &[], &json!({ "password": "00" })).await;
     assert_eq!((refused.problem(), refused.field()), ((422, "password"), Some("password")));
     assert_eq!(api.get(&format!("/api/v1/meters/{}", street.meter)).await.ok()["own_credentials"], false);
-    let nobody = api.send("PUT", "/api/v1/meters/8796093029999/passwords", &[], &json!({ "relay_password": "123456" })).await;
+    let nobody =
+        api.send("PUT", "/api/v1/meters/8796093029999/passwords", &[], &json!({ "relay_password": "123456" })).await;
     assert_eq!(nobody.problem(), (404, "not_found"));
     api.stop().await;
 }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod concentrator;
+mod decode;
 mod demo;
 mod durability;
 mod faults;

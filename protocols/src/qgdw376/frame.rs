@@ -11,6 +11,7 @@ use super::Address;
 use crate::{
     EncodeError, FrameError, FrameFormat, Secret, formats,
     framer::{END, check_length, check_tail, checksum},
+    layout,
 };
 
 /// The longest frame in bytes: 8 around up to 16383.
@@ -18,7 +19,7 @@ pub const MAX_FRAME: usize = 8 + MAX_BODY;
 
 const MAX_BODY: usize = 16_383;
 /// C, A and AFN, SEQ.
-const MIN_BODY: usize = 8;
+pub(crate) const MIN_BODY: usize = 8;
 /// DA and DT, which any message has before a password.
 const UNIT_ID: usize = 4;
 
@@ -42,6 +43,19 @@ impl Edition {
             1 => Self::Qgdw130,
             2 => Self::Qgdw376,
             _ => Self::Reserved,
+        }
+    }
+}
+
+impl Edition {
+    /// The two bits.
+    #[must_use]
+    pub const fn pid(self) -> u8 {
+        match self {
+            Self::Disabled => 0,
+            Self::Qgdw130 => 1,
+            Self::Qgdw376 => 2,
+            Self::Reserved => 3,
         }
     }
 }
@@ -236,6 +250,12 @@ impl TimeTag {
         Ok(Self { counter, sent: formats::encode_day_time_16(sent)?, permitted_delay })
     }
 
+    /// When it was sent, as `DDThh:mm:ss`; none where its digits are none.
+    #[must_use]
+    pub fn time(&self) -> Option<String> {
+        layout::time("smhD", &self.sent)
+    }
+
     const fn from_wire([counter, second, minute, hour, day, permitted_delay]: [u8; 6]) -> Self {
         Self { counter, sent: [second, minute, hour, day], permitted_delay }
     }
@@ -270,9 +290,9 @@ pub struct Frame {
 impl Frame {
     /// The bytes to send.
     pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
-        let mut body = vec![self.control.to_byte(self.events.is_some())];
+        let mut body = vec![self.control_byte()];
         body.extend(self.address.to_wire());
-        body.extend([self.afn.to_byte(), self.sequence.to_byte(self.time_tag.is_some())]);
+        body.extend([self.afn.to_byte(), self.sequence_byte()]);
         body.extend(&self.data);
         body.extend(self.password.iter().flat_map(Secret::bytes));
         body.extend(self.events.iter().flat_map(|events| [events.important, events.general]));
@@ -287,6 +307,18 @@ impl Frame {
         bytes.extend(&body);
         bytes.extend([checksum(&body), END]);
         Ok(bytes)
+    }
+
+    /// C as it stands on the wire.
+    #[must_use]
+    pub fn control_byte(&self) -> u8 {
+        self.control.to_byte(self.events.is_some())
+    }
+
+    /// SEQ as it stands on the wire.
+    #[must_use]
+    pub fn sequence_byte(&self) -> u8 {
+        self.sequence.to_byte(self.time_tag.is_some())
     }
 
     /// The frame, from exactly its bytes.

@@ -2,14 +2,16 @@
 //!
 //! [`Frame`] is the envelope with its auxiliary fields peeled off; every AFN decodes as a frame. [`Downlink`] is what
 //! the head end says inside it and [`Uplink`] what a concentrator says; an AFN or Fn that neither knows is an error
-//! that names it.
+//! that names it. [`explain`] knows the layouts of all AFNs, by the tables in `catalog`.
 
 mod address;
 mod archive;
+mod catalog;
 mod confirm;
 mod downlink;
 mod energy;
 mod error;
+mod explain;
 mod forward;
 mod frame;
 mod function;
@@ -17,16 +19,20 @@ mod header;
 mod unit;
 mod uplink;
 
+pub(crate) use catalog::explain_events;
+pub(crate) use frame::MIN_BODY;
+
 pub use address::{Address, BadTerminalAddress, TerminalAddress};
 pub use archive::{ArchiveRecord, MeterProtocol};
 pub use confirm::{Confirmation, UnitResult};
 pub use downlink::Downlink;
 pub use energy::{DailyFreeze, FreezeRequest, PointEnergy};
 pub use error::MessageError;
+pub use explain::{Explained, Unit, explain};
 pub use forward::{Forward, Forwarded, LineSettings, Timeout};
 pub use frame::{Afn, Control, Edition, EventCounters, Frame, MAX_FRAME, Sequence, TimeTag};
 pub use header::{AnswerHeader, RequestHeader};
-pub use unit::first_unit;
+pub use unit::{first_unit, function_dt, point_da};
 pub use uplink::{LinkReport, Uplink};
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ fn points([bits, group]: [u8; 2]) -> Result<Vec<u16>, MessageError> {
 }
 
 /// The functions of a DT, ascending. Some devices use groups above 30.
-fn functions([bits, group]: [u8; 2]) -> Result<Vec<u16>, MessageError> {
+pub(super) fn functions([bits, group]: [u8; 2]) -> Result<Vec<u16>, MessageError> {
     if bits == 0 {
         return Err(MessageError::BadFunctions([bits, group]));
     }
