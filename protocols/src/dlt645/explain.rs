@@ -107,9 +107,11 @@ const COMMANDS: [(u8, &str, &str); 9] = [
     (0x3B, "保电解除", "end of supply guard"),
 ];
 
-/// DI of function 03: Chinese, English, what follows the operator in a request, what follows the DI in an answer.
-const SECURITY: [(u32, &str, &str, &[Part], &[Part]); 12] = [
-    (
+/// A command of function 03: DI, Chinese, English, what follows the operator in a request, what follows the DI in an answer.
+struct Security(u32, &'static str, &'static str, &'static [Part], &'static [Part]);
+
+const SECURITY: [Security; 12] = [
+    Security(
         0x0700_00FF,
         "身份认证",
         "identity authentication",
@@ -123,23 +125,23 @@ const SECURITY: [(u32, &str, &str, &[Part], &[Part]); 12] = [
             Part::One("ESAM序列号", "ESAM serial", Format::Hex(8), "hex"),
         ],
     ),
-    (
+    Security(
         0x0700_01FF,
         "身份认证时效设置",
         "validity of the authentication",
         &[Part::One("有效时长", "validity", Format::Digits(2, 0), "min"), MAC],
         &[],
     ),
-    (0x0700_02FF, "身份认证失效", "end of the authentication", &[], &[CUSTOMER, MONEY, PURCHASES, KEY_INFO]),
-    (0x0700_0201, "身份认证失效", "end of the authentication", &[], &[CUSTOMER, MONEY, PURCHASES, KEY_INFO]),
-    (0x0701_01FF, "开户", "open account", &RECHARGE, &[Part::Rest]),
-    (0x0701_02FF, "充值", "recharge", &RECHARGE, &[Part::Rest]),
-    (0x0701_03FF, "钱包初始化", "initialise the purse", &[MONEY, MAC, PURCHASES, MAC], &[]),
-    (0x0701_08FF, "退费", "refund", &[Part::Rest], &[Part::Rest]),
-    (0x0702_01FF, "密钥更新", "key update", &[Part::Rest], &[Part::Rest]),
-    (0x0780_01FF, "数据回抄", "data echo", &[Part::Rest], &[Part::Rest]),
-    (0x0781_0201, "状态查询", "state", &[], &STATE),
-    (0x0781_02FF, "状态查询", "state", &[], &STATE),
+    Security(0x0700_02FF, "身份认证失效", "end of the authentication", &[], &[CUSTOMER, MONEY, PURCHASES, KEY_INFO]),
+    Security(0x0700_0201, "身份认证失效", "end of the authentication", &[], &[CUSTOMER, MONEY, PURCHASES, KEY_INFO]),
+    Security(0x0701_01FF, "开户", "open account", &RECHARGE, &[Part::Rest]),
+    Security(0x0701_02FF, "充值", "recharge", &RECHARGE, &[Part::Rest]),
+    Security(0x0701_03FF, "钱包初始化", "initialise the purse", &[MONEY, MAC, PURCHASES, MAC], &[]),
+    Security(0x0701_08FF, "退费", "refund", &[Part::Rest], &[Part::Rest]),
+    Security(0x0702_01FF, "密钥更新", "key update", &[Part::Rest], &[Part::Rest]),
+    Security(0x0780_01FF, "数据回抄", "data echo", &[Part::Rest], &[Part::Rest]),
+    Security(0x0781_0201, "状态查询", "state", &[], &STATE),
+    Security(0x0781_02FF, "状态查询", "state", &[], &STATE),
 ];
 
 const MAC: Part = Part::One("MAC", "MAC", Format::Hex(4), "hex");
@@ -333,8 +335,8 @@ impl Reader<'_, '_> {
 
     fn security(&mut self, answer: bool) -> Result<(), Short> {
         let id = self.id()?;
-        let known = SECURITY.iter().find(|(known, ..)| *known == id);
-        if let Some((_, zh, en, ..)) = known {
+        let known = SECURITY.iter().find(|Security(known, ..)| *known == id);
+        if let Some(Security(_, zh, en, ..)) = known {
             let (name, value) = (Name::new("安全认证命令", "security command"), Some(format!("{id:08X}")));
             let name = Name::new(format!("{}（{zh}）", name.zh), format!("{} ({en})", name.en));
             self.reading.values.push(Value { name, value, unit: "", bytes: Vec::new() });
@@ -342,6 +344,6 @@ impl Reader<'_, '_> {
         if !answer {
             self.parts(&[OPERATOR])?;
         }
-        known.map_or(Ok(()), |(_, _, _, request, answered)| self.parts(if answer { answered } else { request }))
+        known.map_or(Ok(()), |Security(_, _, _, request, answered)| self.parts(if answer { answered } else { request }))
     }
 }

@@ -28,27 +28,27 @@ const TIMES: &[Part] = &[Part::One("", "", Format::Digits(2, 0), "")];
 const ENERGY: &[Part] = &[Part::One("", "", Format::Digits(4, 2), "kWh")];
 const MONEY: &[Part] = &[Part::One("", "", Format::Digits(4, 2), "元")];
 
-/// The upper three bytes; the lowest byte 00 is the count, 01 the latest record and so on.
+/// With the lowest byte 00 it is the count, with 01 the latest record and so on.
 const EVENTS: [(u32, &str, &str, &[Part]); 14] = [
-    (0x0311_00, "掉电", "power off", SPAN),
-    (0x0330_00, "编程", "programming", PROGRAMMED),
-    (0x0330_01, "电表清零", "meter cleared", OPERATED),
-    (0x0330_02, "需量清零", "demand cleared", OPERATED),
+    (0x0311_0000, "掉电", "power off", SPAN),
+    (0x0330_0000, "编程", "programming", PROGRAMMED),
+    (0x0330_0100, "电表清零", "meter cleared", OPERATED),
+    (0x0330_0200, "需量清零", "demand cleared", OPERATED),
     (
-        0x0330_03,
+        0x0330_0300,
         "事件清零",
         "events cleared",
         &[START, OPERATOR, Part::One("事件清零数据标识", "data identifier", Format::Code(4), "")],
     ),
-    (0x0330_04, "校时", "time set", ADJUSTED),
-    (0x0330_05, "时段表编程", "period table programmed", OPERATED),
-    (0x0330_06, "时区表编程", "zone table programmed", OPERATED),
-    (0x0330_07, "周休日编程", "weekends programmed", OPERATED),
-    (0x0330_08, "节假日编程", "holidays programmed", OPERATED),
-    (0x0330_0D, "开表盖", "cover opened", OPENED),
-    (0x0330_0E, "开端钮盖", "terminal cover opened", OPENED),
-    (0x1D00_01, "跳闸", "relay disconnected", SWITCHED),
-    (0x1E00_01, "合闸", "relay connected", SWITCHED),
+    (0x0330_0400, "校时", "time set", ADJUSTED),
+    (0x0330_0500, "时段表编程", "period table programmed", OPERATED),
+    (0x0330_0600, "时区表编程", "zone table programmed", OPERATED),
+    (0x0330_0700, "周休日编程", "weekends programmed", OPERATED),
+    (0x0330_0800, "节假日编程", "holidays programmed", OPERATED),
+    (0x0330_0D00, "开表盖", "cover opened", OPENED),
+    (0x0330_0E00, "开端钮盖", "terminal cover opened", OPENED),
+    (0x1D00_0100, "跳闸", "relay disconnected", SWITCHED),
+    (0x1E00_0100, "合闸", "relay connected", SWITCHED),
 ];
 
 /// What was bought: the same six of energy (0332) and money (0333); the lowest byte is the nth last purchase.
@@ -62,7 +62,7 @@ const PURCHASES: [(u8, &str, &str, Option<&[Part]>); 6] = [
 ];
 
 pub(super) fn entry(id: u32) -> Option<Entry> {
-    let (event, nth) = (id >> 8, id & 0xFF);
+    let (event, nth) = (id & 0xFFFF_FF00, id & 0xFF);
     let last = |zh: &str, en: &str| Name::new(format!("上{nth}次{zh}"), format!("{en} {nth}"));
     if let Some((_, zh, en, record)) = EVENTS.iter().find(|(known, ..)| *known == event) {
         return Some(match nth {
@@ -76,11 +76,11 @@ pub(super) fn entry(id: u32) -> Option<Entry> {
         0x1E00_0001 => return Some(Entry::single(Name::new("合闸", "relay connected"), COUNT)),
         _ => {}
     }
-    let own = match event >> 8 {
+    let own = match event >> 16 {
         0x0332 => ENERGY,
         0x0333 => MONEY,
         _ => return None,
     };
-    let (_, zh, en, parts) = PURCHASES.iter().find(|(known, ..)| u32::from(*known) == event & 0xFF)?;
+    let (_, zh, en, parts) = PURCHASES.iter().find(|(known, ..)| u32::from(*known) == event >> 8 & 0xFF)?;
     Some(Entry::single(last(zh, en), parts.unwrap_or(own)))
 }

@@ -385,7 +385,6 @@ const EVENTS: &[Event] = &[
     Event(68, "开关误动作", "relay misoperation", &[AT, Part::Rest]),
 ];
 
-#[expect(clippy::indexing_slicing, reason = "computed when compiling")]
 const STATUS: [Part; 7] = STATUS_WORDS;
 
 /// Reads events until the data ends, each within its own length.

@@ -56,47 +56,37 @@ const NOTHING: &[Part] = &[];
 /// What is known of Fn of an AFN in one direction.
 pub(crate) fn entry(afn: u8, function: u16, uplink: bool) -> Entry {
     let unknown = || Name::new(format!("F{function}"), format!("F{function}"));
-    let (table, wanted): (&[Row], fn(&'static [Part]) -> Option<Parts>) = match (afn, uplink) {
-        (0x00, _) => (CONFIRM, plain),
-        (0x01, _) => (control::RESET, plain),
-        (0x02, _) => (LINK, plain),
-        (0x04, _) | (0x0A, true) => (parameters::ROWS, plain),
-        (0x0A, false) => (parameters::ROWS, if parameters::asked_for(function).is_some() { plain } else { nothing }),
-        (0x05, _) => (control::ROWS, plain),
-        (0x06, _) => (control::AUTHENTICATION, plain),
-        (0x08, _) => (control::CASCADE, plain),
-        (0x09, true) => (control::CONFIGURATION, plain),
-        (0x09, false) => (control::CONFIGURATION, nothing),
-        (0x0B, _) => (control::TASKS, plain),
-        (0x0C, true) => (realtime::ROWS, plain),
-        (0x0C, false) => (realtime::ROWS, nothing),
-        (0x0D, _) => return history::entry(function, uplink).unwrap_or_else(|| Entry { name: unknown(), parts: None }),
-        (0x0E, true) => (events::ANSWERS, plain),
-        (0x0E, false) => (events::REQUESTS, plain),
-        (0x0F, true) => (control::FILE_ANSWERS, plain),
-        (0x0F, false) => (control::FILES, plain),
-        (0x10, true) => (control::FORWARDED, plain),
-        (0x10, false) => (control::FORWARD, plain),
-        _ => (&[], plain),
+    let table = match (afn, uplink) {
+        (0x00, _) => CONFIRM,
+        (0x01, _) => control::RESET,
+        (0x02, _) => LINK,
+        (0x04 | 0x0A, _) => parameters::ROWS,
+        (0x05, _) => control::ROWS,
+        (0x06, _) => control::AUTHENTICATION,
+        (0x08, _) => control::CASCADE,
+        (0x09, _) => control::CONFIGURATION,
+        (0x0B, _) => control::TASKS,
+        (0x0C, _) => realtime::ROWS,
+        (0x0D, _) => {
+            return history::entry(function, uplink).unwrap_or_else(|| Entry { name: unknown(), parts: None });
+        }
+        (0x0E, true) => events::ANSWERS,
+        (0x0E, false) => events::REQUESTS,
+        (0x0F, true) => control::FILE_ANSWERS,
+        (0x0F, false) => control::FILES,
+        (0x10, true) => control::FORWARDED,
+        (0x10, false) => control::FORWARD,
+        _ => &[],
     };
     let row = table.iter().find(|Row(known, ..)| *known == function);
     let name = row.map_or_else(unknown, |Row(_, zh, en, _)| Name::new(*zh, *en));
-    let parts = match row {
-        Some(_) if afn == 0x0A && !uplink => Some((parameters::asked_for(function).unwrap_or(NOTHING), NOTHING)),
-        Some(Row(_, _, _, parts)) => wanted(parts),
-        // A request for something unknown is a request all the same: it has no content.
-        None if !uplink && matches!(afn, 0x09 | 0x0A | 0x0C) => Some((NOTHING, NOTHING)),
-        None => None,
+    let parts = match (afn, uplink) {
+        (0x0A, false) => Some(parameters::asked_for(function).unwrap_or(NOTHING)),
+        // What is asked for has no content, known or not.
+        (0x09 | 0x0C, false) => Some(NOTHING),
+        _ => row.map(|Row(.., parts)| *parts),
     };
-    Entry { name, parts }
-}
-
-fn plain(parts: &'static [Part]) -> Option<Parts> {
-    Some((parts, NOTHING))
-}
-
-fn nothing(_: &'static [Part]) -> Option<Parts> {
-    Some((NOTHING, NOTHING))
+    Entry { name, parts: parts.map(|parts| (parts, NOTHING)) }
 }
 
 const CONFIRM: &[Row] = &[
