@@ -88,8 +88,8 @@ words! {
         IgnoreBuildingGuard = "ignore_building_guard",
         /// Limits that are changed stay as they were.
         KeepOldLimits = "keep_old_limits",
-        /// What a calendar cut comes back by itself.
-        ForgetScheduleReconnect = "forget_schedule_reconnect",
+        /// The end of a calendar's cut lifts nothing.
+        ForgetScheduleEnd = "forget_schedule_end",
         /// A vend lifts what a calendar cut for.
         MoneyLiftsSchedule = "money_lifts_schedule",
     }

@@ -153,7 +153,7 @@ fn ends(cause: Cause, meter: &MeterFacts) -> bool {
 /// A meter without that cause was not cut for it, and stays as it is.
 #[must_use]
 pub fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Answer {
-    if !meter.causes.contains(cause) {
+    if !meter.causes.contains(cause) || cause == Cause::Schedule && is_planted(Bug::ForgetScheduleEnd) {
         return Answer { causes: meter.causes.clone(), order: false };
     }
     let held = account.is_some_and(|account| account.held_until(now).is_some());
@@ -162,7 +162,6 @@ pub fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, 
     let supplied = !sent && meter.relay.is_some_and(|relay| !relay.is_disconnected());
     let causes = if held || supplied { meter.causes.without(cause) } else { lift(&meter.causes, cause, account) };
     let movable = meter.relay_control != RelayControl::None && !meter.blocked;
-    let movable = movable && !is_planted(Bug::ForgetScheduleReconnect);
     Answer { order: causes.is_empty() && movable && !supplied, causes }
 }
 
