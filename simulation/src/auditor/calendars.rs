@@ -34,6 +34,8 @@ struct Calendar {
     off: Time,
     on: Time,
     flying: BTreeSet<u64>,
+    /// When it was asked for first.
+    asked_at: Timestamp,
     /// Since when it surely runs.
     runs_from: Option<Timestamp>,
     /// When somebody wanted it to end, or all cuts to stop.
@@ -62,6 +64,7 @@ impl Calendars {
                     off: *off,
                     on: *on,
                     flying: BTreeSet::new(),
+                    asked_at: at,
                     runs_from: None,
                     to_end: None,
                     ended: None,
@@ -96,6 +99,15 @@ impl Calendars {
                 .for_each(|one| one.ended = one.ended.or(Some(at))),
             _ => {}
         }
+    }
+
+    /// How many of a meter's cuts by calendars may have ended by a moment: one a day, and one where the calendar ends.
+    pub fn ends(&self, meter: MeterId, at: Timestamp, zone: &TimeZone) -> usize {
+        let days = |one: &Calendar| {
+            let days = local(at, zone).date().since(local(one.asked_at, zone).date()).map_or(0, |span| span.get_days());
+            usize::try_from(days).unwrap_or(0) + 2
+        };
+        self.all.values().filter(|one| one.meters.contains(&meter)).map(days).sum()
     }
 
     fn of(&mut self, meter: MeterId) -> impl Iterator<Item = &mut Calendar> {

@@ -97,10 +97,16 @@ impl Grounds<'_> {
     ///
     /// # Errors
     /// One stood.
-    pub fn restored(&self, order: &OrderSeen, when: (Timestamp, Timestamp), did: &str) -> Result<(), Violation> {
+    pub fn restored(
+        &self,
+        order: &OrderSeen,
+        (when, shown): ((Timestamp, Timestamp), Timestamp),
+        did: &str,
+    ) -> Result<(), Violation> {
         let zone = &self.rules.zone;
-        // The clock may have been turned between two moments that are possible.
-        let by_calendar = when.0 == when.1 && self.people.calendars.keeps_off(order.meter, when.0, zone);
+        // The clock may have been turned between two moments that are possible, or be ahead of the end of a calendar's hours.
+        let keeps_off = |at: &Timestamp| self.people.calendars.keeps_off(order.meter, *at, zone);
+        let by_calendar = when.0 == when.1 && [when.0, shown].iter().all(keeps_off);
         let by_operator = self.people.operator_surely(true, order.meter, when.0, self.now);
         let by_others = self.people.turned.surely_wished_off(order.meter, when.0, self.now);
         if order.supply == Supply::On && (by_operator || by_calendar || by_others) {
@@ -142,7 +148,7 @@ impl Grounds<'_> {
         for order in orders {
             let (first, last) = clock.moments(order.created_at, self.now);
             if order.cause == Cause::Credit {
-                self.restored(order, (first, last), "stored")?;
+                self.restored(order, ((first, last), order.created_at), "stored")?;
             }
             let approved = self.people.was_in_a_group(order.meter);
             let asked = order.cause == Cause::Operator && !approved && !self.people.took_a_place(order.meter);
@@ -300,7 +306,7 @@ mod tests {
             order.created_at = at(2 * HOUR);
             let Case { rules, people, warnings, .. } = case;
             let grounds = Grounds { rules, people, warnings, now: at(3 * HOUR) };
-            let sent = grounds.restored(&order, (at(2 * HOUR), at(2 * HOUR)), "sent").is_ok();
+            let sent = grounds.restored(&order, ((at(2 * HOUR), at(2 * HOUR)), at(2 * HOUR)), "sent").is_ok();
             (grounds.stored([&order].into_iter(), &HeadEndClock::default()).is_ok(), sent)
         };
         assert_eq!(stored(&case, Cause::Credit), (false, false));

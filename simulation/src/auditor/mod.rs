@@ -302,7 +302,7 @@ impl Auditor {
             self.people.calendars.see(order, self.clock.moments(read_at, at).1);
         }
         if !seen.orders.is_empty() {
-            self.people.asked_to_order(self.orders.all())?;
+            self.people.asked_to_order(self.orders.all(), at, &self.rules.zone)?;
         }
         self.standing(at, truth, seen)
     }
@@ -360,7 +360,7 @@ impl Auditor {
         let grounds = Grounds { rules, people, warnings, now };
         grounds.stored(self.orders.new_in(seen), &self.clock)?;
         for sending in self.orders.sendings(seen, &self.clock, now) {
-            grounds.restored(sending.order, sending.when, "sent")?;
+            grounds.restored(sending.order, (sending.when, sending.line.at), "sent")?;
             self.masses.sent(sending, rules)?;
             if (sending.order.supply, sending.order.cause) == (Supply::Off, Cause::Schedule) {
                 grounds.scheduled(sending)?;

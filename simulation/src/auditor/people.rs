@@ -7,7 +7,7 @@ use domain::{
     ids::{AccountId, InstallationId, MeterId},
     money::Money,
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     Answer, Automatic, Request, Supply, Violation,
@@ -156,6 +156,9 @@ impl People {
             Request::Switch { automatic } => self.switch.asked(at, request, *automatic),
             Request::Refund { .. } | Request::Close { .. } => self.leaving.ask(&what),
             Request::Transfer { .. } => self.passing.ask(&what),
+            Request::Wish { meter, supply: Supply::On, .. } => {
+                self.order_keys.entry((*meter, Supply::Off)).or_default().insert(format!("lifted {request}"));
+            }
             _ => {}
         }
         self.asked.insert(request, Asked { what, sold_before });
@@ -364,18 +367,25 @@ impl People {
         Ok(())
     }
 
-    /// An operator's orders are not more than the keys they were asked under.
+    /// An operator's orders are not more than the keys they were asked under, and the ends of others' cuts: where an operator's
+    /// cut stands as well, it is ordered in their place.
     ///
     /// # Errors
     /// They are.
-    pub fn asked_to_order<'a>(&self, orders: impl IntoIterator<Item = &'a OrderSeen>) -> Result<(), Violation> {
+    pub fn asked_to_order<'a>(
+        &self,
+        orders: impl IntoIterator<Item = &'a OrderSeen>,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Result<(), Violation> {
         let mut counts: BTreeMap<(MeterId, Supply), usize> = BTreeMap::new();
         for order in orders.into_iter().filter(|order| order.cause == Cause::Operator) {
             *counts.entry((order.meter, order.supply)).or_default() += 1;
         }
         for ((meter, supply), count) in counts {
             let keys = self.order_keys.get(&(meter, supply)).map_or(0, BTreeSet::len);
-            if count > keys {
+            let ends = if supply == Supply::Off { self.calendars.ends(meter, now, zone) } else { 0 };
+            if count > keys + ends {
                 let detail = format!("meter {meter}: {count} orders of an operator to turn it {supply}, {keys} keys");
                 return Err(Violation::of("I2", detail));
             }

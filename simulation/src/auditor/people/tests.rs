@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::auditor::fixtures::{account, at, meter, order, vend};
+use crate::auditor::{
+    Whose,
+    fixtures::{account, at, meter, order, rules, vend},
+};
 
 fn ask(people: &mut People, request: u64, key: &str, amount: i64) {
     let (amount, content) = (Money::new(amount), format!("{amount}"));
@@ -85,9 +88,13 @@ fn an_operators_key_orders_once() {
     people.answer(at(1), 1, &Answer::Done { receipt: None }).unwrap();
     people.ask(at(2), 2, what);
     let one = order(1, 1, Supply::Off, Cause::Operator);
-    assert_eq!(people.asked_to_order([&one]), Ok(()));
+    let zone = rules().zone;
+    assert_eq!(people.asked_to_order([&one], at(0), &zone), Ok(()));
     let two = order(2, 1, Supply::Off, Cause::Operator);
-    assert_eq!(people.asked_to_order([&one, &two]).unwrap_err().invariant, "I2");
+    assert_eq!(people.asked_to_order([&one, &two], at(0), &zone).unwrap_err().invariant, "I2");
+    let over = Request::Wish { whose: Whose::Safety, meter: meter(1), supply: Supply::On };
+    people.ask(at(3), 3, over);
+    assert_eq!(people.asked_to_order([&one, &two], at(3), &zone), Ok(()), "the cut goes on in the place of another's");
     assert!(people.operator_surely(true, meter(1), at(2), at(9)), "a repetition changes nothing");
     assert!(people.operator_surely(false, meter(2), at(2), at(9)));
 }
