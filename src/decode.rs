@@ -86,10 +86,10 @@ fn from_input(line: &mut impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
     }
 }
 
-type Read1 = Result<Explained, Refused>;
+type Decoded = Result<Explained, Refused>;
 
 /// The frames of a line. Blanks between digits are skipped; what is no digit ends the bytes.
-fn decode(text: &str, protocol: Protocol) -> Vec<Read1> {
+fn decode(text: &str, protocol: Protocol) -> Vec<Decoded> {
     let digits: String = text.chars().filter(|digit| !digit.is_whitespace()).collect();
     let sound = digits.find(|digit: char| !digit.is_ascii_hexdigit()).unwrap_or(digits.len());
     let bytes = hex::bytes(digits.get(..sound & !1).unwrap_or_default()).unwrap_or_default();
@@ -106,7 +106,7 @@ fn decode(text: &str, protocol: Protocol) -> Vec<Read1> {
 
 // --- JSON --------------------------------------------------------------------------------------------------------------
 
-fn object(frames: &[Read1], lang: Language) -> Json {
+fn object(frames: &[Decoded], lang: Language) -> Json {
     match frames {
         [one] => frame(one, lang),
         all => json!({
@@ -116,7 +116,7 @@ fn object(frames: &[Read1], lang: Language) -> Json {
     }
 }
 
-fn frame(one: &Read1, lang: Language) -> Json {
+fn frame(one: &Decoded, lang: Language) -> Json {
     match one {
         Ok(Explained::Dlt645(one)) => meter(one, lang),
         Ok(Explained::Qgdw376(one)) => concentrator(one, lang),
@@ -160,6 +160,13 @@ const fn direction(answer: bool) -> &'static str {
     if answer { "answer" } else { "request" }
 }
 
+/// A key that an object has only where there is something.
+fn put(object: &mut Json, key: &str, value: Option<Json>) {
+    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
+        object.insert(key.to_owned(), value);
+    }
+}
+
 fn meter(one: &dlt645::Explained, lang: Language) -> Json {
     let control = one.frame.control;
     let mut object = json!({
@@ -174,19 +181,18 @@ fn meter(one: &dlt645::Explained, lang: Language) -> Json {
         "data": upper(&one.frame.data),
         "values": values(&one.values, lang),
     });
-    if let Some(id) = &one.id {
-        object["di"] = json!(id);
-    }
-    if let Some(reasons) = &one.error {
+    put(&mut object, "di", one.id.as_ref().map(|id| json!(id)));
+    let refused = one.error.as_ref().map(|reasons| {
         let byte = one.frame.data.first().map(|byte| format!("{byte:02X}"));
         let reasons: Vec<&str> = reasons.iter().map(|reason| word(reason, lang)).collect();
-        object["error"] = json!({ "byte": byte, "reasons": reasons });
-    }
+        json!({ "byte": byte, "reasons": reasons })
+    });
+    put(&mut object, "error", refused);
     object
 }
 
 fn concentrator(one: &qgdw376::Explained, lang: Language) -> Json {
-    let frame1 = &one.frame;
+    let sent = &one.frame;
     let units: Vec<Json> = one
         .units
         .iter()
@@ -203,30 +209,26 @@ fn concentrator(one: &qgdw376::Explained, lang: Language) -> Json {
         "ok": true,
         "protocol": "qgdw376",
         "pid": qgdw376::Edition::Qgdw376.pid(),
-        "region": format!("{:04x}", frame1.address.terminal.region),
-        "terminal": frame1.address.terminal.terminal,
-        "group": frame1.address.group,
-        "msa": frame1.address.master,
-        "control": format!("{:02X}", frame1.control_byte()),
-        "direction": direction(frame1.control.uplink),
-        "afn": format!("{:02X}", frame1.afn.to_byte()),
+        "region": format!("{:04x}", sent.address.terminal.region),
+        "terminal": sent.address.terminal.terminal,
+        "group": sent.address.group,
+        "msa": sent.address.master,
+        "control": format!("{:02X}", sent.control_byte()),
+        "direction": direction(sent.control.uplink),
+        "afn": format!("{:02X}", sent.afn.to_byte()),
         "afn_name": word(&one.afn, lang),
-        "seq": format!("{:02X}", frame1.sequence_byte()),
+        "seq": format!("{:02X}", sent.sequence_byte()),
         "units": units,
-        "ec": frame1.events.map(|events| json!({ "ec1": events.important, "ec2": events.general })),
-        "tp": frame1.time_tag.map(|tag| json!({
+        "ec": sent.events.map(|events| json!({ "ec1": events.important, "ec2": events.general })),
+        "tp": sent.time_tag.map(|tag| json!({
             "pfc": tag.counter,
             "time": tag.time(),
             "permitted_delay_min": tag.permitted_delay,
         })),
-        "password": frame1.password.is_some(),
+        "password": sent.password.is_some(),
     });
-    if !one.rest.is_empty() {
-        object["rest"] = json!(upper(&one.rest));
-    }
-    if let Some(bytes) = one.forwarded.first() {
-        object["dlt645"] = object_of_meter(bytes, lang);
-    }
+    put(&mut object, "rest", (!one.rest.is_empty()).then(|| json!(upper(&one.rest))));
+    put(&mut object, "dlt645", one.forwarded.first().map(|bytes| object_of_meter(bytes, lang)));
     object
 }
 
@@ -237,7 +239,7 @@ fn object_of_meter(bytes: &[u8], lang: Language) -> Json {
 
 // --- text --------------------------------------------------------------------------------------------------------------
 
-fn text_of(one: &Read1, lang: Language) -> String {
+fn text_of(one: &Decoded, lang: Language) -> String {
     match one {
         Ok(Explained::Dlt645(one)) => meter_text(one, lang, ""),
         Ok(Explained::Qgdw376(one)) => concentrator_text(one, lang),
@@ -294,17 +296,17 @@ fn meter_text(one: &dlt645::Explained, lang: Language, indent: &str) -> String {
 }
 
 fn concentrator_text(one: &qgdw376::Explained, lang: Language) -> String {
-    let frame1 = &one.frame;
-    let way = if frame1.control.uplink { told(lang, "上行", "uplink") } else { told(lang, "下行", "downlink") };
+    let sent = &one.frame;
+    let way = if sent.control.uplink { told(lang, "上行", "uplink") } else { told(lang, "下行", "downlink") };
     let mut text = format!("Q/GDW 376.1 {way}\n");
-    let terminal = frame1.address.terminal;
-    text.push_str(&format!("  {}: {terminal}  MSA {}\n", told(lang, "终端", "terminal"), frame1.address.master));
+    let terminal = sent.address.terminal;
+    text.push_str(&format!("  {}: {terminal}  MSA {}\n", told(lang, "终端", "terminal"), sent.address.master));
     text.push_str(&format!(
         "  C {:02X}  AFN {:02X} {}  SEQ {:02X}\n",
-        frame1.control_byte(),
-        frame1.afn.to_byte(),
+        sent.control_byte(),
+        sent.afn.to_byte(),
         word(&one.afn, lang),
-        frame1.sequence_byte()
+        sent.sequence_byte()
     ));
     for unit in &one.units {
         text.push_str(&format!("  p{} F{} {}\n", unit.point, unit.function, word(&unit.name, lang)));
@@ -321,10 +323,10 @@ fn concentrator_text(one: &qgdw376::Explained, lang: Language) -> String {
     if !one.rest.is_empty() {
         text.push_str(&format!("  {}  {}\n", spaced(&one.rest), told(lang, "其余字节", "further bytes")));
     }
-    if let Some(events) = frame1.events {
+    if let Some(events) = sent.events {
         text.push_str(&format!("  EC1 {}  EC2 {}\n", events.important, events.general));
     }
-    if let Some(tag) = frame1.time_tag {
+    if let Some(tag) = sent.time_tag {
         let time = tag.time().unwrap_or_default();
         text.push_str(&format!("  Tp PFC {}  {time}  {} min\n", tag.counter, tag.permitted_delay));
     }
