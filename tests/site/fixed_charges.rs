@@ -1,18 +1,23 @@
 //! Fixed charges: in advance, by the day and the month, once, whatever the meter says and however long nobody looked.
 
+use std::sync::Arc;
+
 use domain::{
     ledger::TransactionKind,
     money::Money,
     tariff::{Every, FixedCharge},
 };
 use jiff::{SignedDuration, Timestamp};
+use store::Db;
 use wattgate::{
+    app::App,
     jobs,
     operations::tariffs::{NewTariff, NewVersion},
+    settings,
 };
 
 use super::settlement::{CREDIT, kwh};
-use crate::support::{Database, Home, Terms, by_blocks, flat, on_both};
+use crate::support::{Database, Home, SetByHand, Terms, by_blocks, flat, on_both};
 
 on_both!(
     an_account_pays_from_the_day_of_its_opening_on,
@@ -30,7 +35,13 @@ async fn opened(database: &Database) -> Home {
     let tariff = NewTariff { fixed_charges: Some(charges(30, 3100)), ..by_blocks(flat("1")) };
     let (time_zone, register) = ("Asia/Shanghai", kwh("1000"));
     let terms = Terms { nth: 1, time_zone, tariff, multiplier: 1, register, credit: CREDIT };
-    Home::start(database, "2026-05-04T08:00:00+08:00".parse().unwrap(), terms).await
+    // Without the program's own jobs: on a busy machine their first look would come when the clock stands elsewhere already.
+    let settings = settings::read(Some(&database.toml()), None).unwrap();
+    let clock = SetByHand::new("2026-05-04T08:00:00+08:00".parse().unwrap());
+    let db = Db::open(&settings.database).unwrap();
+    let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
+    app.start_writers();
+    Home::enter(&app, &clock, terms).await
 }
 
 impl Home {
