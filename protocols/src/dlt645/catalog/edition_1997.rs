@@ -28,42 +28,42 @@ const REGISTERS: [(u16, &str, &str, &[Part]); 16] = [
     (0xB41, "上月正向有功最大需量发生时间", "forward active maximum demand, last month, occurred at", OCCURRED),
 ];
 
-const ITEMS: [(u16, &str, &str, Format, &str); 35] = [
-    (0xB210, "最近一次编程时间", "last programming", Format::Time("mhDM"), ""),
-    (0xB211, "最近一次最大需量清零时间", "last demand reset", Format::Time("mhDM"), ""),
-    (0xB212, "编程次数", "programming count", Format::Digits(2, 0), ""),
-    (0xB213, "最大需量清零次数", "demand reset count", Format::Digits(2, 0), ""),
-    (0xB214, "电池工作时间", "battery work time", Format::Digits(3, 0), "min"),
-    (0xB310, "总断相次数", "phase loss count", Format::Digits(2, 0), ""),
-    (0xB611, "A相电压", "voltage: phase A", Format::Digits(2, 0), "V"),
-    (0xB612, "B相电压", "voltage: phase B", Format::Digits(2, 0), "V"),
-    (0xB613, "C相电压", "voltage: phase C", Format::Digits(2, 0), "V"),
-    (0xB621, "A相电流", "current: phase A", Format::Digits(2, 2), "A"),
-    (0xB622, "B相电流", "current: phase B", Format::Digits(2, 2), "A"),
-    (0xB623, "C相电流", "current: phase C", Format::Digits(2, 2), "A"),
-    (0xB630, "瞬时有功功率", "active power: total", Format::Digits(3, 4), "kW"),
-    (0xB631, "A相有功功率", "active power: phase A", Format::Digits(3, 4), "kW"),
-    (0xB632, "B相有功功率", "active power: phase B", Format::Digits(3, 4), "kW"),
-    (0xB633, "C相有功功率", "active power: phase C", Format::Digits(3, 4), "kW"),
-    (0xB640, "瞬时无功功率", "reactive power: total", Format::Digits(2, 2), "kvar"),
-    (0xB641, "A相无功功率", "reactive power: phase A", Format::Digits(2, 2), "kvar"),
-    (0xB642, "B相无功功率", "reactive power: phase B", Format::Digits(2, 2), "kvar"),
-    (0xB643, "C相无功功率", "reactive power: phase C", Format::Digits(2, 2), "kvar"),
-    (0xB650, "总功率因数", "power factor: total", Format::Digits(2, 3), ""),
-    (0xB651, "A相功率因数", "power factor: phase A", Format::Digits(2, 3), ""),
-    (0xB652, "B相功率因数", "power factor: phase B", Format::Digits(2, 3), ""),
-    (0xB653, "C相功率因数", "power factor: phase C", Format::Digits(2, 3), ""),
-    (0xC010, "日期及周次", "date and day of the week", Format::Time("WDMY"), ""),
-    (0xC011, "时间", "time", Format::Time("smh"), ""),
-    (0xC020, "电表运行状态字", "status word", Format::Flags(1, &[]), ""),
-    (0xC021, "电网状态字", "grid status word", Format::Flags(1, &[]), ""),
-    (0xC022, "周休日状态字", "weekend status word", Format::Flags(1, &[]), ""),
-    (0xC030, "电表常数（有功）", "meter constant, active", Format::Digits(3, 0), "imp/kWh"),
-    (0xC031, "电表常数（无功）", "meter constant, reactive", Format::Digits(3, 0), "imp/kvarh"),
-    (0xC032, "表号", "meter number", Format::Code(6), ""),
-    (0xC033, "用户号", "customer number", Format::Code(6), ""),
-    (0xC034, "设备码", "device code", Format::Code(6), ""),
-    (0xC117, "自动抄表日期", "reading day", Format::Time("hD"), ""),
+static ITEMS: &[(u16, Part)] = &[
+    (0xB210, Part::One("最近一次编程时间", "last programming", Format::Time("mhDM"), "")),
+    (0xB211, Part::One("最近一次最大需量清零时间", "last demand reset", Format::Time("mhDM"), "")),
+    (0xB212, Part::One("编程次数", "programming count", Format::Digits(2, 0), "")),
+    (0xB213, Part::One("最大需量清零次数", "demand reset count", Format::Digits(2, 0), "")),
+    (0xB214, Part::One("电池工作时间", "battery work time", Format::Digits(3, 0), "min")),
+    (0xB310, Part::One("总断相次数", "phase loss count", Format::Digits(2, 0), "")),
+    (0xB611, Part::One("A相电压", "voltage: phase A", Format::Digits(2, 0), "V")),
+    (0xB612, Part::One("B相电压", "voltage: phase B", Format::Digits(2, 0), "V")),
+    (0xB613, Part::One("C相电压", "voltage: phase C", Format::Digits(2, 0), "V")),
+    (0xB621, Part::One("A相电流", "current: phase A", Format::Digits(2, 2), "A")),
+    (0xB622, Part::One("B相电流", "current: phase B", Format::Digits(2, 2), "A")),
+    (0xB623, Part::One("C相电流", "current: phase C", Format::Digits(2, 2), "A")),
+    (0xB630, Part::One("瞬时有功功率", "active power: total", Format::Digits(3, 4), "kW")),
+    (0xB631, Part::One("A相有功功率", "active power: phase A", Format::Digits(3, 4), "kW")),
+    (0xB632, Part::One("B相有功功率", "active power: phase B", Format::Digits(3, 4), "kW")),
+    (0xB633, Part::One("C相有功功率", "active power: phase C", Format::Digits(3, 4), "kW")),
+    (0xB640, Part::One("瞬时无功功率", "reactive power: total", Format::Digits(2, 2), "kvar")),
+    (0xB641, Part::One("A相无功功率", "reactive power: phase A", Format::Digits(2, 2), "kvar")),
+    (0xB642, Part::One("B相无功功率", "reactive power: phase B", Format::Digits(2, 2), "kvar")),
+    (0xB643, Part::One("C相无功功率", "reactive power: phase C", Format::Digits(2, 2), "kvar")),
+    (0xB650, Part::One("总功率因数", "power factor: total", Format::Digits(2, 3), "")),
+    (0xB651, Part::One("A相功率因数", "power factor: phase A", Format::Digits(2, 3), "")),
+    (0xB652, Part::One("B相功率因数", "power factor: phase B", Format::Digits(2, 3), "")),
+    (0xB653, Part::One("C相功率因数", "power factor: phase C", Format::Digits(2, 3), "")),
+    (0xC010, Part::One("日期及周次", "date and day of the week", Format::Time("WDMY"), "")),
+    (0xC011, Part::One("时间", "time", Format::Time("smh"), "")),
+    (0xC020, Part::One("电表运行状态字", "status word", Format::Flags(1, &[]), "")),
+    (0xC021, Part::One("电网状态字", "grid status word", Format::Flags(1, &[]), "")),
+    (0xC022, Part::One("周休日状态字", "weekend status word", Format::Flags(1, &[]), "")),
+    (0xC030, Part::One("电表常数（有功）", "meter constant, active", Format::Digits(3, 0), "imp/kWh")),
+    (0xC031, Part::One("电表常数（无功）", "meter constant, reactive", Format::Digits(3, 0), "imp/kvarh")),
+    (0xC032, Part::One("表号", "meter number", Format::Code(6), "")),
+    (0xC033, Part::One("用户号", "customer number", Format::Code(6), "")),
+    (0xC034, Part::One("设备码", "device code", Format::Code(6), "")),
+    (0xC117, Part::One("自动抄表日期", "reading day", Format::Time("hD"), "")),
 ];
 
 pub(super) fn entry(id: u16) -> Option<Entry> {
@@ -74,20 +74,6 @@ pub(super) fn entry(id: u16) -> Option<Entry> {
             nth => Entry::single(tariff(nth.into()).of(&name), parts),
         });
     }
-    let at = ITEMS.iter().position(|(item, ..)| *item == id)?;
-    let (_, zh, en, ..) = ITEMS.get(at)?;
-    Some(Entry::single(Name::new(*zh, *en), PARTS.get(at)?))
+    let (_, part) = ITEMS.iter().find(|(item, _)| *item == id)?;
+    Some(Entry::single(Name::new("", ""), std::slice::from_ref(part)))
 }
-
-/// Each item as a layout of one part.
-static PARTS: [[Part; 1]; ITEMS.len()] = {
-    let mut parts = [[Part::Rest]; ITEMS.len()];
-    let mut at = 0;
-    #[expect(clippy::indexing_slicing, reason = "both arrays have this length, and it is computed when compiling")]
-    while at < ITEMS.len() {
-        let (_, _, _, format, unit) = ITEMS[at];
-        parts[at] = [Part::One("", "", format, unit)];
-        at += 1;
-    }
-    parts
-};
