@@ -142,6 +142,7 @@ impl Town {
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(1_000_000)),
             opening_debt: None,
+            confirmed: false,
         };
         open_account::open(&self.app, account, opening, &format!("open-{nth}"), "bench").await.unwrap();
         meter

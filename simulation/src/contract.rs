@@ -152,7 +152,13 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
             let spare = entered.spares.iter().find(|spare| spare.concentrator == concentrator)?;
             let meter = spare.meter;
             let shown = by_hand.then(|| plan::displayed(&spare.handle.registers()));
-            let how = RemoveMeter { final_reading: shown, final_registers: ByPeriod::new(), reason, disconnect };
+            let how = RemoveMeter {
+                final_reading: shown,
+                final_registers: ByPeriod::new(),
+                reason,
+                disconnect,
+                confirmed: false,
+            };
             let key = if by_hand { format!("{key}-{}", world.number()) } else { key };
             world.blur_removed(meter);
             (
@@ -240,6 +246,7 @@ fn further_meter(
         initial_reading: shown,
         initial_registers: ByPeriod::new(),
         reason,
+        confirmed: false,
     };
     // What is read off the display anew is asked anew.
     let key = if by_hand { format!("{key}-{}", world.number()) } else { key };

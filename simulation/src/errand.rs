@@ -381,6 +381,7 @@ fn open(
         reason: shown.map(|_| "read off the display".to_owned()),
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,
+        confirmed: false,
     };
     done(async move { open_account::open(&app, account, new, &key, "operator").await })
 }

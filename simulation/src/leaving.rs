@@ -107,6 +107,7 @@ fn shown(place: &Place) -> FinalReading {
         meter_id: place.meter,
         total: plan::displayed(&place.handle.registers()),
         registers: domain::reading::registers::ByPeriod::new(),
+        confirmed: false,
     }
 }
 

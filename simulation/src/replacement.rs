@@ -49,6 +49,7 @@ pub fn ask(world: &World, app: App, nth: usize, by_hand: bool, key: &str) -> Opt
         initial_reading: shown(&spare.handle),
         initial_registers: domain::reading::registers::ByPeriod::new(),
         reason: by_hand.then(|| "read off the display".to_owned()),
+        confirmed: false,
     };
     // What is read off the display anew is asked anew.
     let key = if by_hand { format!("{key}-{}", world.number()) } else { key.to_owned() };

@@ -132,6 +132,7 @@ async fn open(app: &App, account: AccountId, meter_id: MeterId, credit: i64) -> 
         reason: None,
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,
+        confirmed: false,
     };
     open_account::open(app, account, new, &format!("demo-open-{account}"), "demo").await?;
     Ok(())

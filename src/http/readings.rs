@@ -1,6 +1,6 @@
 //! Readings of meters, and reading now (召测).
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, put, web};
 use domain::{
     energy::Energy,
     ids::{MeterId, ReadRequestId, ReadingId},
@@ -17,15 +17,22 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate, Read},
-    input::{At, Query, wait},
+    input::{At, Body, Query, wait},
     located,
     page::{Ask, Page},
     problem::Problem,
+    to_its_end,
 };
-use crate::{app::App, operations::read_now};
+use crate::{
+    app::App,
+    operations::{
+        judge_reading::{self, Finding},
+        read_now,
+    },
+};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(list_readings).service(read_meter_now).service(show_read_request);
+    config.service(list_readings).service(find_reading).service(read_meter_now).service(show_read_request);
 }
 
 /// A reading: what a meter's registers showed, in kWh before the multiplier.
@@ -170,6 +177,21 @@ async fn list_readings(
         store::reading::page(conn, id.0, from, to, after, most)
     });
     Ok(web::Json(ask.page(read.await?, |row| (row.as_of, row.id), Reading::from)))
+}
+
+/// Finds a reading good or suspect: an operator's word on what is not plausible, or was wrong
+#[utoipa::path(tag = "readings", request_body = Finding, responses(
+    (status = 200, description = "The reading as it is now; what was charged by it is corrected", body = Reading),
+))]
+#[put("/readings/{id}/quality")]
+async fn find_reading(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<ReadingId>,
+    body: Body<Finding>,
+) -> Result<web::Json<Reading>, Problem> {
+    let judged = to_its_end(async move { judge_reading::judge(&app, id.0, body.0, &caller.prefix).await }).await?;
+    Ok(web::Json(judged.into()))
 }
 
 /// Reads a meter now (召测)

@@ -38,6 +38,10 @@ pub struct AttachMeter {
     pub initial_registers: ByPeriod,
     /// Why it is attached, or the reading was entered by hand.
     pub reason: String,
+    /// Whether somebody looked twice: the entered reading stands though it does not agree with what was known of the meter. `false` if
+    /// absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 /// Attaches a meter to an active account.
@@ -65,7 +69,7 @@ pub async fn attach(app: &App, id: AccountId, new: AttachMeter, key: &str, by: &
     if let Some(earlier) = app.db.read(ready).await? {
         return Ok(earlier);
     }
-    let shown = Shown::of(new.initial_reading, &new.initial_registers, "initial_reading")?;
+    let shown = Shown::of(new.initial_reading, &new.initial_registers, new.confirmed, "initial_reading")?;
     let source = Source::of(app, meter, shown, by).await?;
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
     let (installation, done) = app

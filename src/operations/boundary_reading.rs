@@ -4,7 +4,7 @@ use domain::{
     energy::Energy,
     ids::{MeterId, ReadingId},
     reading::{
-        self, Kind, MeterLimits, Neighbours, Observation, Quality, Registers, TimeSource,
+        self, Judged, Kind, MeterLimits, Neighbours, Observation, Quality, Registers, TimeSource,
         registers::{ByPeriod, RegisterNeighbours, judge_registers},
     },
     tariff::Period,
@@ -22,16 +22,24 @@ pub struct Shown {
     pub total: Energy,
     /// Its billed period registers; none where its total is billed.
     pub registers: ByPeriod,
+    /// Whether somebody looked twice: then it stands though it does not agree with what was known of the meter.
+    pub confirmed: bool,
 }
 
 impl Shown {
     /// What was entered in two fields, of which `field` is that of the total; none where nothing was.
     ///
     /// # Errors
-    /// A refusal where registers come without a total.
-    pub fn of(total: Option<Energy>, registers: &ByPeriod, field: &'static str) -> Result<Option<Self>, Error> {
+    /// A refusal where registers, or that they were looked at twice, come without a total.
+    pub fn of(
+        total: Option<Energy>,
+        registers: &ByPeriod,
+        confirmed: bool,
+        field: &'static str,
+    ) -> Result<Option<Self>, Error> {
         match total {
-            Some(total) => Ok(Some(Self { total, registers: registers.clone() })),
+            Some(total) => Ok(Some(Self { total, registers: registers.clone(), confirmed })),
+            None if confirmed => Err(Error::field("total_missing", field, "only what is entered can be confirmed")),
             None if registers.is_empty() => Ok(None),
             None => Err(Error::field("total_missing", field, "period registers are entered beside the total")),
         }
@@ -51,7 +59,7 @@ impl Source {
     /// What was entered, or else a good reading of the meter, taken now.
     ///
     /// # Errors
-    /// A refusal `no_fresh_reading` where the meter cannot be read.
+    /// A refusal `no_fresh_reading` where the meter cannot be read, `suspect_reading` where what it answers is not plausible.
     pub async fn of(app: &App, meter: MeterId, entered: Option<Shown>, by: &str) -> Result<Self, Error> {
         if let Some(shown) = entered {
             return Ok(Self::Entered(shown));
@@ -63,7 +71,24 @@ impl Source {
             || Error::refused("no_fresh_reading", "the meter was not read now; enter its reading with a reason");
         let reading = ended.reading_id.ok_or_else(stale)?;
         let row = app.db.read(move |conn| store::reading::by_id(conn, reading)).await?;
-        if row.quality == Quality::Good { Ok(Self::Live(row.id)) } else { Err(stale()) }
+        match row.quality {
+            Quality::Good => Ok(Self::Live(row.id)),
+            Quality::Suspect => {
+                let (total, why) = (row.total, row.reason.unwrap_or_default());
+                let detail = format!(
+                    "the meter was read now and showed {total} kWh, which is suspect ({why}): accept reading {reading}, \
+                     or enter what the display shows"
+                );
+                Err(Error::refused("suspect_reading", detail))
+            }
+            _ => Err(stale()),
+        }
+    }
+
+    /// Whether it was entered, and stands whatever was known.
+    #[must_use]
+    pub const fn is_confirmed(&self) -> bool {
+        matches!(self, Self::Entered(Shown { confirmed: true, .. }))
     }
 }
 
@@ -90,8 +115,8 @@ pub struct Boundary<'a> {
 }
 
 impl Boundary<'_> {
-    /// Its row; one that was entered is stored, as of now. A final one must agree with what is known of the meter since
-    /// `installed_at`; an initial one begins anew.
+    /// Its row; one that was entered is stored, as of now. Unless it is confirmed it must agree with what is known of the meter
+    /// since `installed_at`.
     ///
     /// # Errors
     /// A refusal that names the field.
@@ -152,15 +177,11 @@ impl Boundary<'_> {
         let policy = &settings.policy.reading;
         let neighbours = self.neighbours(conn, installed_at, now)?;
         let mut judged = reading::judge(&seen, &neighbours, limits, installed_at, policy);
-        let neighbours = self.register_neighbours(conn, installed_at, now)?;
+        let registers = self.register_neighbours(conn, installed_at, now)?;
         let (unwrapped_registers, reasons) =
-            judge_registers(&seen, self.billed, &neighbours, limits, policy).unwrap_or_default();
+            judge_registers(&seen, self.billed, &registers, limits, policy).unwrap_or_default();
         judged.doubt(reasons);
-        if judged.quality != Quality::Good {
-            let why: Vec<&str> = judged.reasons.iter().map(|reason| reason.as_str()).collect();
-            let detail = format!("does not agree with what the meter showed before: {}", why.join(", "));
-            return Err(Error::field("implausible_reading", self.field, detail));
-        }
+        let reason = reason + &self.agrees(&judged, &neighbours, shown.confirmed)?;
         let [sharp, peak, flat, valley, deep_valley] = periods;
         let row = Reading {
             id: store::ids::next(conn, self.meter.site())?,
@@ -185,6 +206,23 @@ impl Boundary<'_> {
         };
         store::reading::insert_batch(conn, std::slice::from_ref(&row))?;
         Ok(row)
+    }
+
+    /// What is to be added to its reason where it is confirmed, and does not agree with what the meter showed before.
+    fn agrees(&self, judged: &Judged, known: &Neighbours, confirmed: bool) -> Result<String, Error> {
+        if judged.quality == Quality::Good {
+            return Ok(String::new());
+        }
+        let why: Vec<&str> = judged.reasons.iter().map(|reason| reason.as_str()).collect();
+        let why = why.join(", ");
+        if confirmed {
+            return Ok(format!("; confirmed, though {why}"));
+        }
+        let before = known.before.map_or(String::new(), |before| format!(", {} kWh", before.total));
+        let detail = format!(
+            "does not agree with what the meter showed before{before}: {why}; look again, and confirm it if it is so"
+        );
+        Err(Error::field("implausible_reading", self.field, detail))
     }
 
     /// Every billed register is named, and no other, and the meter can show all of it.
@@ -220,7 +258,7 @@ impl Boundary<'_> {
         installed_at: Timestamp,
         now: Timestamp,
     ) -> Result<RegisterNeighbours, Error> {
-        if self.kind == Kind::Initial || self.billed.is_empty() {
+        if self.billed.is_empty() {
             return Ok(RegisterNeighbours::default());
         }
         let at = domain::calendar::shift(now, SignedDuration::from_micros(1));
@@ -230,9 +268,6 @@ impl Boundary<'_> {
     }
 
     fn neighbours(&self, conn: &mut Conn, installed_at: Timestamp, now: Timestamp) -> Result<Neighbours, Error> {
-        if self.kind == Kind::Initial {
-            return Ok(Neighbours::default());
-        }
         let at = domain::calendar::shift(now, SignedDuration::from_micros(1));
         let (before, _) = store::reading::neighbours(conn, self.meter, at)?;
         let before = before.filter(|row| row.as_of >= installed_at).as_ref().map(Reading::neighbour);

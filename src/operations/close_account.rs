@@ -47,6 +47,10 @@ pub struct FinalReading {
     #[schema(value_type = Option<Object>)]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub registers: ByPeriod,
+    /// Whether somebody looked twice: this stands though it does not agree with what was known of the meter. `false` if
+    /// absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 /// How an account is closed.
@@ -191,7 +195,8 @@ pub(super) async fn last_readings(
             Ok::<_, Error>(all.iter().filter(|one| one.end_at.is_none()).map(|one| one.meter_id).collect())
         })
         .await?;
-    let shown = |one: &FinalReading| Shown { total: one.total, registers: one.registers.clone() };
+    let shown =
+        |one: &FinalReading| Shown { total: one.total, registers: one.registers.clone(), confirmed: one.confirmed };
     let mut entered: BTreeMap<MeterId, Shown> = entered.iter().map(|one| (one.meter_id, shown(one))).collect();
     if let Some(strange) = entered.keys().find(|meter| !meters.contains(meter)) {
         let detail = format!("meter {strange} does not count for the account");

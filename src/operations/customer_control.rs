@@ -77,8 +77,7 @@ pub(super) fn leave(
     if !facts.causes.contains(Cause::Customer) {
         return Ok(());
     }
-    let account = books.map(|books| decide_relay::account_facts(conn, books, now)).transpose()?;
-    let left = ask::end_of(Cause::Customer, &facts, account.as_ref(), now).causes;
+    let left = ask::end_of(Cause::Customer, &facts).causes;
     decide_relay::save_causes(conn, id, &facts.causes, &left)?;
     let (account, why) = (books.map(|books| books.account.id), "the customer left".to_owned());
     let asked = Asked { account, vend: None, by: Some(by.to_owned()), why };

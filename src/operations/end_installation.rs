@@ -43,6 +43,7 @@ pub fn end(
     now: Timestamp,
 ) -> Result<(Reading, Energy), Error> {
     let Ending { source, field, registers_field, reason } = ending;
+    let confirmed = source.is_confirmed();
     let (meter, billed) = (old.meter_id, old.billed());
     let last = Boundary { meter, kind: Kind::Final, source, field, registers_field, billed: &billed, reason };
     let last = last.row(conn, settings, old.start_at, now)?;
@@ -51,9 +52,12 @@ pub fn end(
     if last.as_of <= old.start_at || last.as_of < settled_to {
         return Err(Error::refused("no_fresh_reading", "the last reading is older than what is settled already"));
     }
-    // A register never counts back: what it showed before with more digits stands.
+    // A register never counts back: what it showed before with more digits stands, unless somebody looked twice.
     let before = books.last_settled(old.id);
-    let (value, registers) = if old.start_registers.is_empty() {
+    let (value, registers) = if confirmed {
+        let registers = last.unwrapped_registers.clone();
+        (if registers.is_empty() { last.unwrapped } else { registers.values().copied().sum() }, registers)
+    } else if old.start_registers.is_empty() {
         let since = store::reading::known_between(conn, meter, settled_to, last.as_of)?;
         let before = before.map_or(old.start_value, |before| before.end_value);
         let value = since.iter().map(|known| known.total).fold(last.unwrapped.max(before), Energy::max);

@@ -319,11 +319,12 @@ fn after(conn: &mut Conn, stored: &mut Stored) -> Result<(), Error> {
         let Some(of_meter) = books.meters.iter().find(|one| one.installation.meter_id == *meter) else { continue };
         stored.hot.push((*account, *meter, books.hot_meter(of_meter)));
         // Only a reading at or before the newest midnight, the first after an open one, or one before the reading that an
-        // interpolation used can settle or correct a day.
+        // interpolation used can settle or correct a day, or any where a day waits for a correction.
         let settled_to = of_meter.settled_to(&books.zone);
         let open = domain::calendar::midnight(domain::calendar::day_of(of_meter.as_of, &books.zone), &books.zone);
         let looked_to = interpolated_to(conn, of_meter)?.unwrap_or(settled_to).max(settled_to);
-        if let Some(since) = stored.settle.get(account).filter(|since| **since <= looked_to || settled_to < open) {
+        let asked = settled_to < open || of_meter.installation.resettle_since.is_some();
+        if let Some(since) = stored.settle.get(account).filter(|since| **since <= looked_to || asked) {
             to_settle.insert(*account, note(conn, &of_meter.installation, *since)?);
         }
     }
@@ -345,7 +346,7 @@ fn interpolated_to(conn: &mut Conn, meter: &MeterBooks) -> Result<Option<Timesta
 }
 
 /// Kept with the readings: a crash before the days are looked into again must not lose a correction.
-fn note(conn: &mut Conn, installation: &Installation, since: Timestamp) -> Result<Timestamp, Error> {
+pub(super) fn note(conn: &mut Conn, installation: &Installation, since: Timestamp) -> Result<Timestamp, Error> {
     let since = installation.resettle_since.map_or(since, |noted| noted.min(since));
     store::installation::set_resettle(conn, installation.id, Some(since))?;
     Ok(since)

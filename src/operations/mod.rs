@@ -28,6 +28,7 @@ pub mod guard;
 pub mod hold;
 pub mod ingest;
 pub mod job;
+pub mod judge_reading;
 pub mod mass_cut;
 pub mod meter_selection;
 pub mod notices;

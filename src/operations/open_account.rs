@@ -44,6 +44,10 @@ pub struct OpenAccount {
     pub initial_registers: ByPeriod,
     /// Why the reading was entered by hand.
     pub reason: Option<String>,
+    /// Whether somebody looked twice: the entered reading stands though it does not agree with what was known of the meter. `false` if
+    /// absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
     /// What the account brings along, in minor units; negative where it owes.
     #[schema(value_type = Option<i64>)]
     pub opening_credit: Option<Money>,
@@ -75,7 +79,7 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
         let first = Source::of(
             app,
             new.meter_id,
-            Shown::of(new.initial_reading, &new.initial_registers, "initial_reading")?,
+            Shown::of(new.initial_reading, &new.initial_registers, new.confirmed, "initial_reading")?,
             by,
         )
         .await?;

@@ -36,6 +36,10 @@ pub struct RemoveMeter {
     pub final_registers: ByPeriod,
     /// Why it is removed, or the reading was entered by hand.
     pub reason: String,
+    /// Whether somebody looked twice: the entered reading stands though it does not agree with what was known of the meter. `false` if
+    /// absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
     /// Whether its supply is cut. `false` if absent.
     #[serde(default)]
     pub disconnect: bool,
@@ -56,7 +60,7 @@ pub async fn remove(app: &App, id: MeterId, how: RemoveMeter, key: &str, by: &st
     if let Some(earlier) = app.db.read(ready).await? {
         return Ok(earlier);
     }
-    let shown = Shown::of(how.final_reading, &how.final_registers, "final_reading")?;
+    let shown = Shown::of(how.final_reading, &how.final_registers, how.confirmed, "final_reading")?;
     let removal = Removal {
         meter: id,
         reason: label("reason", &how.reason)?,

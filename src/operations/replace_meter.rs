@@ -49,6 +49,10 @@ pub struct ReplaceMeter {
     pub initial_registers: ByPeriod,
     /// Why a reading was entered by hand.
     pub reason: Option<String>,
+    /// Whether somebody looked twice: what was entered stands though it does not agree with what was known of the meter. `false` if
+    /// absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 /// What a replacement came to.
@@ -97,8 +101,10 @@ pub async fn replace(app: &App, old: MeterId, new: ReplaceMeter, key: &str, by: 
         return Ok(earlier);
     }
     check(app, old, &new).await?;
-    let last = Shown::of(new.final_reading, &new.final_registers, "final_reading")?;
-    let first = Shown::of(new.initial_reading, &new.initial_registers, "initial_reading")?;
+    let confirmed = |total: Option<Energy>| new.confirmed && total.is_some();
+    let (last, first) = (new.final_reading, new.initial_reading);
+    let last = Shown::of(last, &new.final_registers, confirmed(last), "final_reading")?;
+    let first = Shown::of(first, &new.initial_registers, confirmed(first), "initial_reading")?;
     let change = Change {
         old,
         last: Source::of(app, old, last, by).await?,
@@ -130,6 +136,9 @@ async fn check(app: &App, old: MeterId, new: &ReplaceMeter) -> Result<(), Error>
         return Err(Error::field("meter", "new_meter_id", "belongs to another site"));
     }
     multiplier(new.multiplier)?;
+    if new.confirmed && new.final_reading.is_none() && new.initial_reading.is_none() {
+        return Err(Error::field("total_missing", "final_reading", "only what is entered can be confirmed"));
+    }
     if new.new_meter_id.is_none() && (new.multiplier.is_none() || new.initial_reading.is_some()) {
         let detail = "names the meter that takes its place, unless the same meter goes on with another multiplier";
         return Err(Error::field("meter", "new_meter_id", detail));

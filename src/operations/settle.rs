@@ -105,12 +105,25 @@ fn of_account(
             let since = since.into_iter().chain(installation.resettle_since).min();
             days += one(conn, &mut row, &installation, since, now, policy)?;
         }
-        if installation.resettle_since.is_some() {
+        if installation.resettle_since.is_some() && !hangs(conn, &installation)? {
             store::installation::set_resettle(conn, installation.id, None)?;
         }
     }
     store::account::save(conn, &row)?;
     Ok(days)
+}
+
+/// Whether the newest settled boundary rests on a reading that was found suspect since, and waits for another to be corrected by.
+fn hangs(conn: &mut Conn, installation: &Installation) -> Result<bool, Error> {
+    let last = store::settled_day::last(conn, installation.account_id, installation.id)?;
+    let Some(last) = last.filter(|_| installation.end_at.is_none()) else { return Ok(false) };
+    for id in std::iter::once(last.reading_id).chain(last.later_reading_id) {
+        let reading = store::reading::by_id(conn, id)?;
+        if !reading.quality.counts(reading.kind) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A closed account is never corrected: what came late is told, and looked into by people.

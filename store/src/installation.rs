@@ -129,6 +129,19 @@ pub fn at(conn: &mut Conn, meter: MeterId, instant: Timestamp) -> Result<Option<
         .optional())
 }
 
+/// Whether one began or ended with this reading.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn is_bound(conn: &mut Conn, reading: ReadingId) -> Result<bool> {
+    let bound = installations::table.filter(installations::site_id.eq(val(reading.site()))).filter(
+        installations::start_reading_id
+            .eq(val(reading))
+            .or(installations::end_reading_id.eq(val(Some(reading))).assume_not_null()),
+    );
+    on!(conn, |c| diesel::select(diesel::dsl::exists(bound)).get_result(c))
+}
+
 /// All that an account ever had, by their start.
 ///
 /// # Errors

@@ -101,6 +101,7 @@ impl Sequence {
                 meter_id: self.meters[*meter].id,
                 total: total(*meter),
                 registers: Default::default(),
+                confirmed: false,
             })
             .collect()
     }
@@ -178,6 +179,7 @@ impl Sequence {
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(credit)),
             opening_debt: None,
+            confirmed: false,
         };
         let key = self.key();
         for _ in 0..2 {
@@ -219,6 +221,7 @@ impl Sequence {
             initial_reading: new.map(|meter| Energy::new(self.shown(meter))),
             initial_registers: Default::default(),
             reason: Some("burnt".to_owned()),
+            confirmed: false,
         };
         let key = self.key();
         let replaced = replace(&self.app, self.meters[old].id, how.clone(), &key, BY).await;
@@ -249,6 +252,7 @@ impl Sequence {
             initial_reading: Some(Energy::new(self.shown(meter))),
             initial_registers: Default::default(),
             reason: "a second floor".to_owned(),
+            confirmed: false,
         };
         let key = self.key();
         let attached = attach(&self.app, self.accounts[account], new, &key, BY).await;
@@ -270,6 +274,7 @@ impl Sequence {
             final_registers: Default::default(),
             reason: "floor let".to_owned(),
             disconnect: false,
+            confirmed: false,
         };
         let key = self.key();
         let removed = remove(&self.app, self.meters[meter].id, how, &key, BY).await;

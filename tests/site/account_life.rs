@@ -63,7 +63,12 @@ async fn two_days_later(home: &Home) {
 
 pub(super) fn closing(home: &Home, total: &str) -> CloseAccount {
     CloseAccount {
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh(total), registers: Default::default() }],
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh(total),
+            registers: Default::default(),
+            confirmed: false,
+        }],
         reason: "moved out".to_owned(),
         tender: Tender::Cash,
         terminal: "till-1".to_owned(),
@@ -83,7 +88,7 @@ impl Home {
     }
 
     /// How many alarms of a kind stand.
-    async fn alarms(&self, kind: &'static str) -> usize {
+    pub(super) async fn alarms(&self, kind: &'static str) -> usize {
         let site = self.account.site();
         let all = self.app.db.read(move |conn| store::alarm::page(conn, site, true, None, 99)).await.unwrap();
         all.iter().filter(|alarm| alarm.kind == kind).count()
@@ -216,6 +221,7 @@ async fn a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it(databas
         reason: Some("read on site".to_owned()),
         opening_credit: Some(Money::new(CREDIT)),
         opening_debt: None,
+        confirmed: false,
     };
     open_account::open(&home.app, home.account, opening, "open-2", "tests").await.unwrap();
     assert_eq!(home.causes().await, Causes::none());
@@ -230,7 +236,12 @@ async fn another_customer_goes_on_with_the_meter_and_the_balance(database: Datab
     let to = TransferAccount {
         customer_id: home.customer("Wu").await,
         number: Some("W-1".to_owned()),
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1022"), registers: Default::default() }],
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh("1022"),
+            registers: Default::default(),
+            confirmed: false,
+        }],
         reason: "sold the flat".to_owned(),
         write_off: false,
     };

@@ -144,7 +144,12 @@ async fn who_takes_over_an_account_has_its_tariff_and_its_changes_to_come(databa
     let next = TransferAccount {
         customer_id: home.customer("Wu").await,
         number: None,
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1020"), registers: Default::default() }],
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh("1020"),
+            registers: Default::default(),
+            confirmed: false,
+        }],
         reason: "sold".to_owned(),
         write_off: false,
     };

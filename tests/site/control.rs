@@ -165,7 +165,12 @@ async fn a_transfer_and_a_closing_end_what_the_customer_cut(database: Database) 
     let to = TransferAccount {
         customer_id,
         number: None,
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1000"), registers: Default::default() }],
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh("1000"),
+            registers: Default::default(),
+            confirmed: false,
+        }],
         reason: "sold".to_owned(),
         write_off: false,
     };

@@ -145,7 +145,12 @@ async fn a_debt_stays_behind_when_an_account_is_transferred(database: Database) 
     let to = TransferAccount {
         customer_id: home.customer("Wu").await,
         number: None,
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1010"), registers: Default::default() }],
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh("1010"),
+            registers: Default::default(),
+            confirmed: false,
+        }],
         reason: "sold the flat".to_owned(),
         write_off: false,
     };
@@ -161,7 +166,12 @@ async fn a_debt_stays_behind_when_an_account_is_transferred(database: Database) 
     let back = TransferAccount {
         customer_id: home.customer("Sun").await,
         number: None,
-        final_readings: vec![FinalReading { meter_id: home.meter, total: kwh("1010"), registers: Default::default() }],
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh("1010"),
+            registers: Default::default(),
+            confirmed: false,
+        }],
         reason: "sold again".to_owned(),
         write_off: false,
     };

@@ -147,6 +147,7 @@ impl Home {
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(CREDIT)),
             opening_debt: None,
+            confirmed: false,
         };
         open_account::open(app, account, opening, &format!("open-{nth}"), "tests").await.unwrap();
         Self { app: app.clone(), clock: self.clock.clone(), meter, account }

@@ -24,6 +24,7 @@ mod outages;
 mod passwords;
 mod payments_in_flight;
 mod permit;
+mod readings;
 mod receipts;
 mod registers;
 mod replacement;

@@ -95,7 +95,7 @@ fn four(values: [&str; 4]) -> ByPeriod {
 
 fn shown(values: [&str; 4]) -> Shown {
     let registers = four(values);
-    Shown { total: registers.values().copied().sum(), registers }
+    Shown { total: registers.values().copied().sum(), registers, confirmed: false }
 }
 
 async fn program(database: &Database, profiles: &str, clock: &SetByHand) -> App {
@@ -131,7 +131,7 @@ async fn found(database: &Database) -> Home {
 }
 
 /// CT 10; opened on 4 May at 8 o'clock.
-fn opening(meter_id: MeterId, Shown { total, registers }: Shown) -> OpenAccount {
+fn opening(meter_id: MeterId, Shown { total, registers, confirmed }: Shown) -> OpenAccount {
     OpenAccount {
         meter_id,
         multiplier: Some(10),
@@ -140,6 +140,7 @@ fn opening(meter_id: MeterId, Shown { total, registers }: Shown) -> OpenAccount 
         reason: Some("read on site".to_owned()),
         opening_credit: Some(Money::new(CREDIT)),
         opening_debt: None,
+        confirmed,
     }
 }
 
@@ -231,6 +232,7 @@ async fn a_shop_is_charged_by_its_four_registers(database: Database) {
         initial_reading: Some(first.total),
         initial_registers: first.registers,
         reason: Some("burnt".to_owned()),
+        confirmed: false,
     };
     let replaced = replace_meter::replace(&shop.app, shop.meter, new, "replace", "tests").await.unwrap();
     shop.meter = replaced.new_meter_id;
@@ -277,7 +279,9 @@ async fn what_is_billed_stays_as_it_was_when_the_installation_began(database: Da
 
 async fn registers_go_over_to_another_customer_and_end_with_the_account(database: Database) {
     let mut shop = opened(&database).await;
-    let last = |Shown { total, registers }| vec![FinalReading { meter_id: shop.meter, total, registers }];
+    let last = |Shown { total, registers, confirmed }| {
+        vec![FinalReading { meter_id: shop.meter, total, registers, confirmed }]
+    };
     shop.at("04 20:00");
     let customer =
         NewCustomer { site_id: shop.account.site(), name: "Zhao Lei".to_owned(), phone: None, language: None };
@@ -299,7 +303,7 @@ async fn registers_go_over_to_another_customer_and_end_with_the_account(database
     assert_eq!(shop.used().await, (3100 + 3100, 0), "10 kWh peak, 20 flat, 30 valley");
     // The same meter goes on with another multiplier, from what its registers show on.
     shop.at("05 09:00");
-    let Shown { total, registers } = shown(["11", "22.5", "33", "44"]);
+    let Shown { total, registers, confirmed } = shown(["11", "22.5", "33", "44"]);
     let twice = ReplaceMeter {
         new_meter_id: None,
         multiplier: Some(20),
@@ -308,6 +312,7 @@ async fn registers_go_over_to_another_customer_and_end_with_the_account(database
         initial_reading: None,
         initial_registers: ByPeriod::new(),
         reason: Some("other transformers".to_owned()),
+        confirmed,
     };
     replace_meter::replace(&shop.app, shop.meter, twice, "replace", "tests").await.unwrap();
     shop.at("05 10:00");
@@ -316,6 +321,7 @@ async fn registers_go_over_to_another_customer_and_end_with_the_account(database
             meter_id: shop.meter,
             total: kwh("111"),
             registers: four(["11", "23", "33", "44"]),
+            confirmed: false,
         }],
         reason: "moved out".to_owned(),
         tender: Tender::Cash,
@@ -361,6 +367,7 @@ async fn what_does_not_fit_the_registers_is_refused(database: Database) {
             meter_id: shop.meter,
             total: kwh("100"),
             registers: four(["10", "19", "31", "40"]),
+            confirmed: false,
         }],
         reason: "moved out".to_owned(),
         tender: Tender::Cash,

@@ -50,6 +50,7 @@ fn by_hand(meter: MeterId, last: &str, first: &str) -> ReplaceMeter {
         initial_reading: Some(kwh(first)),
         initial_registers: Default::default(),
         reason: Some("burnt".to_owned()),
+        confirmed: false,
     }
 }
 
@@ -172,6 +173,7 @@ async fn another_multiplier_counts_from_its_reading_on(database: Database) {
         initial_reading: None,
         initial_registers: Default::default(),
         reason: Some("new transformers".to_owned()),
+        confirmed: false,
     };
     let replacement = replaced(&mut home, change).await;
     assert_eq!((replacement.old_meter_id, replacement.multiplier), (replacement.new_meter_id, 4));

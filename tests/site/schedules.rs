@@ -206,6 +206,7 @@ async fn a_meter_that_is_replaced_is_followed_by_the_new_one(database: Database)
         initial_reading: Some(kwh("50")),
         initial_registers: Default::default(),
         reason: Some("burnt".to_owned()),
+        confirmed: false,
     };
     replace_meter::replace(&home.app, old, replace, "replace-1", "tests").await.unwrap();
     home.meter = new;

@@ -49,6 +49,7 @@ fn by_hand(meter_id: MeterId, first: &str, multiplier: u32) -> AttachMeter {
         initial_reading: Some(kwh(first)),
         initial_registers: Default::default(),
         reason: "a second floor".to_owned(),
+        confirmed: false,
     }
 }
 
@@ -121,6 +122,7 @@ async fn a_removed_meter_ends_with_its_last_reading_and_the_others_count_on(data
         final_registers: Default::default(),
         reason: "floor let".to_owned(),
         disconnect: false,
+        confirmed: false,
     };
     let removed = remove(&home.app, second, how.clone(), "remove-1", "tests").await.unwrap();
     assert_eq!(removed.final_reading, kwh("52"));
@@ -147,6 +149,7 @@ async fn the_last_meter_is_not_removed_and_no_meter_counts_twice(database: Datab
         final_registers: Default::default(),
         reason: "why not".to_owned(),
         disconnect: false,
+        confirmed: false,
     };
     let refused = remove(&home.app, home.meter, how, "remove-1", "tests").await.unwrap_err();
     assert_eq!(code(&refused), "last_meter");
@@ -193,7 +196,8 @@ async fn supply_is_cut_and_restored_at_every_meter(database: Database) {
 async fn an_account_closes_with_the_last_readings_of_all_its_meters(database: Database) {
     let (home, second) = two_floors(&database).await;
     home.at("04 20:00");
-    let last = |meter_id, total| FinalReading { meter_id, total: kwh(total), registers: Default::default() };
+    let last =
+        |meter_id, total| FinalReading { meter_id, total: kwh(total), registers: Default::default(), confirmed: false };
     let how = CloseAccount {
         final_readings: vec![last(home.meter, "1006"), last(second, "52")],
         reason: "moved out".to_owned(),

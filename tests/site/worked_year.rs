@@ -98,6 +98,7 @@ impl Place {
             initial_reading: Some(kwh("0")),
             initial_registers: Default::default(),
             reason: Some("verification is due".to_owned()),
+            confirmed: false,
         };
         replace_meter::replace(&self.home.app, old, by_hand, "replace-1", "tests").await.unwrap();
         self.home.meter = new;

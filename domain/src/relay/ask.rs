@@ -94,7 +94,7 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Ti
         return Err(Refusal::CustomerControlNotAllowed);
     }
     if ask.action == Action::Reconnect && ends(ask.cause, meter) {
-        return Ok(end_of(ask.cause, meter, account, now));
+        return Ok(end_of(ask.cause, meter));
     }
     if meter.relay_control == RelayControl::None {
         return Err(Refusal::NoRelayControl);
@@ -150,17 +150,17 @@ fn ends(cause: Cause, meter: &MeterFacts) -> bool {
 }
 
 /// What the end of a cause comes to: it is lifted whatever else stands, and supply comes back where nothing else keeps it off.
-/// A meter without that cause was not cut for it, and stays as it is.
+/// A meter without that cause was not cut for it, and stays as it is. It leaves nothing for credit behind: an account whose
+/// money is short is cut by [`super::decide`] alone, with its warning, guards and limits.
 #[must_use]
-pub fn end_of(cause: Cause, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Answer {
+pub fn end_of(cause: Cause, meter: &MeterFacts) -> Answer {
     if !meter.causes.contains(cause) || cause == Cause::Schedule && is_planted(Bug::ForgetScheduleEnd) {
         return Answer { causes: meter.causes.clone(), order: false };
     }
-    let held = account.is_some_and(|account| account.held_until(now).is_some());
-    // Where the cut never reached the relay, supply was not interrupted: then it needs no order, and no restore margin either.
+    // Where the cut never reached the relay, supply was not interrupted: then it needs no order.
     let sent = meter.order.as_ref().is_some_and(|order| order.action == Action::Disconnect && order.attempts > 0);
     let supplied = !sent && meter.relay.is_some_and(|relay| !relay.is_disconnected());
-    let causes = if held || supplied { meter.causes.without(cause) } else { lift(&meter.causes, cause, account) };
+    let causes = meter.causes.without(cause);
     let movable = meter.relay_control != RelayControl::None && !meter.blocked;
     Answer { order: causes.is_empty() && movable && !supplied, causes }
 }
