@@ -2,6 +2,7 @@
 
 mod prices;
 mod quiet;
+mod truth;
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::{
 
 pub use prices::Prices;
 pub use quiet::quiet_until;
+pub use truth::is_over;
 
 words! {
     /// What a notice is about.
@@ -61,6 +63,8 @@ words! {
         Delivered = "delivered",
         /// Given up.
         Failed = "failed",
+        /// Not true any more when its turn came: not sent.
+        Overtaken = "overtaken",
     }
 }
 

@@ -47,7 +47,7 @@ struct Notice {
     text_zh: String,
     /// In English.
     text_en: String,
-    /// `queued`, `sent`, `delivered` or `failed`.
+    /// `queued`, `sent`, `delivered` or `failed`; `overtaken` where it was not true any more when its turn came, and was not sent.
     #[schema(value_type = String)]
     state: State,
     /// How often it was tried.

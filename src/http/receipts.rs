@@ -92,7 +92,7 @@ struct ShownVend {
 
 /// Shows a vend's receipt with what was charged since the account's vend before
 #[utoipa::path(tag = "receipts", params(ShownVend), responses(
-    (status = 200, description = "The same for ever", content(
+    (status = 200, description = "The same for ever, but for the mark of a reversal", content(
         (FullReceipt = "application/json"),
         (String = "text/html"),
     )),

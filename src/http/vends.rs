@@ -1,9 +1,11 @@
-//! Vends (售电) and their reversals (冲正). Each is shown as its receipt, always the one that was stored with it.
+//! Vends (售电) and their reversals (冲正). Each is shown as its receipt, always the one that was stored with it, and a vend with
+//! whether it was reversed since.
 
 use actix_web::{HttpResponse, get, post, web};
 use domain::ids::{AccountId, SiteId, VendId};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use store::Conn;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -17,10 +19,34 @@ use super::{
 use crate::{
     app::App,
     operations::{
-        reverse_vend::{Reversal, ReverseVend, reverse},
+        reverse_vend::{Reversal, ReverseVend, Reversed, reverse},
         vend::{self, Receipt, Trial, Vend},
     },
 };
+
+/// A vend as it is shown: the receipt that was stored with it, and whether it was reversed since.
+#[derive(Serialize, ToSchema)]
+struct ShownVend {
+    #[serde(flatten)]
+    receipt: Receipt,
+    /// That it was reversed, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    reversed: Option<Reversed>,
+}
+
+impl ShownVend {
+    fn of(conn: &mut Conn, row: store::vend::Vend) -> store::Result<Self> {
+        let receipt = serde_json::from_str(&row.receipt)
+            .map_err(|error| store::Error::Corrupt { what: format!("receipt of vend {}: {error}", row.id) })?;
+        Ok(Self { receipt, reversed: store::reversal::of_vend(conn, row.id)?.map(Reversed::from) })
+    }
+
+    /// A page of them.
+    fn all(conn: &mut Conn, rows: Vec<store::vend::Vend>) -> store::Result<Vec<Self>> {
+        rows.into_iter().map(|row| Self::of(conn, row)).collect()
+    }
+}
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -47,18 +73,21 @@ struct Terminal {
 }
 
 /// Lists a site's vends
-#[utoipa::path(tag = "vends", params(OfSite), responses((status = 200, description = "The newest first", body = Page<Receipt>)))]
+#[utoipa::path(tag = "vends", params(OfSite), responses((status = 200, description = "The newest first", body = Page<ShownVend>)))]
 #[get("/vends")]
 async fn list_vends(
     caller: May<Read>,
     app: web::Data<App>,
     query: Query<OfSite>,
-) -> Result<web::Json<Page<Receipt>>, Problem> {
+) -> Result<web::Json<Page<ShownVend>>, Problem> {
     let site = caller.list_of(query.0.site_id)?;
     let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
     let (before, most) = (ask.after, ask.rows());
-    let rows = app.db.read(move |conn| store::vend::page(conn, site, before, most)).await?;
-    receipts(&ask, rows)
+    let read = app.db.read(move |conn| {
+        let rows = store::vend::page(conn, site, before, most)?;
+        ShownVend::all(conn, rows)
+    });
+    Ok(shown(&ask, read.await?))
 }
 
 /// Sells electricity. After a timeout, ask again with the same key: it never sells twice
@@ -97,26 +126,32 @@ async fn try_vend(caller: May<Sell>, app: web::Data<App>, body: Body<Vend>) -> R
 }
 
 /// Shows the last vend of a terminal, for a counter that does not know what became of it
-#[utoipa::path(tag = "vends", params(Terminal), responses((status = 200, description = "Its receipt", body = Receipt)))]
+#[utoipa::path(tag = "vends", params(Terminal), responses((status = 200, description = "Its receipt", body = ShownVend)))]
 #[get("/vends/last")]
 async fn show_last_vend(
     caller: May<Read>,
     app: web::Data<App>,
     query: Query<Terminal>,
-) -> Result<web::Json<Receipt>, Problem> {
+) -> Result<web::Json<ShownVend>, Problem> {
     let Terminal { site_id, terminal } = query.0;
     let site = caller.list_of(site_id)?;
     caller.at_terminal(&terminal)?;
-    let last = app.db.read(move |conn| store::vend::last_of_terminal(conn, site, &terminal)).await?;
-    last.map_or_else(|| Err(Problem::not_found("vend of this terminal")), |row| Ok(web::Json(receipt(&row)?)))
+    let read = app.db.read(move |conn| {
+        let last = store::vend::last_of_terminal(conn, site, &terminal)?;
+        last.map(|row| ShownVend::of(conn, row)).transpose()
+    });
+    read.await?.map(web::Json).ok_or_else(|| Problem::not_found("vend of this terminal"))
 }
 
 /// Shows a vend
-#[utoipa::path(tag = "vends", responses((status = 200, description = "Its receipt", body = Receipt)))]
+#[utoipa::path(tag = "vends", responses((status = 200, description = "Its receipt", body = ShownVend)))]
 #[get(r"/vends/{id:\d+}")]
-async fn show_vend(_caller: May<Read>, app: web::Data<App>, id: At<VendId>) -> Result<web::Json<Receipt>, Problem> {
-    let row = app.db.read(move |conn| store::vend::by_id(conn, id.0)).await?;
-    Ok(web::Json(receipt(&row)?))
+async fn show_vend(_caller: May<Read>, app: web::Data<App>, id: At<VendId>) -> Result<web::Json<ShownVend>, Problem> {
+    let read = app.db.read(move |conn| {
+        let row = store::vend::by_id(conn, id.0)?;
+        ShownVend::of(conn, row)
+    });
+    Ok(web::Json(read.await?))
 }
 
 /// Reverses a vend, once. After a timeout, ask again with the same key
@@ -163,31 +198,27 @@ async fn show_reversal(
 }
 
 /// Lists an account's vends
-#[utoipa::path(tag = "vends", params(Paging), responses((status = 200, description = "The newest first", body = Page<Receipt>)))]
+#[utoipa::path(tag = "vends", params(Paging), responses((status = 200, description = "The newest first", body = Page<ShownVend>)))]
 #[get("/accounts/{id}/vends")]
 async fn list_vends_of_account(
     _caller: May<Read>,
     app: web::Data<App>,
     id: At<AccountId>,
     query: Query<Paging>,
-) -> Result<web::Json<Page<Receipt>>, Problem> {
+) -> Result<web::Json<Page<ShownVend>>, Problem> {
     let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
     let (before, most) = (ask.after, ask.rows());
     let read = app.db.read(move |conn| {
         store::account::by_id(conn, id.0)?;
-        store::vend::of_account(conn, id.0, before, most)
+        let rows = store::vend::of_account(conn, id.0, before, most)?;
+        ShownVend::all(conn, rows)
     });
-    receipts(&ask, read.await?)
+    Ok(shown(&ask, read.await?))
 }
 
 type Place = (jiff::Timestamp, VendId);
 
-fn receipts(ask: &Ask<Place>, rows: Vec<store::vend::Vend>) -> Result<web::Json<Page<Receipt>>, Problem> {
-    let Page { items, next_cursor } = ask.page(rows, |row| (row.created_at, row.id), |row| receipt(&row));
-    Ok(web::Json(Page { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
-}
-
-fn receipt(row: &store::vend::Vend) -> store::Result<Receipt> {
-    serde_json::from_str(&row.receipt)
-        .map_err(|error| store::Error::Corrupt { what: format!("receipt of vend {}: {error}", row.id) })
+fn shown(ask: &Ask<Place>, vends: Vec<ShownVend>) -> web::Json<Page<ShownVend>> {
+    let place = |vend: &ShownVend| (vend.receipt.created_at, vend.receipt.vend_id);
+    web::Json(ask.page(vends, place, |vend| vend))
 }

@@ -50,17 +50,18 @@ pub fn write(
 }
 
 /// Sends what is due, at most `rows` notices; returns how many were sent. A warning that was sent counts as served. What would
-/// break quiet hours is put off to their end.
+/// break quiet hours is put off to their end, and what is over by then is not sent.
 ///
 /// # Errors
 /// The database fails; what was not marked is sent again.
 pub async fn send_due(app: &App, rows: i64) -> Result<usize, Error> {
     let (now, policy) = (app.clock.now(), app.settings.policy.notices.clone());
     let due = app.db.read(move |conn| due(conn, &policy, now, rows)).await?;
-    let (early, due): (Vec<Row>, Vec<Row>) = due.into_iter().partition(|row| row.next_attempt_at > Some(now));
-    if !early.is_empty() {
+    let turn = |row: &Row| row.state == State::Queued && row.next_attempt_at <= Some(now);
+    let (due, others): (Vec<Row>, Vec<Row>) = due.into_iter().partition(turn);
+    if !others.is_empty() {
         let put_off =
-            move |conn: &mut Conn| early.iter().try_for_each(|row| Ok::<_, Error>(store::notice::save(conn, row)?));
+            move |conn: &mut Conn| others.iter().try_for_each(|row| Ok::<_, Error>(store::notice::save(conn, row)?));
         app.db.write(put_off).await?;
     }
     let mut sent = 0;
@@ -74,7 +75,7 @@ pub async fn send_due(app: &App, rows: i64) -> Result<usize, Error> {
     Ok(sent)
 }
 
-/// What is to be tried now, with a later time where it must wait until quiet hours end.
+/// What is to be tried now, with a later time where it must wait until quiet hours end; overtaken where it is over.
 fn due(conn: &mut Conn, policy: &NoticePolicy, now: Timestamp, rows: i64) -> Result<Vec<Row>, Error> {
     let mut due = store::notice::due(conn, now, rows)?;
     let mut zones = BTreeMap::new();
@@ -83,9 +84,26 @@ fn due(conn: &mut Conn, policy: &NoticePolicy, now: Timestamp, rows: i64) -> Res
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(books::zone(&store::site::by_id(conn, row.id.site())?)?),
         };
-        row.next_attempt_at = notice::quiet_until(row.kind, now, policy, zone).or(row.next_attempt_at);
+        if let Some(end) = notice::quiet_until(row.kind, now, policy, zone) {
+            row.next_attempt_at = Some(end);
+        } else if is_over(conn, row)? {
+            (row.state, row.next_attempt_at) = (State::Overtaken, None);
+        }
     }
     Ok(due)
+}
+
+/// Whether what a notice tells is no longer so.
+fn is_over(conn: &mut Conn, row: &Row) -> Result<bool, Error> {
+    let credit = store::account::by_id(conn, row.account_id)?.credit();
+    let mut relays = Vec::new();
+    for installation in store::installation::of_account(conn, row.account_id)? {
+        if installation.end_at.is_none() {
+            let meter = store::meter::by_id(conn, installation.meter_id)?;
+            relays.push(meter.relay_reading().map(|(relay, _)| relay));
+        }
+    }
+    Ok(notice::is_over(row.kind, &credit, &relays))
 }
 
 /// Why a notice was not sent.

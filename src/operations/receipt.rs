@@ -23,7 +23,14 @@ use utoipa::ToSchema;
 
 pub use self::sheet::Paper;
 use self::sheet::Sheet;
-use super::{Error, books, refund::Refund, replay::Replay, reprint::Reprint, reverse_vend::Reversal, vend::Receipt};
+use super::{
+    Error, books,
+    refund::Refund,
+    replay::Replay,
+    reprint::Reprint,
+    reverse_vend::{Reversal, Reversed},
+    vend::Receipt,
+};
 
 /// Names on a receipt, as they were when it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -61,6 +68,10 @@ pub struct FullReceipt {
     pub receipt: Receipt,
     /// What was charged since the account's vend before.
     pub since_last: SinceLast,
+    /// That the vend was reversed, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub reversed: Option<Reversed>,
     /// The reprint that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
@@ -134,7 +145,8 @@ pub fn of_vend(conn: &mut Conn, id: VendId, reprint: Option<i64>, rows: i64) -> 
     };
     let account = store::account::by_id(conn, vend.account_id)?;
     let since_last = SinceLast::before(conn, account, vend.transaction_id, rows)?;
-    Ok(FullReceipt { receipt, since_last, reprint })
+    let reversed = store::reversal::of_vend(conn, id)?.map(Reversed::from);
+    Ok(FullReceipt { receipt, since_last, reversed, reprint })
 }
 
 /// A vend's reversal as it was answered; none where it was not reversed.

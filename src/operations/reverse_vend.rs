@@ -34,6 +34,26 @@ pub struct ReverseVend {
     pub reason: Option<String>,
 }
 
+/// That a vend was reversed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Reversed {
+    /// The reversal's receipt.
+    pub receipt_number: String,
+    /// Where it was reversed.
+    pub terminal: String,
+    /// Why, where somebody said so.
+    pub reason: Option<String>,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+impl From<store::reversal::Reversal> for Reversed {
+    fn from(row: store::reversal::Reversal) -> Self {
+        Self { receipt_number: row.receipt_number, terminal: row.terminal, reason: row.reason, at: row.created_at }
+    }
+}
+
 /// What a reversal came to. Stored with it, and the same for every repetition of its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reversal {

@@ -59,6 +59,43 @@ async fn a_reversal_repeated_with_its_key_is_the_same_reversal() {
 }
 
 #[actix_web::test]
+async fn a_vend_that_was_reversed_says_so_wherever_it_is_shown() {
+    let api = Api::start().await;
+    let (street, vend) = sold(&api).await;
+    let receipt = path(&vend, "receipt?format=html&language=en");
+    let text = async |path: &str| api.get(path).await.json.as_str().unwrap().to_owned();
+    assert!(!text(&receipt).await.contains("REVERSED"));
+    api.post_once(&path(&vend, "reprints"), "print", &json!({ "terminal": "till-1" })).await.ok();
+    let back = reverse(&api, &vend, "back", &till(Some("typed twice"))).await.ok();
+    let mark = json!({
+        "receipt_number": "till-1-2", "terminal": "till-1", "reason": "typed twice", "at": back["created_at"],
+    });
+    let site = &street.site;
+    let lists = [format!("vends?site_id={site}"), format!("accounts/{}/vends", street.account)];
+    for list in lists {
+        let page = api.get(&format!("/api/v1/{list}")).await.ok();
+        assert_eq!(page["items"][0]["reversed"], mark, "{list}");
+    }
+    for shown in
+        [format!("vends/last?site_id={site}&terminal=till-1"), format!("vends/{}", vend["vend_id"].as_str().unwrap())]
+    {
+        let mut shown = api.get(&format!("/api/v1/{shown}")).await.ok();
+        assert_eq!(shown.as_object_mut().unwrap().remove("reversed"), Some(mark.clone()));
+        assert_eq!(shown, vend, "the receipt stays as it was answered");
+    }
+    assert_eq!(api.get(&path(&vend, "receipt")).await.ok()["reversed"], mark);
+    for (language, words) in [("en", ["REVERSED", "till-1-2"]), ("zh", ["已冲正", "till-1-2"])] {
+        for print in ["", "&reprint=1"] {
+            let page = text(&path(&vend, &format!("receipt?format=html&language={language}{print}"))).await;
+            assert!(words.iter().all(|word| page.contains(word)), "{page}");
+        }
+    }
+    let again = api.post_once("/api/v1/vends", "sale", &street.vend(10_000)).await;
+    assert_eq!(again.ok(), vend, "its key still gets its receipt");
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn the_key_of_a_reversal_is_for_one_content() {
     let api = Api::start().await;
     let (street, vend) = sold(&api).await;

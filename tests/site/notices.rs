@@ -32,6 +32,7 @@ use crate::support::{Database, Home, SetByHand, Terms, by_blocks, flat, on_both}
 on_both!(
     what_can_wait_is_handed_over_in_the_morning_and_what_cannot_at_once,
     a_retry_keeps_quiet_hours_too,
+    what_is_over_by_the_morning_is_not_told,
     every_account_is_told_of_a_version_once_whoever_goes_on_with_it,
     who_changes_to_a_tariff_is_told_by_the_change_and_not_once_more,
     a_warning_that_no_channel_takes_is_served_by_hand_and_its_lead_runs_from_then,
@@ -154,12 +155,17 @@ impl Home {
         ours.map(|alarm| alarm.cleared_at.is_none()).collect()
     }
 
-    /// The meter is read, and nothing was used: what holds the cut that is due, or that it is ordered.
-    async fn cut(&self) -> Result<Action, Vec<Guard>> {
-        let seen = vec![vec![self.observation(reading::Kind::Instant, self.app.clock.now(), kwh("1000"))]];
+    /// The meter is read now.
+    async fn shows(&self, total: &str) {
+        let seen = vec![vec![self.observation(reading::Kind::Instant, self.app.clock.now(), kwh(total))]];
         let settings = self.app.settings.clone();
         self.app.db.write(move |conn| ingest::write(conn, &settings, &seen)).await.unwrap();
         decide_relay::review(&self.app, self.account).await.unwrap();
+    }
+
+    /// The meter is read, and nothing was used: what holds the cut that is due, or that it is ordered.
+    async fn cut(&self) -> Result<Action, Vec<Guard>> {
+        self.shows("1000").await;
         let meter = self.meter;
         let read = move |conn: &mut store::Conn| {
             Ok::<_, store::Error>((
@@ -223,6 +229,26 @@ async fn what_can_wait_is_handed_over_in_the_morning_and_what_cannot_at_once(dat
     home.clock.set(may("05 07:00"));
     assert_eq!(home.sends().await, 1);
     assert_eq!(home.states(Kind::PriceChange).await, [State::Sent]);
+    home.audited().await;
+}
+
+async fn what_is_over_by_the_morning_is_not_told(database: Database) {
+    let home = home(&database, "", 5_000).await;
+    home.sends().await;
+    home.clock.set(may("04 22:30"));
+    home.shows("1049").await;
+    assert_eq!(home.states(Kind::LowBalance1).await, [State::Queued]);
+    home.sends().await;
+    home.clock.set(may("04 23:00"));
+    home.pays_in("in-time", 50_000).await;
+    home.clock.set(may("05 07:00"));
+    home.sends().await;
+    assert_eq!(home.states(Kind::LowBalance1).await, [State::Overtaken], "there is money again");
+    assert_eq!(home.states(Kind::VendReceipt).await, [State::Sent]);
+    home.clock.set(may("06 12:00"));
+    home.shows("1549").await;
+    home.sends().await;
+    assert_eq!(home.states(Kind::LowBalance1).await, [State::Sent, State::Overtaken], "the next fall is told");
     home.audited().await;
 }
 

@@ -67,7 +67,7 @@ impl Style {
     fn sheet(&self, (zh, en): (&str, &str), heading: Option<&Heading>, parts: Vec<Part>, code: String) -> Sheet {
         let site = heading.map(|heading| heading.site.clone()).unwrap_or_default();
         let (paper, language, title) = (self.paper, self.language, self.say(zh, en));
-        Sheet { paper, language, site, title, mark: None, parts, note: None, code }
+        Sheet { paper, language, site, title, marks: Vec::new(), parts, note: None, code }
     }
 
     fn balances(&self, before: Option<Money>, after: Money, available: Money) -> Part {
@@ -178,16 +178,23 @@ impl Printed for FullReceipt {
         let amount = (receipt.amount, receipt.currency.as_str());
         let code = code(&of_vend(receipt.vend_id), &receipt.receipt_number, amount, receipt.created_at);
         let mut sheet = style.sheet(("售电收据", "Electricity receipt"), heading, parts, code);
+        if let Some(reversed) = &self.reversed {
+            sheet.marks.push(style.say("已冲正", "REVERSED"));
+            sheet.parts.push(Part::Facts(vec![
+                style.fact(("冲正收据号", "Reversed by receipt"), &reversed.receipt_number),
+                style.fact(("冲正时间", "Reversed"), style.time(reversed.at)),
+            ]));
+        }
         if let Some(reprint) = &self.reprint {
             let number = reprint.number;
-            sheet.mark = Some(style.say(&format!("重印 第{number}次"), &format!("REPRINT {number}")));
+            sheet.marks.push(style.say(&format!("重印 第{number}次"), &format!("REPRINT {number}")));
             let (at, terminal) = (style.time(reprint.created_at), reprint.terminal.as_str());
             sheet.parts.push(Part::Facts(vec![
                 style.fact(("重印时间", "Reprinted"), at),
                 style.fact(("重印终端", "Reprinted at"), terminal),
             ]));
         }
-        if !receipt.restores {
+        if !receipt.restores && self.reversed.is_none() {
             let told =
                 ("本次购电不足以或不能恢复供电，请咨询柜台。", "This payment does not bring supply back: please ask.");
             sheet.note = Some(style.say(told.0, told.1));

@@ -28,8 +28,8 @@ pub struct Sheet {
     /// Whose site it is; empty where the receipt is older than its heading.
     pub(super) site: String,
     pub(super) title: String,
-    /// What marks a reprint.
-    pub(super) mark: Option<String>,
+    /// What marks a reprint, or what was reversed.
+    pub(super) marks: Vec<String>,
     pub(super) parts: Vec<Part>,
     /// What the customer should know.
     pub(super) note: Option<String>,
@@ -60,7 +60,7 @@ body{color:#111;background:#fff;font:9pt/1.45 'Noto Sans CJK SC','Noto Sans SC',
 header{text-align:center}
 .site{font-size:9pt}
 h1{font-size:14pt;line-height:1.3;font-weight:700}
-.mark{display:inline-block;margin-top:1mm;padding:0 3mm;border:.5mm solid #111;font-size:11pt;font-weight:700}
+.mark{width:fit-content;margin:1mm auto 0;padding:0 3mm;border:.5mm solid #111;font-size:11pt;font-weight:700}
 section{margin-top:2mm;padding-top:2mm;border-top:.3mm dashed #111;break-inside:avoid}
 h2{font-size:9pt;font-weight:700;margin-bottom:.5mm}
 dl>div{display:flex;justify-content:space-between;gap:3mm}
@@ -87,7 +87,7 @@ body{max-width:174mm;margin:0 auto;font-size:10.5pt;position:relative}
 header{text-align:left;min-height:32mm;padding-right:38mm}
 .site{font-size:12pt}
 h1{font-size:22pt}
-.mark{font-size:14pt}
+.mark{font-size:14pt;margin-left:0}
 section{border-top:.3mm solid #999;margin-top:4mm;padding-top:4mm}
 h2{font-size:11pt;margin-bottom:1.5mm}
 .facts dl{display:grid;grid-template-columns:1fr 1fr;column-gap:14mm}
@@ -112,7 +112,7 @@ impl Sheet {
         };
         let (title, code) = (escape(&self.title), drawn(&self.code)?);
         let mut body = format!("<header><p class=\"site\">{}</p><h1>{title}</h1>", escape(&self.site));
-        if let Some(mark) = &self.mark {
+        for mark in &self.marks {
             body.push_str(&format!("<p class=\"mark\">{}</p>", escape(mark)));
         }
         body.push_str("</header>\n");
@@ -134,7 +134,7 @@ impl Sheet {
             Paper::A4 => A4_CSS.to_owned(),
             Paper::Roll => {
                 let (least, line) = ROLL_MM;
-                let told = self.mark.iter().chain(&self.note).map(|text| 2 + lines(text, "")).sum::<usize>();
+                let told = self.marks.iter().chain(&self.note).map(|text| 2 + lines(text, "")).sum::<usize>();
                 let height = least + line * (told + self.parts.iter().map(Part::lines).sum::<usize>());
                 format!("\n@page{{size:80mm {height}mm;margin:0}}\n{ROLL_CSS}\n")
             }
@@ -240,7 +240,7 @@ mod tests {
             language: Language::En,
             site: text.to_owned(),
             title: text.to_owned(),
-            mark: Some(text.to_owned()),
+            marks: vec![text.to_owned()],
             parts: vec![
                 Part::Facts(facts.clone()),
                 Part::Amount((text.to_owned(), text.to_owned()), facts.clone()),

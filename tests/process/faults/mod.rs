@@ -7,6 +7,7 @@
 mod counter;
 mod field;
 mod kill;
+mod office;
 mod one_key;
 mod postmaster;
 mod redis;
