@@ -92,6 +92,14 @@ words! {
         ForgetScheduleEnd = "forget_schedule_end",
         /// A vend lifts what a calendar cut for.
         MoneyLiftsSchedule = "money_lifts_schedule",
+        /// What was not sent when the stop button was pressed is cut all the same.
+        SpareUnsentCuts = "spare_unsent_cuts",
+        /// Groups of orders need nobody's approval.
+        SkipApproval = "skip_approval",
+        /// Money, or an operator's reconnect, lifts what work on the line locked.
+        LiftLock = "lift_lock",
+        /// Any customer may switch.
+        AnyCustomerSwitches = "any_customer_switches",
     }
 }
 

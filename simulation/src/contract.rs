@@ -127,10 +127,12 @@ pub const NAMES: &[&str] = &[
     "limits changed refused: limits",
     "customer allowed to switch",
     "customer not allowed to switch",
-    "switched by the customer",
-    "switched by the customer refused: customer_control_not_allowed",
-    "switched by the customer refused: supply_not_wanted",
-    "switched for safety",
+    "cut by the customer",
+    "cut by the customer refused: customer_control_not_allowed",
+    "reconnected by the customer",
+    "reconnected by the customer refused: supply_not_wanted",
+    "locked",
+    "unlocked",
     "suspended",
     "suspended refused: account_not_active",
     "resumed",
@@ -183,7 +185,8 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
         Contract::Allow { meter, on } => {
             let account = entered.places.get(meter)?.account;
             let new = SetCustomerControl { allowed: on, reason };
-            (Request::Other, done(async move { customer_control::set(&app, account, new, "operator").await }))
+            let request = Request::Allow { account, on };
+            (request, done(async move { customer_control::set(&app, account, new, "operator").await }))
         }
         Contract::Wish { meter, whose, off } => {
             let meter = entered.places.get(meter)?.meter;
@@ -191,7 +194,7 @@ pub fn ask(world: &World, app: App, what: &Contract, key: &str) -> Option<(Reque
                 if off { (Action::Disconnect, Supply::Off) } else { (Action::Reconnect, Supply::On) };
             let cause = if whose == Whose::Customer { Maker::Customer } else { Maker::Safety };
             let order = OrderRelay { action, reason, cause };
-            let request = Request::Wish { whose, meter, supply };
+            let request = Request::Wish { key: key.clone(), whose, meter, supply };
             (request, done(async move { order_relay::order(&app, meter, order, &key, "operator").await }))
         }
         Contract::Suspend { meter, on } => {
@@ -289,8 +292,10 @@ pub fn settle(world: &World, what: &Contract, answer: &Answer) {
         Contract::Limits { .. } => "limits changed",
         Contract::Allow { on: true, .. } => "customer allowed to switch",
         Contract::Allow { on: false, .. } => "customer not allowed to switch",
-        Contract::Wish { whose: Whose::Customer, .. } => "switched by the customer",
-        Contract::Wish { whose: Whose::Safety, .. } => "switched for safety",
+        Contract::Wish { whose: Whose::Customer, off: true, .. } => "cut by the customer",
+        Contract::Wish { whose: Whose::Customer, off: false, .. } => "reconnected by the customer",
+        Contract::Wish { whose: Whose::Safety, off: true, .. } => "locked",
+        Contract::Wish { whose: Whose::Safety, off: false, .. } => "unlocked",
         Contract::Suspend { on: true, .. } => "suspended",
         Contract::Suspend { on: false, .. } => "resumed",
     };

@@ -1,22 +1,30 @@
-//! Vends and their reversals, as a counter asks for them.
+//! Vends, their reversals and reprints of their receipts, as a counter asks for them.
 
 use domain::{
     ids::{AccountId, VendId},
     ledger::Tender,
     money::Money,
+    tariff::TariffVersion,
 };
+use jiff::Timestamp;
+use rand::{RngExt, SeedableRng};
 use wattgate::{
     app::App,
     operations::{
         Error, books,
+        reprint::{self, ReprintReceipt},
         reverse_vend::{self, ReverseVend},
         vend::{self, Receipt, Vend},
     },
+    settings::Settings,
 };
 
 use crate::{
     auditor::{Answer, Request},
+    clock::shift,
     errand::Call,
+    fate::{Event, minutes},
+    plan::{Random, Size, between},
     world::World,
 };
 
@@ -67,6 +75,28 @@ pub fn reverse(app: App, sold: &Sold, reason: Option<&str>, key: String) -> Opti
     Some((request, Box::pin(call)))
 }
 
+/// The request to print a vend's receipt again, and the call.
+#[must_use]
+pub fn reprint(app: App, sold: &Sold, key: String) -> (Request, Call) {
+    let (id, how) = (sold.id, ReprintReceipt { terminal: "counter-0".to_owned() });
+    let request = Request::Reprint { key: key.clone(), vend: sold.key.clone() };
+    let call = async move {
+        let (reprint, _repeated) = reprint::reprint(&app, id, how, &key, "cashier").await?;
+        Ok(Some(reprint.number.to_string()))
+    };
+    (request, Box::pin(call))
+}
+
+/// Receipts that are printed again.
+#[must_use]
+pub fn reprints(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
+    let begin = shift(start, minutes(120));
+    // Many of a few: one receipt is printed so often only.
+    let nth = |random: &mut Random| Event::Reprint { nth: random.random_range(0..6) };
+    let count = random.random_range(10..=20 * i64::from(size.days));
+    (0..count).map(|_| (between(random, begin, quiet_from), nth(random))).collect()
+}
+
 /// A vend that was acknowledged may be taken back from now on.
 pub fn keep(world: &World, key: &str, answer: &Answer) {
     let Answer::Done { receipt: Some(receipt) } = answer else { return };
@@ -77,4 +107,26 @@ pub fn keep(world: &World, key: &str, answer: &Answer) {
     if !all.contains(&sold) {
         all.push(sold);
     }
+}
+
+/// Sets the generator apart that draws limits of vends.
+const VENDING: u64 = 0x7665_6e64_696e_6721;
+
+/// In one run of seven little is sold at once, not much in a day, and receipts are printed again.
+pub fn narrow(
+    seed: u64,
+    (size, start, quiet_from): (Size, Timestamp, Timestamp),
+    (settings, tariffs): (&mut Settings, &mut [Vec<TariffVersion>]),
+    events: &mut Vec<(Timestamp, Event)>,
+) {
+    if seed % 7 != 6 {
+        return;
+    }
+    let mut random = Random::seed_from_u64(seed ^ VENDING);
+    events.extend(reprints(&mut random, size, start, quiet_from));
+    settings.receipts.reprints = 2;
+    let (vending, minimum) = (&mut settings.policy.vending, Money::new(random.random_range(100..600)));
+    vending.maximum_per_vend = Money::new(random.random_range(8_000..9_000));
+    vending.maximum_per_cashier_day = Money::new(random.random_range(60_000..150_000));
+    tariffs.iter_mut().flatten().for_each(|version| version.minimum_vend = minimum);
 }

@@ -9,6 +9,8 @@ use domain::{
     relay::{decide::Guard, order},
 };
 
+use crate::errand::Wish;
+
 /// How often things happened, by group and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<String, u64>);
@@ -103,10 +105,13 @@ pub fn expected() -> Counts {
             "client cut off",
         ],
     );
+    list("money", VEND_REFUSALS);
     list("money", &["reversal", "reversal repeated", "reversal refused", "refund", "refund refused"]);
     list("aid", crate::aid::NAMES);
     list("contract", crate::contract::NAMES);
     list("control", crate::control::NAMES);
+    list("request", REQUESTS);
+    list("group", &["done", "rejected", "expired", "stopped"]);
     list("till", crate::till::NAMES);
     list("database", &["slow work", "work refused", "commit answer lost", "crash before work", "crash after work"]);
     list("frame", FRAME_FAULTS);
@@ -117,6 +122,73 @@ pub fn expected() -> Counts {
     );
     all
 }
+
+/// What people ask for, by its kind.
+#[must_use]
+pub const fn kind(wish: &Wish) -> &'static str {
+    match wish {
+        Wish::Open { .. } => "open",
+        Wish::Vend { .. } => "vend",
+        Wish::Reverse { .. } => "reverse",
+        Wish::Reprint { .. } => "reprint",
+        Wish::Order { off: true, .. } => "disconnect",
+        Wish::Order { off: false, .. } => "reconnect",
+        Wish::Replace { .. } => "replace",
+        Wish::Leave { .. } => "leave",
+        Wish::Aid { .. } => "aid",
+        Wish::Contract { .. } => "contract",
+        Wish::Control { .. } => "control",
+        Wish::Till { .. } => "till",
+        Wish::Guard { .. } => "guard",
+        Wish::Switch(_) => "switch",
+        Wish::ClearBlock(_) => "clear block",
+        Wish::SyncArchive(_) => "sync archive",
+        Wish::ReadNow(_) => "read now",
+    }
+}
+
+/// Requests by kind and answer.
+const REQUESTS: &[&str] = &[
+    "open done",
+    "open refused",
+    "open unknown",
+    "vend done",
+    "vend refused",
+    "vend unknown",
+    "reverse done",
+    "reverse refused",
+    "reprint done",
+    "reprint refused",
+    "disconnect done",
+    "disconnect refused",
+    "reconnect done",
+    "reconnect refused",
+    "replace done",
+    "replace refused",
+    "leave done",
+    "leave refused",
+    "aid done",
+    "aid refused",
+    "contract done",
+    "contract refused",
+    "control done",
+    "control refused",
+    "till done",
+    "till refused",
+    "guard done",
+    "switch done",
+    "clear block done",
+    "sync archive done",
+    "read now done",
+];
+
+/// Why vends are refused.
+const VEND_REFUSALS: &[&str] = &[
+    "vend refused: account_not_active",
+    "vend refused: below_minimum_vend",
+    "vend refused: above_maximum_vend",
+    "vend refused: cashier_day_limit",
+];
 
 /// The steps of relay orders from one state to another.
 const STEPS: &[&str] = &[

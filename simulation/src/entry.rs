@@ -251,6 +251,11 @@ fn rules(world: &World, entered: &Entered) -> Rules {
         holidays: cut.holidays.clone(),
         warning_lead: policy.credit.warning_lead,
         cut_limits: world.plan.cut_limits,
+        vends: [
+            world.plan.tariffs.iter().flatten().map(|one| one.minimum_vend).min().unwrap_or_default(),
+            policy.vending.maximum_per_vend,
+            policy.vending.maximum_per_cashier_day,
+        ],
         reading_freshness: cut.reading_freshness,
         restore_within: RESTORE_WITHIN,
         cut_within: CUT_WITHIN,

@@ -30,7 +30,8 @@ use crate::{
     auditor::{Answer, Automatic, Fact, Request, Supply},
     contract::{self, Contract},
     control::{self, Control},
-    counter::{Sold, keep, reverse, sell, vend_of},
+    counter::{Sold, keep, reprint, reverse, sell, vend_of},
+    coverage,
     fate::Event,
     leaving::{self, Leave},
     plan, replacement,
@@ -98,6 +99,13 @@ pub enum Wish {
         sold: Sold,
         /// Why, where the counter says so.
         reason: Option<&'static str>,
+        /// The idempotency key.
+        key: String,
+    },
+    /// Print a vend's receipt again.
+    Reprint {
+        /// Which.
+        sold: Sold,
         /// The idempotency key.
         key: String,
     },
@@ -195,6 +203,7 @@ impl Wish {
             Self::Leave { what, .. } => what.meter(),
             Self::Vend { .. }
             | Self::Reverse { .. }
+            | Self::Reprint { .. }
             | Self::Aid { .. }
             | Self::Contract { .. }
             | Self::Control { .. }
@@ -270,6 +279,12 @@ async fn run(world: &Rc<World>, app: &App, errand: &Errand) -> bool {
         }
     };
     world.note(&format!("answered {number}: {answer:?}"));
+    let how = match &answer {
+        Answer::Done { .. } => "done",
+        Answer::Refused { .. } => "refused",
+        Answer::Unknown => "unknown",
+    };
+    world.count("request", &format!("{} {how}", coverage::kind(&errand.what)));
     settle(world, app, &errand.what, &answer);
     // A refusal for now: the meter cannot be read, the concentrator is away.
     let later =
@@ -306,6 +321,7 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             (request, Box::pin(async move { sell(app, vend, key).await }))
         }
         Wish::Reverse { sold, reason, key } => reverse(app, sold, *reason, key.clone())?,
+        Wish::Reprint { sold, key } => reprint(app, sold, key.clone()),
         Wish::Order { meter, off, key } => {
             let (meter, key) = (place(meter)?.meter, key.clone());
             let (action, supply) =
@@ -402,7 +418,10 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
         Wish::Reverse { .. } if matches!(answer, Answer::Refused { .. }) => world.count("money", "reversal refused"),
         Wish::Vend { .. } => match answer {
             Answer::Refused { code } if code == "idempotency_key_reused" => world.count("money", "key reused"),
-            Answer::Refused { .. } => world.count("money", "vend refused"),
+            Answer::Refused { code } => {
+                world.count("money", "vend refused");
+                world.count("money", &format!("vend refused: {code}"));
+            }
             _ => {}
         },
         Wish::Leave { what, .. } => leaving::settle(world, *what, answer),

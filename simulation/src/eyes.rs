@@ -104,7 +104,12 @@ impl Eyes {
             seen.accounts.insert(row.id, now);
         }
         // Those that no transaction names would not have been found above.
-        seen.vends = store::vend::page(conn, self.site, None, ALL)?.into_iter().map(vend_seen).collect();
+        let vends = store::vend::page(conn, self.site, None, ALL)?;
+        for vend in &vends {
+            let numbers = store::reprint::of_vend(conn, vend.id)?.into_iter().map(|row| (vend.key.clone(), row.number));
+            seen.reprints.extend(numbers);
+        }
+        seen.vends = vends.into_iter().map(vend_seen).collect();
         shifts(conn, self.site, &mut seen)?;
         let orders = store::relay_order::page(conn, self.site, None, ALL)?;
         self.orders.clear();
@@ -339,6 +344,7 @@ fn order_seen(row: &RelayOrder, lines: Vec<LineSeen>) -> OrderSeen {
             relay::Cause::Credit => Cause::Credit,
             relay::Cause::Operator => Cause::Operator,
             relay::Cause::Schedule => Cause::Schedule,
+            relay::Cause::Safety => Cause::Safety,
             _ => Cause::Other,
         },
         state: state_seen(row.state),

@@ -43,6 +43,11 @@ pub enum Event {
         /// What goes on at the counter.
         manner: Retraction,
     },
+    /// A counter prints a receipt again.
+    Reprint {
+        /// Which: see [`Event::Reverse`].
+        nth: usize,
+    },
     /// An operator orders a relay moved.
     Order {
         /// Whose.

@@ -6,7 +6,7 @@
 //! | what a seed fixes: site, rules, prices, rates | [`plan`] |
 //! | what people and fate do, and how often | [`fate`] |
 //! | how an event takes place, and how people react to what they hear | [`trouble`] |
-//! | what a counter sells and takes back | [`counter`] |
+//! | what a counter sells, takes back and prints again | [`counter`] |
 //! | how people ask, wait, click twice and ask again | [`errand`] |
 //! | debts, subsidies, emergency credit | [`aid`] |
 //! | changes of tariffs, suspensions | [`contract`] |

@@ -208,7 +208,9 @@ fn hear(world: &World, change: Changed) -> Result<bool, Failure> {
             }
             return Ok(true);
         }
-        Changed::Vend { .. } | Changed::Reversal { .. } | Changed::Account { .. } => return Ok(true),
+        Changed::Vend { .. } | Changed::Reversal { .. } | Changed::Refund { .. } | Changed::Account { .. } => {
+            return Ok(true);
+        }
         _ => {}
     }
     Ok(false)

@@ -22,7 +22,7 @@ use wattgate::settings::Settings;
 use crate::{
     aid,
     clock::shift,
-    contract, control,
+    contract, control, counter,
     fate::{self, Event},
     gate::GateRates,
     leaving, price_lists, replacement,
@@ -60,6 +60,8 @@ const AID: u64 = 0x6169_6421_6169_6421;
 const CONTRACTS: u64 = 0x636f_6e74_7261_6374;
 /// Sets the generator apart that draws groups of orders and stops.
 const CONTROLS: u64 = 0x636f_6e74_726f_6c73;
+/// Sets the generator apart that draws groups for safety, and of buildings.
+const RESERVED: u64 = 0x7265_7365_7276_6564;
 /// Sets the generator apart that draws shifts.
 const TILLS: u64 = 0x7469_6c6c_735f_5f21;
 /// Sets the generator apart that draws replacements of meters.
@@ -154,7 +156,7 @@ impl Plan {
         let (quiet_from, end) = (at(eve, QUIET)?, at(last, END)?);
         let mut settings = settings(&mut random, last)?;
         let mut field = field(&mut random, size, &settings, &zone)?;
-        let tariffs = price_lists::draw(&mut random, seed, day, size.days);
+        let mut tariffs = price_lists::draw(&mut random, seed, day, size.days);
         let gate = gate(&mut random);
         let mut events = fate::draw(&mut random, size, start, quiet_from);
         // Drawn apart from the rest, so that known seeds keep their meaning.
@@ -186,6 +188,7 @@ impl Plan {
         if controlled {
             control(seed, size, (start, quiet_from), &mut events);
         }
+        counter::narrow(seed, (size, start, quiet_from), (&mut settings, tariffs.as_mut_slice()), &mut events);
         let tills = tills(seed, size, (start, quiet_from), &mut events);
         events.sort_by_key(|(at, _)| *at);
         Ok(Self {
@@ -317,6 +320,8 @@ fn control(seed: u64, size: Size, (start, quiet_from): (Timestamp, Timestamp), e
     let mut apart = Random::seed_from_u64(seed ^ CONTROLS);
     events.extend(control::draw(&mut apart, size, start, quiet_from));
     events.extend(control::by_calendar(&mut apart, size, start, quiet_from));
+    let mut apart = Random::seed_from_u64(seed ^ RESERVED);
+    events.extend(control::reserved(&mut apart, size, start, quiet_from));
 }
 
 /// What an office changes of accounts; in one run of three, few cuts an hour and a day, which it gives.

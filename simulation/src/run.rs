@@ -5,8 +5,9 @@ use std::{
     rc::Rc,
 };
 
-use domain::{debt::Change, ledger::TransactionKind};
+use domain::{debt::Change, ids::SiteId, ledger::TransactionKind};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use store::relay_order_group::GroupState;
 
 use crate::{
     auditor::Fact,
@@ -173,6 +174,23 @@ fn count(world: &World) -> Result<(), Failure> {
         }
     }
     calendar(world, &mut counts);
+    groups(world, site, &mut counts)
+}
+
+/// How groups of orders ended.
+fn groups(world: &World, site: SiteId, counts: &mut Counts) -> Result<(), Failure> {
+    let all = world.read(move |conn| Ok(store::relay_order_group::page(conn, site, None, i64::from(i32::MAX))?))?;
+    for group in all.iter().filter(|group| group.schedule_id.is_none()) {
+        let stopped = group.decided_by.as_deref() == Some("operator");
+        counts.add(match group.state {
+            GroupState::AwaitingApproval => "group: awaiting approval",
+            GroupState::Running => "group: running",
+            GroupState::Done => "group: done",
+            GroupState::Rejected if stopped => "group: stopped",
+            GroupState::Rejected => "group: rejected",
+            GroupState::Expired => "group: expired",
+        });
+    }
     Ok(())
 }
 

@@ -34,6 +34,11 @@ fn wanted(world: &World, event: &Event) -> Option<Wish> {
         Event::Aid(ref what) => {
             Wish::Aid { what: what.clone(), key: key(if let Aid::GiveMany { .. } = what { "batch" } else { "aid" }) }
         }
+        Event::Reprint { nth } => {
+            let all = world.sold.borrow();
+            let sold = all.get(nth.checked_rem(all.len())?)?.clone();
+            Wish::Reprint { sold, key: key("reprint") }
+        }
         Event::Open { meter, credit, by_hand } => Wish::Open { meter, credit, by_hand, key: key("open") },
         Event::Order { meter, off } => Wish::Order { meter, off, key: key("order") },
         Event::Replace { meter, by_hand } => Wish::Replace { meter, by_hand, key: key("replace") },
@@ -55,6 +60,7 @@ pub fn happens(world: &Rc<World>, app: &App, event: &Event) -> Option<End> {
     }
     match event {
         Event::Open { .. }
+        | Event::Reprint { .. }
         | Event::Order { .. }
         | Event::Replace { .. }
         | Event::Leave(_)

@@ -1,6 +1,7 @@
 //! A site's switch for automatic disconnection, and the button that stops cuts.
 
 use domain::{
+    bug::{Bug, is_planted},
     ids::{OrderId, SiteId},
     relay::Action,
     site::AutomaticDisconnection,
@@ -66,8 +67,9 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<O
             // Before the groups: a schedule that switches meanwhile has written its group by then.
             schedule::stop(conn, id, &key, now)?;
             order_group::stop(conn, id, &key, now)?;
-            let live = store::relay_order::live(conn, id)?;
-            Ok::<_, Error>(live.into_iter().filter(|order| order.attempts == 0 && order.action == Action::Disconnect))
+            let mut live = store::relay_order::live(conn, id)?;
+            live.retain(|order| order.attempts == 0 && order.action == Action::Disconnect);
+            Ok::<_, Error>(if is_planted(Bug::SpareUnsentCuts) { Vec::new() } else { live })
         })
         .await?;
     tracing::warn!(site = %id, by, "cuts stopped");

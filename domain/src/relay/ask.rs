@@ -90,7 +90,8 @@ pub struct Answer {
 /// The rule that stands against it; then nothing is ordered and the causes stay.
 pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Timestamp) -> Result<Answer, Refusal> {
     let active = account.is_some_and(|account| account.state == State::Active);
-    if ask.cause == Cause::Customer && !(ask.customer_may && active) {
+    let customer_may = ask.customer_may && active || is_planted(Bug::AnyCustomerSwitches);
+    if ask.cause == Cause::Customer && !customer_may {
         return Err(Refusal::CustomerControlNotAllowed);
     }
     if ask.action == Action::Reconnect && ends(ask.cause, meter) {
@@ -123,6 +124,9 @@ fn by_operator(
 ) -> Result<Answer, Refusal> {
     let mut left = lift(&meter.causes, Cause::Operator, account);
     left = lift(&left, Cause::Unknown, account);
+    if is_planted(Bug::LiftLock) {
+        left = left.without(Cause::Safety);
+    }
     if !customer_may {
         left = lift(&left, Cause::Customer, account);
     }
@@ -203,6 +207,9 @@ impl Group {
     /// Why a second operator must approve it; empty where none needs to. `alone`: most meters that one operator may cut.
     #[must_use]
     pub fn reservations(&self, alone: usize) -> BTreeSet<Reservation> {
+        if is_planted(Bug::SkipApproval) {
+            return BTreeSet::new();
+        }
         let cuts = self.action == Action::Disconnect;
         [
             (Reservation::SupplyGuard, cuts && self.guarded > 0),

@@ -164,6 +164,7 @@ pub fn decide(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: T
     let causes = match lifted {
         true if is_planted(Bug::ForgetCause) => Causes::none(),
         true if is_planted(Bug::MoneyLiftsSchedule) => meter.causes.without(Cause::Credit).without(Cause::Schedule),
+        true if is_planted(Bug::LiftLock) => meter.causes.without(Cause::Credit).without(Cause::Safety),
         true => meter.causes.without(Cause::Credit),
         false => meter.causes.clone(),
     };

@@ -150,6 +150,11 @@ impl Grounds<'_> {
             if order.cause == Cause::Credit {
                 self.restored(order, ((first, last), order.created_at), "stored")?;
             }
+            let cuts_for_safety = (order.supply, order.cause) == (Supply::Off, Cause::Safety);
+            if cuts_for_safety && self.people.turned.surely_not_locked(order.meter, first, self.now) {
+                let detail = format!("order {} cuts meter {} for safety, which nobody", order.id, order.meter);
+                return Err(Violation::of("I8", format!("{detail} asked for, or approved")));
+            }
             let approved = self.people.was_in_a_group(order.meter);
             let asked = order.cause == Cause::Operator && !approved && !self.people.took_a_place(order.meter);
             let cuts = asked && order.supply == Supply::Off;

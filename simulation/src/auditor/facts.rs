@@ -36,6 +36,8 @@ pub struct Rules {
     pub warning_lead: SignedDuration,
     /// Most automatic disconnects in a local hour and a local day; none: so many that nothing waits for it.
     pub cut_limits: Option<(usize, usize)>,
+    /// What a vend may be: the least, the most, and the most that its cashier sells in a local day.
+    pub vends: [Money; 3],
     /// How old the last good reading before a cut may be.
     pub reading_freshness: SignedDuration,
     /// Who has paid and is reachable is supplied within this.

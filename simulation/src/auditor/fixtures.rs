@@ -67,6 +67,7 @@ pub fn rules() -> Rules {
         holidays: Vec::new(),
         warning_lead: SignedDuration::from_hours(1),
         cut_limits: None,
+        vends: [1, 100_000, 1_000_000].map(Money::new),
         reading_freshness: SignedDuration::from_hours(2),
         restore_within: SignedDuration::from_mins(30),
         cut_within: SignedDuration::from_hours(2),

@@ -49,6 +49,11 @@ impl Further {
         self.attachments.extend(its);
     }
 
+    /// The account for which a further meter counts.
+    pub fn account_of(&self, meter: MeterId) -> Option<AccountId> {
+        self.live.get(&meter).map(|(_, account)| *account)
+    }
+
     /// Whether a row is of a further meter of its account.
     pub fn concerns(&self, row: &InstallationSeen) -> bool {
         self.attachments.contains(&(row.account, row.meter))

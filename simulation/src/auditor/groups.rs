@@ -38,9 +38,10 @@ pub fn outcome(told: &str, meter: MeterId) -> Outcome {
     let meter = meter.to_string();
     let of_it = told.split(' ').filter_map(|word| word.split_once('=')).find(|(id, _)| *id == meter);
     match of_it {
-        Some((_, "ordered")) => Outcome::Done,
-        Some((_, "refused")) => Outcome::Refused,
-        _ => Outcome::Unknown,
+        Some((_, "ordered" | "lifted")) => Outcome::Done,
+        // Or it was not meant.
+        Some((_, "refused")) | None => Outcome::Refused,
+        Some(_) => Outcome::Unknown,
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     passing::Passed,
     people::People,
     seen::{AccountSeen, DaySeen, InstallationSeen, Kind, RefundSeen, ReversalSeen, Seen, TransactionSeen, VendSeen},
+    selling::Selling,
     settled::{Tariffs, prices, settled_cost},
     time::local,
 };
@@ -32,6 +33,8 @@ pub struct Ledger {
     sold: BTreeMap<TransactionId, (Money, Money, Money)>,
     /// By the keys of their vends.
     reversals: BTreeMap<String, ReversalSeen>,
+    /// What was sold on which day.
+    selling: Selling,
     /// Receipts of refunds, and their numbers.
     refunds: BTreeSet<String>,
     refund_numbers: BTreeSet<String>,
@@ -184,10 +187,13 @@ impl Ledger {
         }
         for vend in &seen.vends {
             self.sell(vend, people)?;
+            self.selling.sold(vend, rules)?;
         }
         for reversal in &seen.reversals {
             self.take_back(reversal, people)?;
+            self.selling.taken_back(self.vends.get(&reversal.vend), rules);
         }
+        self.selling.in_limits(rules)?;
         for refund in &seen.refunds {
             self.pay_out(refund)?;
         }

@@ -1,25 +1,50 @@
 //! The mass-cut limits: no more automatic disconnects in a local hour than it may have, and in a local day no more than that
 //! may have but for those that an operator released.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use domain::ids::MeterId;
 use jiff::{Timestamp, civil::Date};
 
-use super::{Request, Rules, Supply, Violation, orders::Sending, seen::Cause};
+use super::{Request, Rules, Supply, Violation, orders::Sending, seen::Cause, toggle::Outcome};
 
 /// Disconnects that were sent, by the head end's clock.
 #[derive(Debug, Clone, Default)]
 pub struct Masses {
     hours: BTreeMap<(Date, i8, i32), usize>,
     days: BTreeMap<Date, usize>,
-    /// Whether an operator may have released any.
-    released: bool,
+    /// Requests to release that were not answered: what is held may be released at any time.
+    releasing: BTreeSet<u64>,
+    /// Meters whose cut an operator may have released.
+    released: BTreeSet<MeterId>,
 }
 
 impl Masses {
     /// Somebody asks.
-    pub fn ask(&mut self, what: &Request) {
-        self.released |= matches!(what, Request::ReleaseCuts);
+    pub fn ask(&mut self, request: u64, what: &Request) {
+        if *what == Request::ReleaseCuts {
+            self.releasing.insert(request);
+        }
+    }
+
+    /// Somebody gets an answer. `held`: meters whose cut waits.
+    pub fn answer(&mut self, request: u64, outcome: Outcome, held: impl FnOnce() -> BTreeSet<MeterId>) {
+        if !self.releasing.contains(&request) {
+            return;
+        }
+        self.released.extend(held());
+        // One that is cut off may be done at any time.
+        if outcome != Outcome::Unknown {
+            self.releasing.remove(&request);
+        }
+    }
+
+    /// The process died: what was not answered was done by now, or never will be.
+    pub fn crashed(&mut self, held: impl FnOnce() -> BTreeSet<MeterId>) {
+        if !self.releasing.is_empty() {
+            self.released.extend(held());
+            self.releasing.clear();
+        }
     }
 
     /// The head end's clock was set: what hour it is was decided anew.
@@ -41,7 +66,9 @@ impl Masses {
         *in_hour += 1;
         let in_day = self.days.entry(day).or_default();
         *in_day += 1;
-        if *in_hour > per_hour || *in_day > per_day && !self.released {
+        // A release is good for one cut.
+        let released = self.released.remove(&order.meter) || !self.releasing.is_empty();
+        if *in_hour > per_hour || *in_day > per_day && !released {
             let detail = format!(
                 "order {} cut meter {} at {}: number {in_hour} of its hour, {in_day} of its day",
                 order.id, order.meter, line.at
@@ -61,7 +88,7 @@ fn place_of(at: Timestamp, rules: &Rules) -> (Date, (i8, i32)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auditor::fixtures::{order, rules, then};
+    use crate::auditor::fixtures::{meter, order, rules, then};
     use crate::auditor::seen::{OrderSeen, State};
 
     fn cut(nth: i64, minute: i64) -> OrderSeen {
@@ -84,8 +111,16 @@ mod tests {
         assert!(judge(&mut masses, &then(cut(3, 60), 62 * 60, State::Sent), &rules), "sent again, it is one cut");
         assert!(!judge(&mut masses.clone(), &cut(4, 120), &rules), "a fourth in one day");
         assert!(judge(&mut masses.clone(), &cut(4, 24 * 60), &rules));
-        masses.ask(&Request::ReleaseCuts);
-        assert!(judge(&mut masses, &cut(4, 120), &rules), "an operator may have released it");
+        masses.ask(1, &Request::ReleaseCuts);
+        assert!(judge(&mut masses.clone(), &cut(4, 120), &rules), "an operator may have released it");
+        let held = || BTreeSet::from([meter(4)]);
+        masses.answer(1, Outcome::Done, held);
+        assert!(!judge(&mut masses.clone(), &cut(5, 120), &rules), "it did not wait when others were released");
+        assert!(judge(&mut masses, &cut(4, 120), &rules));
+        assert!(!judge(&mut masses.clone(), &cut(4, 180), &rules), "a release is good for one cut");
+        masses.ask(2, &Request::ReleaseCuts);
+        masses.crashed(held);
+        assert!(!judge(&mut masses.clone(), &cut(5, 180), &rules) && judge(&mut masses, &cut(4, 180), &rules));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! | rule | checked in |
 //! |---|---|
 //! | I1 balances, charges, carry | `ledger`, `settled`, `prices`, `cost`, `fixed` |
-//! | I2, I3 keys, answers, what was sold, taken and given back, closed | `people`, `reversals`, `leaving`, `passing`, `aid`, `ledger` |
+//! | I2, I3 keys, answers, what was sold, taken and given back, printed, closed | `people`, `reversals`, `reprints`, `leaving`, `passing`, `aid`, `ledger` |
+//! | limits of vends, refunds | `selling`, `standing` |
+//! | who may switch, the stop button | `permits`, `stops` |
 //! | debts and what vends recover, emergency credit | `owed`, `aid` |
 //! | I4 hot balances | `hot` |
 //! | I5 relay orders | `orders` |
@@ -33,14 +35,18 @@ mod orders;
 mod owed;
 mod passing;
 mod people;
+mod permits;
 mod prices;
+mod reprints;
 mod request;
 mod reversals;
 mod seen;
+mod selling;
 mod settled;
 mod shifts;
 mod spans;
 mod standing;
+mod stops;
 mod supply;
 mod time;
 mod toggle;
@@ -61,10 +67,14 @@ use self::{
     orders::Orders,
     passing::Passing,
     people::People,
+    permits::Permits,
     prices::Prices,
+    reprints::Reprints,
     settled::Tariffs,
+    stops::Stops,
     supply::Promises,
     time::HeadEndClock,
+    toggle::Outcome,
 };
 pub use self::{
     facts::{Answer, Automatic, Fact, MeterTruth, Peak, Rules, Supply, Truth, Version, Violation},
@@ -95,6 +105,9 @@ pub struct Auditor {
     orders: Orders,
     warnings: Warnings,
     masses: Masses,
+    stops: Stops,
+    reprints: Reprints,
+    permits: Permits,
     promises: Promises,
     /// Meters to which nothing automatic goes.
     blocked: BTreeSet<MeterId>,
@@ -104,10 +117,13 @@ pub struct Auditor {
 
 /// Whether it changes an account beside its money, or supply of many.
 fn is_contract(what: &Request) -> bool {
-    use Request::{Attach, EndSchedule, Group, GuardBuilding, Limits, Remove, Schedule, Stop, Suspend, Tariff, Wish};
+    use Request::{
+        Allow, Attach, EndSchedule, Group, GuardBuilding, Limits, Remove, Schedule, Stop, Suspend, Tariff, Wish,
+    };
     let of_many = matches!(what, Group { .. } | GuardBuilding { .. } | Schedule { .. } | EndSchedule { .. } | Stop);
     of_many
         || matches!(what, Tariff { .. } | Suspend { .. } | Limits { .. } | Attach { .. } | Remove { .. } | Wish { .. })
+        || matches!(what, Allow { .. })
 }
 
 /// What was told of an account.
@@ -135,6 +151,9 @@ impl Auditor {
             orders: Orders::default(),
             warnings: Warnings::default(),
             masses: Masses::default(),
+            stops: Stops::default(),
+            reprints: Reprints::default(),
+            permits: Permits::default(),
             promises: Promises::default(),
             blocked: BTreeSet::new(),
             wrong: None,
@@ -151,42 +170,27 @@ impl Auditor {
             Fact::Asked { request, what } => {
                 self.prices.ask(&what);
                 self.further.ask(&what);
-                self.masses.ask(&what);
+                self.masses.ask(request, &what);
+                self.reprints.ask(request, &what);
+                self.stops.ask(request, &what, || self.orders.unsent_cuts());
+                let account = if let Request::Wish { meter, .. } = &what { self.account_of(*meter) } else { None };
+                self.permits.ask(at, request, &what, account);
                 self.leaves(at, &what);
                 if is_contract(&what) {
                     self.contracts.insert(request, what.clone());
                 }
                 self.people.ask(at, request, what);
             }
-            Fact::Answered { request, answer } => {
-                let contract = self.contracts.remove(&request);
-                match &contract {
-                    Some(
-                        Request::Stop
-                        | Request::Group { .. }
-                        | Request::GuardBuilding { .. }
-                        | Request::EndSchedule { .. },
-                    ) => self.hinder(at, None),
-                    Some(Request::Wish { meter, .. }) => self.hinder(at, Some(*meter)),
-                    // It is decided over anew.
-                    Some(Request::Suspend { account, .. } | Request::Limits { account, .. }) => {
-                        self.meters_of(*account).into_iter().for_each(|meter| self.hinder(at, Some(meter)));
-                    }
-                    _ => {}
-                }
-                if let (Some(what), Answer::Done { .. }) = (&contract, &answer) {
-                    self.prices.done(what);
-                    self.further.done(what);
-                }
-                let judged = self.people.answer(at, request, &answer);
-                self.wrong = self.wrong.take().or(judged.err());
-            }
+            Fact::Answered { request, answer } => self.answered(at, request, &answer),
             Fact::Passed { from, to } => {
                 let judged = self.pass(at, from, to);
                 self.wrong = self.wrong.take().or(judged.err());
             }
             Fact::Crashed => {
                 self.people.crashed();
+                self.stops.crashed();
+                self.permits.crashed();
+                self.masses.crashed(|| self.orders.held_cuts());
                 self.hinder(at, None);
             }
             Fact::Started => self.hinder(at, None),
@@ -198,9 +202,45 @@ impl Auditor {
         }
     }
 
+    fn answered(&mut self, at: Timestamp, request: u64, answer: &Answer) {
+        let contract = self.contracts.remove(&request);
+        let outcome = Outcome::of(answer);
+        self.masses.answer(request, outcome, || self.orders.held_cuts());
+        self.stops.answer(at, request, outcome);
+        let judged = self.reprints.answer(request, answer);
+        self.wrong = self.wrong.take().or(judged.err());
+        if let Some(what) = &contract {
+            let judged = self.permits.answer(at, request, (what, outcome), &self.people.turned);
+            self.wrong = self.wrong.take().or(judged.err());
+        }
+        match &contract {
+            Some(
+                Request::Stop | Request::Group { .. } | Request::GuardBuilding { .. } | Request::EndSchedule { .. },
+            ) => self.hinder(at, None),
+            Some(Request::Wish { meter, .. }) => self.hinder(at, Some(*meter)),
+            // It is decided over anew.
+            Some(Request::Suspend { account, .. } | Request::Limits { account, .. }) => {
+                self.meters_of(*account).into_iter().for_each(|meter| self.hinder(at, Some(meter)));
+            }
+            _ => {}
+        }
+        if let (Some(what), Answer::Done { .. }) = (&contract, answer) {
+            self.prices.done(what);
+            self.further.done(what);
+        }
+        let judged = self.people.answer(at, request, answer);
+        self.wrong = self.wrong.take().or(judged.err());
+    }
+
     /// The meters that count for an account.
     fn meters_of(&self, account: AccountId) -> Vec<MeterId> {
         self.accounts.get(&account).map(|told| told.meter).into_iter().chain(self.further.of(account)).collect()
+    }
+
+    /// The account for which a meter counts, as far as is known.
+    fn account_of(&self, meter: MeterId) -> Option<AccountId> {
+        let first = self.accounts.iter().find(|(_, told)| told.meter == meter).map(|(account, _)| *account);
+        first.or_else(|| self.further.account_of(meter))
     }
 
     /// What somebody wants takes meters from their account: no calendar and no customer surely cuts them any more.
@@ -339,6 +379,7 @@ impl Auditor {
         }
         Hot::end(seen)?;
         self.ledger.receipts()?;
+        self.reprints.kept(&seen.reprints)?;
         shifts::add_up(seen)?;
         for (id, row) in &seen.accounts {
             let Some(account) = self.ledger.of(*id) else { continue };
@@ -362,6 +403,7 @@ impl Auditor {
         for sending in self.orders.sendings(seen, &self.clock, now) {
             grounds.restored(sending.order, (sending.when, sending.line.at), "sent")?;
             self.masses.sent(sending, rules)?;
+            self.stops.sent(sending)?;
             if (sending.order.supply, sending.order.cause) == (Supply::Off, Cause::Schedule) {
                 grounds.scheduled(sending)?;
             }

@@ -79,6 +79,20 @@ impl Orders {
         self.known.values()
     }
 
+    /// Disconnects that are stored and were not sent.
+    pub fn unsent_cuts(&self) -> BTreeSet<OrderId> {
+        let live = self.live.iter().filter_map(|(_, id)| self.known.get(id));
+        let unsent = live.filter(|order| order.supply == Supply::Off && !order.was_sent());
+        unsent.map(|order| order.id).collect()
+    }
+
+    /// Meters whose newest automatic disconnect was not sent: it waits, or is looked at again.
+    pub fn held_cuts(&self) -> BTreeSet<MeterId> {
+        let automatic = self.known.values().filter(|one| (one.supply, one.cause) == (Supply::Off, Cause::Credit));
+        let newest: BTreeMap<MeterId, &OrderSeen> = automatic.map(|order| (order.meter, order)).collect();
+        newest.into_iter().filter(|(_, order)| !order.was_sent()).map(|(meter, _)| meter).collect()
+    }
+
     /// Whether the last cut of a meter that was ordered for a cause failed or expired: that is shown, and not tried again.
     pub fn was_given_up(&self, meter: MeterId, cause: Cause) -> bool {
         let cuts = |order: &&OrderSeen| order.meter == meter && order.supply == Supply::Off;

@@ -137,16 +137,7 @@ impl People {
                     off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
                 }
             }
-            Request::Group { key, meters, supply } => {
-                let repeated = self.ordered.contains(key);
-                for meter in meters {
-                    self.order_keys.entry((*meter, *supply)).or_default().insert(key.clone());
-                    if !repeated {
-                        off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
-                    }
-                }
-                self.groups.ask(request, key, meters);
-            }
+            Request::Group { approved: true, .. } => self.group_asked(at, request, &what),
             Request::Stop => {
                 self.stops.insert(request, !self.switch.may_be(Automatic::Off, at, at));
                 self.switch.asked(at, request, Automatic::ReportOnly);
@@ -170,11 +161,7 @@ impl People {
     /// A key that was used got another answer, or another effect.
     pub fn answer(&mut self, at: Timestamp, request: u64, answer: &Answer) -> Result<(), Violation> {
         let Some(asked) = self.asked.remove(&request) else { return Ok(()) };
-        let outcome = match answer {
-            Answer::Done { .. } => Outcome::Done,
-            Answer::Refused { .. } => Outcome::Refused,
-            Answer::Unknown => Outcome::Unknown,
-        };
+        let outcome = Outcome::of(answer);
         self.turned.answer(at, request, &asked.what, outcome);
         self.calendars.answer(at, request, &asked.what, outcome);
         match &asked.what {
@@ -190,7 +177,9 @@ impl People {
                     self.ordered.insert(key.clone());
                 }
             }
-            Request::Group { key, meters, .. } => self.group_answered(at, (key, meters), answer),
+            Request::Group { approved: true, key, meters, emergency, .. } => {
+                self.group_answered(at, (key, meters, *emergency), answer);
+            }
             Request::Stop => {
                 let surely = self.stops.remove(&request).unwrap_or_default();
                 self.switch.answered(at, request, if surely { outcome } else { Outcome::Unknown });
@@ -211,7 +200,28 @@ impl People {
         Ok(())
     }
 
-    fn group_answered(&mut self, at: Timestamp, (key, meters): (&str, &[MeterId]), answer: &Answer) {
+    /// Whether a meter is wanted off by operators, or for safety.
+    fn wanted_off(&mut self, meter: MeterId, for_safety: bool) -> &mut Toggle<bool> {
+        if for_safety { self.turned.lock(meter) } else { off(&mut self.operators, meter) }
+    }
+
+    fn group_asked(&mut self, at: Timestamp, request: u64, what: &Request) {
+        let Request::Group { key, meters, supply, emergency, .. } = what else { return };
+        let repeated = self.ordered.contains(key);
+        for meter in meters {
+            // Where an operator's cut stands as well, it is ordered in the place of one for safety that ends.
+            let of = if *emergency { Supply::Off } else { *supply };
+            if !*emergency || *supply == Supply::On {
+                self.order_keys.entry((*meter, of)).or_default().insert(key.clone());
+            }
+            if !repeated {
+                self.wanted_off(*meter, *emergency).asked(at, request, *supply == Supply::Off);
+            }
+        }
+        self.groups.ask(request, key, meters);
+    }
+
+    fn group_answered(&mut self, at: Timestamp, (key, meters, emergency): (&str, &[MeterId], bool), answer: &Answer) {
         let told = match answer {
             Answer::Done { receipt: Some(told) } => told.as_str(),
             // It may go on at any time.
@@ -224,7 +234,7 @@ impl People {
                     Answer::Refused { .. } => Outcome::Refused,
                     _ => groups::outcome(told, *meter),
                 };
-                off(&mut self.operators, *meter).answered(at, request, outcome);
+                self.wanted_off(*meter, emergency).answered(at, request, outcome);
             }
         }
         if matches!(answer, Answer::Done { .. }) {
@@ -268,8 +278,8 @@ impl People {
     /// The process died.
     pub fn crashed(&mut self) {
         self.switch.crashed();
-        self.turned.crashed();
         let groups = &self.groups;
+        self.turned.crashed(|request| groups.goes_on(request));
         self.operators.values_mut().for_each(|toggle| toggle.crashed_but(|request| groups.goes_on(request)));
         self.stops.clear();
     }

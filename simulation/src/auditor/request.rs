@@ -56,6 +56,13 @@ pub enum Request {
         /// Two requests with one key are the same exactly where this is equal.
         content: String,
     },
+    /// Print the receipt of a vend again; answered with the number of that.
+    Reprint {
+        /// Idempotency key.
+        key: String,
+        /// The key under which it was sold.
+        vend: String,
+    },
     /// Pay money back.
     Refund {
         /// Idempotency key.
@@ -173,8 +180,17 @@ pub enum Request {
         /// What it is to be.
         supply: Supply,
     },
+    /// Let an account's customer switch its meters, or no longer.
+    Allow {
+        /// Which.
+        account: AccountId,
+        /// May.
+        on: bool,
+    },
     /// An order to a relay by the customer's wish, or for safety: off adds that cause, on lifts it.
     Wish {
+        /// Idempotency key.
+        key: String,
         /// Whose.
         whose: Whose,
         /// The meter.
@@ -182,14 +198,19 @@ pub enum Request {
         /// What it is to be.
         supply: Supply,
     },
-    /// Operators' orders to several meters, each given or refused alone; told as `meter=ordered`, `refused` or `waiting`.
+    /// Operators' orders to several meters, each given or refused alone; told as `meter=ordered`, `refused`, `lifted` or
+    /// `waiting`.
     Group {
         /// Idempotency key.
         key: String,
-        /// The meters.
+        /// All meters that may be meant.
         meters: Vec<MeterId>,
         /// What they are to be.
         supply: Supply,
+        /// Whether it is for safety, so that another operator must approve it.
+        emergency: bool,
+        /// Whether another one does, where that is needed; otherwise nothing may come of one for safety.
+        approved: bool,
     },
     /// The stop button: nothing is cut that was not sent yet, whoever ordered it, and from then on cuts are only reported.
     Stop,

@@ -46,6 +46,8 @@ pub struct Seen {
     pub vendor_limit: Option<Money>,
     /// Readings with the meter, instant and kind of another live one, in words; looked for in a whole look only.
     pub repeated_readings: Vec<String>,
+    /// Receipts that were printed again: the vend's key, and the number of that; in a whole look only.
+    pub reprints: Vec<(String, i64)>,
     /// Hot balances.
     pub hot: BTreeMap<AccountId, HotSeen>,
 }
@@ -256,6 +258,8 @@ pub enum Cause {
     Operator,
     /// A calendar.
     Schedule,
+    /// Work on the line.
+    Safety,
     /// Anything else.
     Other,
 }
@@ -314,6 +318,14 @@ pub struct OrderSeen {
     pub read_at: Option<Timestamp>,
     /// All that happened to it.
     pub lines: Vec<LineSeen>,
+}
+
+impl OrderSeen {
+    /// Whether its bytes may ever have left.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.lines.iter().any(|line| line.sends)
+    }
 }
 
 /// A line of an order's history.

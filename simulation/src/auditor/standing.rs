@@ -4,7 +4,7 @@ use domain::{ids::AccountId, money::Money};
 use jiff::Timestamp;
 
 use super::{
-    Auditor, Automatic, Cause, Seen, Told, Truth, Violation,
+    Auditor, Automatic, Cause, Kind, Seen, Told, Truth, Violation,
     supply::Standing,
     time::{mercy, shift},
 };
@@ -33,6 +33,10 @@ impl Auditor {
             let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
             let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
             let doubt = self.field.doubt(id, slack, prices);
+            if let Some(refund) = just_refunded(seen, id).filter(|_| available + doubt + doubt < Money::ZERO) {
+                let detail = format!("account {id}: {refund} leaves {available} available, more was not there");
+                return Err(Violation::of("I1", detail));
+            }
             let limits = self.people.turned.limits(id, (now, now), self.rules.limits);
             let low = limits.iter().map(|limits| limits.low).min().unwrap_or_default();
             self.people.aid.left(id, available, doubt, low);
@@ -79,7 +83,7 @@ impl Auditor {
             return (!given_up(Cause::Operator)).then_some(false);
         }
         if people.turned.surely_wished_off(meter, now, now) {
-            return (!given_up(Cause::Other)).then_some(false);
+            return (!given_up(Cause::Other) && !given_up(Cause::Safety)).then_some(false);
         }
         // Its clock must have been right since the cut was due, and nothing have stood against it then.
         let cuts = people.calendars.surely_cuts(meter, now, zone).filter(|began| {
@@ -92,4 +96,10 @@ impl Auditor {
         let not_wished = people.turned.surely_not_wished_off(meter, now, now);
         (people.operator_surely(false, meter, now, now) && not_wished && !may_cut).then_some(true)
     }
+}
+
+/// The refund that was asked for an account, where nothing was posted after it since the look before: its transaction's key.
+fn just_refunded(seen: &Seen, account: AccountId) -> Option<&str> {
+    let last = seen.transactions.iter().rfind(|one| one.account == account && !seen.whole)?;
+    (last.kind == Kind::Refund && last.key.starts_with("refund:")).then_some(last.key.as_str())
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::Answer;
+
 /// How a request came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -13,6 +15,17 @@ pub enum Outcome {
     Refused,
     /// One of the two.
     Unknown,
+}
+
+impl Outcome {
+    /// How an answer says it.
+    pub fn of(answer: &Answer) -> Self {
+        match answer {
+            Answer::Done { .. } => Self::Done,
+            Answer::Refused { .. } => Self::Refused,
+            Answer::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// Something that is turned by requests, with all that it may have been.

@@ -89,12 +89,12 @@ impl Turned {
             Request::Suspend { account, on } => off(&mut self.suspended, *account).asked(at, request, *on),
             Request::Hold { account, until } => off(&mut self.holds, *account).asked(at, request, *until),
             Request::Limits { account, to } => off(&mut self.limits, *account).asked(at, request, Some(*to)),
-            Request::Wish { whose, meter, supply } => {
+            Request::Wish { whose, meter, supply, .. } => {
                 off(&mut self.wishes, (*meter, *whose)).asked(at, request, *supply == Supply::Off);
             }
             // An operator's reconnect lifts what a customer may lift no more.
             Request::Order { meter, supply: Supply::On, .. } => self.may_end(at, &[*meter]),
-            Request::Group { meters, supply: Supply::On, .. } => self.may_end(at, meters),
+            Request::Group { meters, supply: Supply::On, emergency: false, .. } => self.may_end(at, meters),
             Request::Stop => self.wishes.values_mut().for_each(|toggle| toggle.may_become(at, false)),
             Request::Announce { account } => drop(self.announced.insert(*account, at)),
             _ => {}
@@ -128,6 +128,16 @@ impl Turned {
         }
     }
 
+    /// Whether a meter is wanted off for safety.
+    pub fn lock(&mut self, meter: MeterId) -> &mut Toggle<bool> {
+        off(&mut self.wishes, (meter, Whose::Safety))
+    }
+
+    /// Whether a meter was wanted off for safety at no moment of a span.
+    pub fn surely_not_locked(&self, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
+        throughout(&self.wishes, &(meter, Whose::Safety), false, from, to)
+    }
+
     /// Whether somebody but an operator wanted a meter off for all of a span, the same all the time.
     pub fn surely_wished_off(&self, meter: MeterId, from: Timestamp, to: Timestamp) -> bool {
         WHOSE.iter().any(|whose| throughout(&self.wishes, &(meter, *whose), true, from, to))
@@ -158,11 +168,11 @@ impl Turned {
         asked || told.into_iter().any(|one| shown < one.holds.1)
     }
 
-    /// The process died.
-    pub fn crashed(&mut self) {
+    /// The process died, and goes on with some requests when it lives again.
+    pub fn crashed(&mut self, goes_on: impl Fn(u64) -> bool) {
         self.holds.values_mut().for_each(Toggle::crashed);
         self.limits.values_mut().for_each(Toggle::crashed);
-        self.wishes.values_mut().for_each(Toggle::crashed);
+        self.wishes.values_mut().for_each(|toggle| toggle.crashed_but(&goes_on));
         let meters = self.meter_guards.values_mut().chain(self.building_guards.values_mut());
         let accounts = self.account_guards.values_mut().chain(self.suspended.values_mut());
         meters.chain(accounts).for_each(Toggle::crashed);
@@ -250,7 +260,7 @@ mod tests {
 
     #[test]
     fn each_wish_is_ended_by_its_own_alone_but_a_customers_by_operators_too() {
-        let wish = |whose, supply| Request::Wish { whose, meter: meter(1), supply };
+        let wish = |whose, supply| Request::Wish { key: "k".to_owned(), whose, meter: meter(1), supply };
         let wished = |turned: &Turned, second| {
             let (from, to) = (at(second), at(second + 5));
             (turned.surely_wished_off(meter(1), from, to), turned.surely_not_wished_off(meter(1), from, to))

@@ -92,7 +92,7 @@ fn an_operators_key_orders_once() {
     assert_eq!(people.asked_to_order([&one], at(0), &zone), Ok(()));
     let two = order(2, 1, Supply::Off, Cause::Operator);
     assert_eq!(people.asked_to_order([&one, &two], at(0), &zone).unwrap_err().invariant, "I2");
-    let over = Request::Wish { whose: Whose::Safety, meter: meter(1), supply: Supply::On };
+    let over = Request::Wish { key: "over".to_owned(), whose: Whose::Safety, meter: meter(1), supply: Supply::On };
     people.ask(at(3), 3, over);
     assert_eq!(people.asked_to_order([&one, &two], at(3), &zone), Ok(()), "the cut goes on in the place of another's");
     assert!(people.operator_surely(true, meter(1), at(2), at(9)), "a repetition changes nothing");
