@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(outcome(&told, meter(1)), Outcome::Done);
         assert_eq!(outcome(&told, meter(2)), Outcome::Refused);
         assert_eq!(outcome(&told, meter(3)), Outcome::Unknown);
-        assert_eq!(outcome(&told, meter(4)), Outcome::Unknown);
+        assert_eq!(outcome(&told, meter(4)), Outcome::Refused, "it was not meant");
     }
 
     #[test]

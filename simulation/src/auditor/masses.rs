@@ -6,7 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::ids::MeterId;
 use jiff::{Timestamp, civil::Date};
 
-use super::{Request, Rules, Supply, Violation, orders::Sending, seen::Cause, toggle::Outcome};
+use super::{
+    Request, Rules, Supply, Violation,
+    orders::Sending,
+    seen::{Cause, OrderSeen, State},
+    toggle::Outcome,
+};
 
 /// Disconnects that were sent, by the head end's clock.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +57,13 @@ impl Masses {
         (self.hours, self.days) = (BTreeMap::new(), BTreeMap::new());
     }
 
+    /// An order was seen: a release is good until its meter is cut.
+    pub fn see(&mut self, order: &OrderSeen) {
+        if (order.supply, order.cause, order.state) == (Supply::Off, Cause::Credit, State::Confirmed) {
+            self.released.remove(&order.meter);
+        }
+    }
+
     /// A disconnect was sent.
     ///
     /// # Errors
@@ -66,8 +78,7 @@ impl Masses {
         *in_hour += 1;
         let in_day = self.days.entry(day).or_default();
         *in_day += 1;
-        // A release is good for one cut.
-        let released = self.released.remove(&order.meter) || !self.releasing.is_empty();
+        let released = self.released.contains(&order.meter) || !self.releasing.is_empty();
         if *in_hour > per_hour || *in_day > per_day && !released {
             let detail = format!(
                 "order {} cut meter {} at {}: number {in_hour} of its hour, {in_day} of its day",
@@ -89,7 +100,6 @@ fn place_of(at: Timestamp, rules: &Rules) -> (Date, (i8, i32)) {
 mod tests {
     use super::*;
     use crate::auditor::fixtures::{meter, order, rules, then};
-    use crate::auditor::seen::{OrderSeen, State};
 
     fn cut(nth: i64, minute: i64) -> OrderSeen {
         then(order(nth, nth, Supply::Off, Cause::Credit), minute * 60, State::Sent)
@@ -117,10 +127,12 @@ mod tests {
         masses.answer(1, Outcome::Done, held);
         assert!(!judge(&mut masses.clone(), &cut(5, 120), &rules), "it did not wait when others were released");
         assert!(judge(&mut masses, &cut(4, 120), &rules));
-        assert!(!judge(&mut masses.clone(), &cut(4, 180), &rules), "a release is good for one cut");
+        assert!(judge(&mut masses, &cut(4, 180), &rules), "it was not cut yet");
+        masses.see(&then(cut(4, 180), 181 * 60, State::Confirmed));
+        assert!(!judge(&mut masses.clone(), &cut(4, 240), &rules), "a release is good for one cut");
         masses.ask(2, &Request::ReleaseCuts);
         masses.crashed(held);
-        assert!(!judge(&mut masses.clone(), &cut(5, 180), &rules) && judge(&mut masses, &cut(4, 180), &rules));
+        assert!(!judge(&mut masses.clone(), &cut(5, 240), &rules) && judge(&mut masses, &cut(4, 240), &rules));
     }
 
     #[test]

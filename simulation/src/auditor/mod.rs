@@ -338,6 +338,7 @@ impl Auditor {
         let blocked = self.blocked.intersection(&blocked_before).copied().collect();
         self.sent(at, seen, &blocked)?;
         self.orders.look(at, truth, seen, &self.field, &self.clock)?;
+        seen.orders.iter().for_each(|order| self.masses.see(order));
         for (order, read_at) in seen.orders.iter().filter_map(|order| Some((order, order.read_at?))) {
             self.people.calendars.see(order, self.clock.moments(read_at, at).1);
         }
