@@ -19,6 +19,10 @@ pub struct Version {
     pub start_day: i8,
     /// The month in which it does, where it lasts a year.
     pub start_month: Option<i8>,
+    /// Whether who opens inside a window has lower bounds there.
+    pub prorated: bool,
+    /// Prices from local hours on, the first from midnight, to which the blocks' are added; empty: the blocks price alone.
+    pub hours: Vec<(i8, i64)>,
     /// Fixed charge of a day, in fen.
     pub daily: i64,
     /// Fixed charge of a month, in fen.
@@ -64,6 +68,8 @@ pub struct Account {
     pub money: i64,
     /// What it owes apart from that.
     pub debt: Debt,
+    /// How far below zero it keeps its supply.
+    pub overdraft: i64,
     /// Its meters.
     pub counts: Vec<Count>,
     /// Its tariffs in the order in which they were entered, each from a day on.
@@ -79,8 +85,17 @@ pub struct Books {
     pub tariffs: Vec<Vec<Version>>,
     /// Accounts in the order of their opening.
     pub accounts: Vec<Account>,
-    /// What meters showed, as far as it arrived.
+    /// What meters showed, as far as it arrived and was not rejected.
     pub readings: BTreeMap<(usize, Timestamp), i64>,
+    /// What is in the tills and at the banks.
+    pub cash: i64,
+}
+
+/// What was used in a day, and what of its cost the time of day tells.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    energy: i64,
+    by_hours: i128,
 }
 
 impl Debt {
@@ -88,9 +103,10 @@ impl Debt {
         Self { owed: 0, share_ppm: 0, cap: None, weeks: BTreeMap::new() }
     }
 
-    /// Takes its part of a vend: supply needs a balance of one fen first.
-    pub fn recovers(&mut self, amount: i64, available: i64, today: Date) -> i64 {
-        let rest = (amount - (1 - available).max(0)).max(0);
+    /// Takes its part of a vend: first nothing may be owed for energy, and supply needs a fen within its overdraft.
+    pub fn recovers(&mut self, amount: i64, (available, overdraft): (i64, i64), today: Date) -> i64 {
+        let missing = (1 - overdraft - available).max(-available).max(0);
+        let rest = (amount - missing).max(0);
         let week = self.weeks.entry(monday(today)).or_default();
         let left = self.cap.map_or(i64::MAX, |cap| (cap - *week).max(0));
         let taken = (rest * self.share_ppm / 1_000_000).min(left).min(self.owed);
@@ -142,8 +158,9 @@ impl Books {
         known.chain([count.start]).chain(count.end).collect()
     }
 
-    /// Energy of each day that a count used, as far as it is known: between midnights without a reading on a straight line.
-    fn days(&self, count: &Count) -> Vec<(Date, i64)> {
+    /// What a count used on each day, as far as it is known: at midnights and changes of the price without a reading on a straight
+    /// line.
+    fn days(&self, account: &Account, count: &Count) -> Vec<(Date, Used)> {
         let points = self.points(count);
         let (last_at, last) = points.last_key_value().map(|(at, value)| (*at, *value)).unwrap();
         let value = |at: Timestamp| {
@@ -157,45 +174,71 @@ impl Books {
         };
         let (mut all, mut day, mut before) = (Vec::new(), self.day(count.start.0), count.start.1);
         while self.midnight(day) < last_at || all.is_empty() {
-            let ends = self.midnight(day.tomorrow().unwrap());
-            let now = if ends >= last_at { last } else { value(ends) };
-            all.push((day, (now - before) * count.multiplier));
-            (before, day) = (now, day.tomorrow().unwrap());
+            let mut used = Used::default();
+            for (ends, price) in self.spans(account, day) {
+                if ends <= count.start.0 {
+                    continue;
+                }
+                let now = if ends >= last_at { last } else { value(ends) };
+                let energy = (now - before) * count.multiplier;
+                used.energy += energy;
+                used.by_hours += i128::from(energy) * i128::from(price);
+                before = now;
+            }
+            all.push((day, used));
+            day = day.tomorrow().unwrap();
         }
         all
+    }
+
+    /// The parts of a day with their ends and what the time of day costs in them.
+    fn spans(&self, account: &Account, day: Date) -> Vec<(Timestamp, i64)> {
+        let hours = &self.version(account, day).2.hours;
+        let ends = hours
+            .iter()
+            .skip(1)
+            .map(|(hour, _)| day.at(*hour, 0, 0, 0).to_zoned(self.zone.clone()).unwrap().timestamp());
+        let ends = ends.chain([self.midnight(day.tomorrow().unwrap())]);
+        ends.zip(hours.iter().map(|(_, price)| *price).chain([0])).collect()
     }
 
     /// What all known energy of an account costs, in whole fen, and of that what lies before the last midnight that each
     /// meter is known to have passed, or its end.
     pub fn energy(&self, account: &Account) -> (i64, i64) {
-        let (mut all, mut settled): (BTreeMap<Date, i64>, BTreeMap<Date, i64>) = (BTreeMap::new(), BTreeMap::new());
+        let (mut all, mut settled): (BTreeMap<Date, Used>, BTreeMap<Date, Used>) = (BTreeMap::new(), BTreeMap::new());
+        let add = |sum: &mut BTreeMap<Date, Used>, day: Date, used: Used| {
+            let sum = sum.entry(day).or_default();
+            (sum.energy, sum.by_hours) = (sum.energy + used.energy, sum.by_hours + used.by_hours);
+        };
         for count in &account.counts {
             let last = *self.points(count).last_key_value().unwrap().0;
-            for (day, energy) in self.days(count) {
-                *all.entry(day).or_default() += energy;
+            for (day, used) in self.days(account, count) {
+                add(&mut all, day, used);
                 if count.end.is_some() || self.midnight(day.tomorrow().unwrap()) <= last {
-                    *settled.entry(day).or_default() += energy;
+                    add(&mut settled, day, used);
                 }
             }
         }
         (self.cost(account, &all), self.cost(account, &settled))
     }
 
-    /// Day by day up the blocks of its window.
-    fn cost(&self, account: &Account, days: &BTreeMap<Date, i64>) -> i64 {
+    /// Day by day up the blocks of its window, beside what the time of day costs.
+    fn cost(&self, account: &Account, days: &BTreeMap<Date, Used>) -> i64 {
         let mut used: BTreeMap<(Date, bool), i64> = BTreeMap::new();
         let mut cost = 0_i128;
-        for (day, energy) in days {
+        for (day, Used { energy, by_hours }) in days {
             let version = self.version(account, *day).2;
-            let window = used.entry((window(version, *day), version.start_month.is_some())).or_default();
+            let (begins, share) = window(version, *day, self.day(account.opened));
+            let before = used.entry((begins, version.start_month.is_some())).or_default();
             let mut lower = 0;
+            cost += by_hours;
             for (upper, price) in &version.blocks {
-                let upper = upper.unwrap_or(i64::MAX);
+                let upper = upper.map_or(i64::MAX, |upper| upper * share.0 / share.1);
                 let inside = |used: i64| used.clamp(lower, upper) - lower;
-                cost += i128::from(inside(*window + energy) - inside(*window)) * i128::from(*price);
+                cost += i128::from(inside(*before + energy) - inside(*before)) * i128::from(*price);
                 lower = upper;
             }
-            *window += energy;
+            *before += energy;
         }
         i64::try_from(cost.div_euclid(FEN)).unwrap()
     }
@@ -242,12 +285,19 @@ impl Books {
     }
 }
 
-/// The first day of the window that holds a day.
-fn window(version: &Version, day: Date) -> Date {
+/// The first day of the window that holds a day; and the share of its bounds where the account was opened inside it and they are
+/// prorated: days that are left, of all.
+fn window(version: &Version, day: Date, opened: Date) -> (Date, (i64, i64)) {
     let month = version.start_month.unwrap_or(day.month());
     let this = jiff::civil::date(day.year(), month, version.start_day);
-    let back = if version.start_month.is_some() { jiff::Span::new().years(1) } else { jiff::Span::new().months(1) };
-    if this <= day { this } else { this.saturating_sub(back) }
+    let long = if version.start_month.is_some() { jiff::Span::new().years(1) } else { jiff::Span::new().months(1) };
+    let begins = if this <= day { this } else { this.saturating_sub(long) };
+    if !version.prorated || opened <= begins {
+        return (begins, (1, 1));
+    }
+    let next = begins.saturating_add(long);
+    let days_from = |day: Date| i64::from(day.until((jiff::Unit::Day, next)).unwrap().get_days());
+    (begins, (days_from(opened), days_from(begins)))
 }
 
 fn monday(day: Date) -> Date {

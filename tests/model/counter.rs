@@ -3,6 +3,9 @@
 use domain::{ledger::Tender, money::Money};
 use rand::RngExt;
 use wattgate::operations::{
+    Error,
+    batch_credit::{self, NewBatchCredit, NewLine},
+    change_limits::{ChangeLimits, change},
     debts::{self, NewDebt, WriteOffDebt},
     refund::{RefundMoney, refund},
     reverse_vend::{ReverseVend, reverse},
@@ -35,10 +38,12 @@ impl Sequence {
         let (receipt, _) = sold.unwrap();
         assert_eq!(vend(&self.app, new, &key, BY).await.unwrap(), (receipt.clone(), true));
         let (available, today) = (self.books.balance(&self.books.accounts[account], self.now()).1, self.today());
-        let recovered = self.books.accounts[account].debt.recovers(amount, available, today);
+        let limits = (available, self.books.accounts[account].overdraft);
+        let recovered = self.books.accounts[account].debt.recovers(amount, limits, today);
         self.note(format!("account {account}: vend {amount}, of which {recovered} for its debt"));
         assert_eq!(receipt.debt_recovered.get(), recovered);
         self.books.accounts[account].money += amount - recovered;
+        self.books.cash += amount;
         self.sold.push(Sold { account, id: receipt.vend_id, amount, recovered, on: today, reversed: false });
     }
 
@@ -62,6 +67,7 @@ impl Sequence {
             self.note(format!("account {account}: reversal of {amount}"));
             self.sold[nth].reversed = true;
             self.books.accounts[account].money -= amount - recovered;
+            self.books.cash -= amount;
             self.books.accounts[account].debt.restore(recovered, on);
         }
     }
@@ -88,6 +94,7 @@ impl Sequence {
         if expected == "done" {
             self.note(format!("account {account}: refund {amount}"));
             self.books.accounts[account].money -= amount;
+            self.books.cash -= amount;
         }
     }
 
@@ -130,6 +137,65 @@ impl Sequence {
         if expected == "done" {
             account.debt.owed -= amount;
             assert_eq!(written.unwrap().0.owed_after.get(), account.debt.owed);
+        }
+    }
+
+    /// Terms of a debt that names none.
+    pub fn ordinary_debt(&self) -> Debt {
+        let terms = self.app.settings.policy.debts.terms;
+        Debt { share_ppm: terms.share_ppm.into(), cap: terms.weekly_cap.map(Money::get), ..Debt::none() }
+    }
+
+    pub async fn change_overdraft(&mut self) {
+        let (account, overdraft) = (self.some_account(), self.random.random_range(0..3_000));
+        let to = ChangeLimits {
+            alarm_1: None,
+            alarm_2: None,
+            rearm_margin: None,
+            overdraft: Some(Money::new(overdraft)),
+            restore_margin: None,
+            emergency_credit: None,
+            reason: "a hospital".to_owned(),
+        };
+        let changed = change(&self.app, self.accounts[account], to, None, BY).await;
+        let open = self.books.accounts[account].closed.is_none();
+        assert_eq!(word(&changed), if open { "done" } else { "account_closed" });
+        if open {
+            self.note(format!("account {account}: overdraft {overdraft}"));
+            self.books.accounts[account].overdraft = overdraft;
+        }
+    }
+
+    /// All accounts are credited, or none where one of them cannot be.
+    pub async fn credit_batch(&mut self) {
+        let mut lines = Vec::new();
+        for account in 0..self.accounts.len() {
+            if self.is_active(account) || self.chance(10) {
+                let id = self.accounts[account];
+                let row = self.app.db.read(move |conn| store::account::by_id(conn, id)).await.unwrap();
+                lines.push((account, row.number, self.random.random_range(1..2_000)));
+            }
+        }
+        let line = |(_, number, amount): &(usize, String, i64)| NewLine {
+            account_number: number.clone(),
+            amount: Money::new(*amount),
+        };
+        let batch = NewBatchCredit {
+            site_id: self.site,
+            currency: "CNY".to_owned(),
+            reason: "a cold winter".to_owned(),
+            lines: lines.iter().map(line).collect(),
+        };
+        let (key, good) = (self.key(), lines.iter().all(|(account, ..)| self.is_active(*account)));
+        match batch_credit::credit(&self.app, batch.clone(), &key, BY).await {
+            Ok(_) => assert!(good && !lines.is_empty()),
+            Err(Error::Many { .. }) => assert!(!good),
+            Err(_) => assert!(lines.is_empty()),
+        }
+        if good && !lines.is_empty() {
+            assert!(batch_credit::credit(&self.app, batch, &key, BY).await.unwrap().1);
+            self.note(format!("a batch of {lines:?}"));
+            lines.iter().for_each(|(account, _, amount)| self.books.accounts[*account].money += amount);
         }
     }
 

@@ -5,27 +5,27 @@ use domain::{
     energy::Energy,
     ids::MeterId,
     ledger::Tender,
-    money::{Money, Price},
-    tariff::{Every, FixedCharge},
+    money::Money,
+    reading::{Kind, Quality},
 };
-use jiff::{ToSpan, civil::Date};
+use jiff::{SignedDuration, ToSpan, civil::Date};
 use rand::RngExt;
 use wattgate::operations::{
     Error,
     attach_meter::{AttachMeter, attach},
     change_tariff::{ChangeTariff, change},
     close_account::{CloseAccount, FinalReading, close},
+    judge_reading::{self, Finding},
     open_account::{OpenAccount, open},
     register::{self, NewAccount},
     remove_meter::{RemoveMeter, remove},
     replace_meter::{ReplaceMeter, replace},
     suspend_account,
-    tariffs::{self, NewBlock, NewTariff, NewVersion},
     transfer_account::{TransferAccount, transfer},
 };
 
 use super::{
-    books::{Account, Count, Debt, Version},
+    books::{Account, Count, Debt},
     sequence::Sequence,
 };
 
@@ -59,8 +59,9 @@ impl Sequence {
             18..25 => self.reverse().await,
             25..31 => self.refund().await,
             31..37 => self.enter_debt().await,
-            37..40 => self.write_off_debt().await,
-            40..44 => self.subsidize().await,
+            37..39 => self.write_off_debt().await,
+            39..42 => self.subsidize().await,
+            42..44 => self.credit_batch().await,
             44..52 => self.replace().await,
             52..57 => self.change_multiplier().await,
             57..65 => self.attach().await,
@@ -71,7 +72,9 @@ impl Sequence {
             83..87 => self.suspend().await,
             87..91 => self.transfer().await,
             91..93 => self.close().await,
-            93..97 => self.open().await,
+            93..96 => self.open().await,
+            96 => self.change_overdraft().await,
+            97 | 98 => self.judge().await,
             _ => self.restart().await,
         }
     }
@@ -110,67 +113,13 @@ impl Sequence {
         Count { meter, multiplier, start: (self.now(), self.shown(meter)), end: None }
     }
 
-    fn drawn_version(&mut self, from: Date) -> Version {
-        let mut price = || self.random.random_range(200_000..1_500_000);
-        let (first, second, third) = (price(), price(), price());
-        let bound = self.random.random_range(200_000..2_000_000);
-        let blocks = match self.random.random_range(0..3) {
-            0 => vec![(None, first)],
-            1 => vec![(Some(bound), first), (None, second)],
-            _ => vec![(Some(bound), first), (Some(bound * 2), second), (None, third)],
-        };
-        Version {
-            from,
-            blocks,
-            start_day: [1, 1, 15, 28][self.random.random_range(0..4)],
-            start_month: self.random.random_ratio(1, 3).then(|| self.random.random_range(1..=12)),
-            daily: if self.chance(30) { self.random.random_range(1..50) } else { 0 },
-            monthly: if self.chance(30) { self.random.random_range(1..3_000) } else { 0 },
-        }
-    }
-
-    async fn enter_tariff(&mut self) {
-        // It holds for some time already, whatever account comes to it.
-        let version = self.drawn_version(jiff::civil::date(2025, 1, 1));
-        let terms = terms(&version);
-        let new = NewTariff {
-            site_id: self.site,
-            name: "Homes".to_owned(),
-            valid_from: Some(version.from),
-            blocks: terms.blocks,
-            time_of_use: None,
-            window_start_day: terms.window_start_day,
-            window_start_month: terms.window_start_month,
-            prorate_opening: None,
-            fixed_charges: terms.fixed_charges,
-            tax_rate_ppm: None,
-            minimum_vend: None,
-        };
-        let id = tariffs::enter(&self.app, new, BY).await.unwrap().0.id;
-        self.note(format!("tariff {}: {version:?}", self.tariffs.len()));
-        self.tariffs.push(id);
-        self.books.tariffs.push(vec![version]);
-    }
-
-    async fn enter_version(&mut self) {
-        let tariff = self.random.random_range(0..self.tariffs.len());
-        let from = self.today().saturating_add(self.random.random_range(1..9).days());
-        let version = self.drawn_version(from);
-        let entered = tariffs::enter_version(&self.app, self.tariffs[tariff], terms(&version), BY).await;
-        let after_the_last = self.books.tariffs[tariff].last().is_none_or(|last| last.from < from);
-        assert_eq!(word(&entered), if after_the_last { "done" } else { "tariff" });
-        if after_the_last {
-            self.note(format!("version of tariff {tariff}: {version:?}"));
-            self.books.tariffs[tariff].push(version);
-        }
-    }
-
     async fn open(&mut self) {
         let Some(meter) = self.spare() else { return };
         let tariff = self.random.random_range(0..self.tariffs.len());
         let new = NewAccount { customer_id: self.customer, tariff_id: self.tariffs[tariff], number: None };
         let id = register::account(&self.app, new).await.unwrap().id;
         let (credit, multiplier) = (self.random.random_range(-500..20_000), self.random.random_range(1..4));
+        let owed = if self.chance(30) { self.random.random_range(1..5_000) } else { 0 };
         let opening = OpenAccount {
             meter_id: self.meters[meter].id,
             multiplier: Some(multiplier),
@@ -178,7 +127,7 @@ impl Sequence {
             initial_registers: Default::default(),
             reason: Some("read on site".to_owned()),
             opening_credit: Some(Money::new(credit)),
-            opening_debt: None,
+            opening_debt: (owed > 0).then(|| Money::new(owed)),
             confirmed: false,
         };
         let key = self.key();
@@ -192,10 +141,46 @@ impl Sequence {
             closed: None,
             suspended: false,
             money: credit,
-            debt: Debt::none(),
+            debt: Debt { owed, ..self.ordinary_debt() },
+            overdraft: 0,
             counts: vec![self.count_from_now(meter, i64::from(multiplier))],
             tariffs: vec![(Date::MIN, tariff)],
         });
+    }
+
+    /// A reading between others turns out to be wrong, or to be right after all.
+    async fn judge(&mut self) {
+        let since = self.now() - SignedDuration::from_hours(24 * 15);
+        let good: Vec<_> = self.books.readings.keys().copied().collect();
+        // The last one of a meter has nothing behind it to be interpolated with.
+        let inner = good.windows(2).filter(|two| two[0].0 == two[1].0 && two[0].1 > since).map(|two| two[0]);
+        let inner: Vec<_> = inner.collect();
+        let (reading, quality) = match self.rejected.pop() {
+            Some(reading) if reading.1 > since => (reading, Quality::Good),
+            _ if inner.is_empty() => return,
+            _ => (inner[self.random.random_range(0..inner.len())], Quality::Rejected),
+        };
+        let (meter, at) = (self.meters[reading.0].id, reading.1);
+        let rows = move |conn: &mut store::Conn| {
+            let at = |kind| store::reading::live_at(conn, meter, at, kind);
+            [Kind::DailyFreeze, Kind::Instant, Kind::Final, Kind::Initial]
+                .map(at)
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let rows: Vec<_> = self.app.db.read(rows).await.unwrap().into_iter().flatten().collect();
+        // Where two stand at one instant, the other would go on to count.
+        let [row] = rows.as_slice() else { return };
+        let finding = Finding { quality, reason: "looked at the meter".to_owned() };
+        let found = judge_reading::judge(&self.app, row.id, finding, BY).await;
+        assert_eq!(word(&found), "done");
+        self.note(format!("{quality}: meter {} at {}", reading.0, reading.1));
+        if quality == Quality::Good {
+            self.books.readings.insert(reading, self.meters[reading.0].truth.at(reading.1));
+        } else {
+            self.books.readings.remove(&reading);
+            self.rejected.push(reading);
+        }
     }
 
     async fn replace(&mut self) {
@@ -345,8 +330,16 @@ impl Sequence {
         assert_eq!((done.balance.get(), done.debt_settled.get()), (passed, settled));
         self.books.accounts[account].money -= passed;
         self.accounts.push(done.new_account_id);
-        let new =
-            Account { opened: now, closed: None, suspended: false, money: passed, debt: Debt::none(), counts, tariffs };
+        let new = Account {
+            opened: now,
+            closed: None,
+            suspended: false,
+            money: passed,
+            debt: Debt::none(),
+            overdraft: self.books.accounts[account].overdraft,
+            counts,
+            tariffs,
+        };
         self.books.accounts.push(new);
     }
 
@@ -370,6 +363,7 @@ impl Sequence {
         let (settled, left) = self.over(account);
         assert_eq!((closing.balance.get(), closing.debt_settled.get()), (settled + left, settled));
         self.books.accounts[account].money -= left;
+        self.books.cash -= left.max(0);
     }
 
     /// An account whose meters have ended is over: its debt is settled as far as there is money, the rest is written off.
@@ -383,24 +377,5 @@ impl Sequence {
         self.books.accounts[account].money -= settled;
         self.books.accounts[account].debt = Debt::none();
         (settled, left - settled)
-    }
-}
-
-fn terms(version: &Version) -> NewVersion {
-    let block =
-        |(upto, price): &(Option<i64>, i64)| NewBlock { upto_kwh: upto.map(Energy::new), price: Price::new(*price) };
-    let charge =
-        |name: &str, every, amount: i64| FixedCharge { name: name.to_owned(), every, amount: Money::new(amount) };
-    let charges = [charge("meter", Every::Day, version.daily), charge("service", Every::Month, version.monthly)];
-    NewVersion {
-        valid_from: version.from,
-        blocks: version.blocks.iter().map(block).collect(),
-        time_of_use: None,
-        window_start_day: Some(version.start_day),
-        window_start_month: version.start_month,
-        prorate_opening: None,
-        fixed_charges: Some(charges.into_iter().filter(|charge| charge.amount > Money::ZERO).collect()),
-        tax_rate_ppm: None,
-        minimum_vend: None,
     }
 }

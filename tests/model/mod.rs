@@ -8,6 +8,7 @@ mod books;
 mod counter;
 mod deeds;
 mod sequence;
+mod tariffs;
 mod truth;
 
 use std::{env, thread};

@@ -1,13 +1,12 @@
 //! One sequence: a site on a clock that is set by hand, and the model beside it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     energy::Energy,
     ids::{AccountId, ConcentratorId, CustomerId, MeterId, SiteId, TariffId, VendId},
-    ledger,
     money::Money,
-    reading::{Kind, Observation, Registers, TimeSource},
+    reading::{Kind, Observation, Quality, Registers, TimeSource},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
@@ -35,6 +34,8 @@ const CAUGHT_UP_IN: usize = 10;
 const LATEST_DAYS: i64 = 20;
 /// A meter that was silent for so long is heard again.
 const SILENT_DAYS: i64 = 4;
+/// So much more than it was, no meter can have passed since it was heard: 50,000 kWh.
+const BEYOND: i64 = 500_000_000;
 
 /// Where and when sequences play: also where clocks are set, one of them at midnight.
 const PLACES: [(&str, &str); 4] = [
@@ -64,7 +65,7 @@ pub struct Sold {
 }
 
 /// A reading on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Late {
     arrives: Timestamp,
     meter: usize,
@@ -86,6 +87,8 @@ pub struct Sequence {
     /// Tariffs, in the model's order.
     pub tariffs: Vec<TariffId>,
     pub sold: Vec<Sold>,
+    /// Readings that were rejected: meter and instant.
+    pub rejected: Vec<(usize, Timestamp)>,
     /// What was done so far, for whoever looks into a failure.
     pub log: Vec<String>,
     settings: String,
@@ -144,11 +147,13 @@ impl Sequence {
                 tariffs: Vec::new(),
                 accounts: Vec::new(),
                 readings: Default::default(),
+                cash: 0,
             },
             meters: Vec::new(),
             accounts: Vec::new(),
             tariffs: Vec::new(),
             sold: Vec::new(),
+            rejected: Vec::new(),
             log: vec![format!("seed {seed} in {zone}")],
             settings,
             db,
@@ -248,6 +253,7 @@ impl Sequence {
                 self.send(meter, taken, all);
             }
         }
+        self.doubtful_arrive().await;
         let (due, late) = self.late.drain(..).partition(|late| all || late.arrives <= now);
         self.late = late;
         let mut arriving: Vec<Late> = due;
@@ -259,6 +265,21 @@ impl Sequence {
         let wrong: Vec<Observation> = arriving.iter().take(1).map(|late| self.observed(late, 7)).collect();
         for batch in [observed, wrong] {
             ingest::ingest(&self.app, batch, true).await.unwrap();
+        }
+    }
+
+    /// Of what is on its way, something that cannot be arrives first: it is doubted, and costs nothing until the true one comes.
+    async fn doubtful_arrive(&mut self) {
+        let mut doubtful = Vec::new();
+        for late in self.late.clone() {
+            let lately = late.as_of - SignedDuration::from_hours(24 * LATEST_DAYS);
+            let known = self.books.readings.range((late.meter, lately)..(late.meter, late.as_of)).next().is_some();
+            if known && late.as_of <= self.now() && self.chance(10) {
+                doubtful.push(self.observed(&late, BEYOND));
+            }
+        }
+        for ack in ingest::ingest(&self.app, doubtful, true).await.unwrap() {
+            assert_ne!(ack.quality, Quality::Good, "{ack:?}");
         }
     }
 
@@ -321,10 +342,27 @@ impl Sequence {
         }
     }
 
+    /// The postings of the whole site are what the model says everybody has: each account, each debt, and the till. What is left is
+    /// what was earned, given and written off, and all of it together is nothing.
     async fn ends_clean(&self) {
         let site = self.site;
         let all = self.app.db.read(move |conn| store::transaction::postings_page(conn, site, None, 100_000)).await;
-        let postings: Vec<_> = all.unwrap().iter().map(store::transaction::Entry::posting).collect();
-        assert_eq!(ledger::balances(&postings).values().copied().sum::<Money>(), Money::ZERO);
+        let mut left: BTreeMap<String, i64> = BTreeMap::new();
+        for posting in all.unwrap().iter().map(store::transaction::Entry::posting) {
+            assert!(posting.amount > Money::ZERO, "{posting:?}");
+            *left.entry(posting.from.to_string()).or_default() -= posting.amount.get();
+            *left.entry(posting.to.to_string()).or_default() += posting.amount.get();
+        }
+        let mut has = |ledger_account: String| left.remove(&ledger_account).unwrap_or_default();
+        for (account, id) in self.books.accounts.iter().zip(&self.accounts) {
+            let (posted, _) = self.books.balance(account, self.now());
+            let told = || format!("{account:?}\n{}", self.log.join("\n"));
+            assert_eq!(has(format!("balance:{id}")), posted, "balance of {id}: {}", told());
+            assert_eq!(has(format!("debt:{id}")), -account.debt.owed, "debt of {id}: {}", told());
+        }
+        assert_eq!(has("tender:cash".to_owned()), -self.books.cash, "the till: {}", self.log.join("\n"));
+        assert_eq!(has("transfer".to_owned()), 0, "what goes out comes in");
+        let owned = ["adjustment", "opening", "revenue:", "subsidy", "write_off"];
+        assert!(left.keys().all(|name| owned.iter().any(|own| name.starts_with(own))), "{left:?}");
     }
 }
