@@ -36,7 +36,7 @@ pub enum VaultError {
     #[error("there is no key to seal passwords with: set WATTGATE__SECRETS__KEY to 64 hex digits")]
     NoKey,
     /// Sealed with another key, for another device, or altered.
-    #[error("the key in the settings does not open what is kept of {0}")]
+    #[error("WATTGATE__SECRETS__KEY does not open what is kept of {0}: it was sealed with another key")]
     NotOpened(String),
     /// The system gave no random numbers.
     #[error("no random numbers")]
@@ -47,7 +47,8 @@ impl From<VaultError> for Error {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::NoKey => Self::conflict("no_sealing_key", error.to_string()),
-            VaultError::NotOpened(_) | VaultError::NoRandom => books::corrupt(error.to_string()),
+            VaultError::NotOpened(_) => Self::conflict("other_sealing_key", error.to_string()),
+            VaultError::NoRandom => books::corrupt(error.to_string()),
         }
     }
 }

@@ -38,6 +38,8 @@ words! {
         Good = "good",
         /// Failed plausibility or identity: kept, costs nothing, waits for an operator.
         Suspect = "suspect",
+        /// Found wrong by an operator: kept, costs nothing, and is not made good by coming again.
+        Rejected = "rejected",
         /// Entered without a look at the meter.
         Estimated = "estimated",
         /// Came beside a good reading of the same key with another value.
@@ -340,16 +342,15 @@ words! {
 }
 
 /// What to do with a reading whose key is taken by `existing`: a suspect one gives way to another value, and to the
-/// same value found good; a good one stays.
+/// same value found good; one that was rejected to another value only; a good one stays.
 #[must_use]
 pub fn collide(existing: &Existing, new: &Registers, judged: Quality) -> Collision {
     let same = existing.registers.agree(new);
-    let suspect = existing.quality == Quality::Suspect;
-    match (same, suspect) {
-        (true, true) if judged == Quality::Good => Collision::Supersede,
+    match (same, existing.quality) {
+        (true, Quality::Suspect) if judged == Quality::Good => Collision::Supersede,
         (true, _) => Collision::Duplicate,
-        (false, true) => Collision::Supersede,
-        (false, false) => Collision::Conflict,
+        (false, Quality::Suspect | Quality::Rejected) => Collision::Supersede,
+        (false, _) => Collision::Conflict,
     }
 }
 

@@ -145,8 +145,8 @@ struct Curve {
 }
 
 impl Curve {
-    /// The curve from `anchor` on. Of several readings at one instant the first by [`crate::reading::Kind::precedence`]
-    /// counts.
+    /// The curve from `anchor` on, and from the last reading before it where there is none at it: what follows is interpolated
+    /// from there. Of several readings at one instant the first by [`crate::reading::Kind::precedence`] counts.
     fn new(anchor: &Anchor, readings: &[Known], end: Option<(Timestamp, Energy)>) -> Self {
         let counted = readings.iter().filter(|known| end.is_none_or(|(end, _)| known.as_of <= end));
         let most = |total: Energy| end.map_or(total, |(_, value)| total.min(value));
@@ -156,14 +156,18 @@ impl Curve {
         let there = by_time.values().find(|known| known.as_of == anchor.at).map(|known| known.id);
         if anchor.is_start || there.is_some() {
             points.push(Point { as_of: anchor.at, total: anchor.total, reading: there });
+        } else if let Some(before) = by_time.values().rfind(|known| known.as_of < anchor.at) {
+            let total = most(before.total).min(anchor.total);
+            points.push(Point { as_of: before.as_of, total, reading: Some(before.id) });
         }
+        let swept = points.len();
         for known in by_time.values() {
-            let last = points.last().map_or(anchor.at, |last| last.as_of);
+            let last = points.last().map_or(anchor.at, |last| last.as_of.max(anchor.at));
             if known.as_of > last {
                 points.push(Point { as_of: known.as_of, total: most(known.total), reading: Some(known.id) });
             }
         }
-        Self { points, swept: 0, boundary: anchor.total }
+        Self { points, swept, boundary: anchor.total }
     }
 
     /// Sweeps up to `end`.
@@ -375,7 +379,7 @@ impl Curve {
 
 /// What was used from the last settled boundary up to the latest good reading, and up to when: split at local midnights and
 /// changes of the period as settlement would. `opened` is the day the account was opened; `settled` and `readings` as in
-/// [`plan`].
+/// [`plan`], with the last reading before where there is none at the midnight from which on `settled` tells nothing.
 ///
 /// # Errors
 /// [`ChargeError::NoVersion`] where the tariff does not hold on one of the days.

@@ -179,7 +179,7 @@ async fn list_readings(
     Ok(web::Json(ask.page(read.await?, |row| (row.as_of, row.id), Reading::from)))
 }
 
-/// Finds a reading good or suspect: an operator's word on what is not plausible, or was wrong
+/// Finds a reading good, or rejects it: an operator's word on what is not plausible, or was wrong
 #[utoipa::path(tag = "readings", request_body = Finding, responses(
     (status = 200, description = "The reading as it is now; what was charged by it is corrected", body = Reading),
 ))]

@@ -13,7 +13,7 @@ use domain::{
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
-use store::{Conn, account::Account, site::Site};
+use store::{Conn, account::Account, reading::Reading, site::Site};
 
 use super::Error;
 use crate::hot::{AccountPart, MeterPart, Update};
@@ -213,10 +213,18 @@ impl MeterBooks {
         let (meter, to) = (installation.meter_id, Timestamp::MAX);
         let settled: Vec<SettledDay> = last.clone().into_iter().collect();
         let (unsettled, as_of) = if let Some(terms) = installation.registers() {
-            let readings = store::reading::known_registers_between(conn, meter, from, to)?;
+            let mut readings = store::reading::known_registers_between(conn, meter, from, to)?;
+            if last.is_some() && readings.iter().all(|known| known.as_of > from) {
+                let before = store::reading::register_neighbours(conn, meter, from)?.0;
+                readings.extend(before.filter(|row| row.as_of >= installation.start_at).map(Reading::known_registers));
+            }
             settlement::registers::unsettled(&terms, &settled, &readings, priced, zone)?
         } else {
-            let readings = store::reading::known_between(conn, meter, from, to)?;
+            let mut readings = store::reading::known_between(conn, meter, from, to)?;
+            if last.is_some() && readings.iter().all(|known| known.as_of > from) {
+                let before = store::reading::neighbours(conn, meter, from)?.0;
+                readings.extend(before.filter(|row| row.as_of >= installation.start_at).map(|row| row.known()));
+            }
             settlement::unsettled(&installation.settlement(), &settled, &readings, priced, zone)?
         };
         Ok(Self { installation, last, unsettled, as_of })

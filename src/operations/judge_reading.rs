@@ -1,4 +1,4 @@
-//! An operator's word on a reading: a suspect one is found good, a good one suspect; what was charged by it follows.
+//! An operator's word on a reading: a suspect one is found good, a wrong one rejected; what was charged by it follows.
 
 use domain::{
     account::State,
@@ -18,23 +18,23 @@ use crate::{app::App, changes::Changed, settings::Settings};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// `good`: it costs money from now on; `suspect`: no longer.
+    /// `good`: it costs money from now on; `rejected`: it does not, and is not made good by coming again.
     #[schema(value_type = String)]
     pub quality: Quality,
     /// Why; stands at the reading and in the audit log.
     pub reason: String,
 }
 
-/// Finds a reading good or suspect. Days that it changes are corrected, up to the settlement's horizon back; those of a closed
+/// Finds a reading good, or rejects it. Days that it changes are corrected, up to the settlement's horizon back; those of a closed
 /// account never are, which is told. The same finding again changes nothing. Gives the reading as it is then.
 ///
 /// # Errors
-/// A conflict where it neither is good nor suspect; a refusal where it is one with which a meter began or ceased to count for an
+/// A conflict where it was superseded, conflicts with another or was entered by hand; a refusal where it is one with which a meter began or ceased to count for an
 /// account, or where its time is still to come.
 pub async fn judge(app: &App, id: ReadingId, finding: Finding, by: &str) -> Result<Reading, Error> {
     let reason = label("reason", &finding.reason)?;
-    if !matches!(finding.quality, Quality::Good | Quality::Suspect) {
-        return Err(Error::field("quality", "quality", "must be good or suspect"));
+    if !matches!(finding.quality, Quality::Good | Quality::Rejected) {
+        return Err(Error::field("quality", "quality", "must be good or rejected"));
     }
     let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
     let (reading, touched) =
@@ -94,15 +94,16 @@ fn write(
 
 /// Whether it may be found so.
 fn check(conn: &mut Conn, row: &Reading, quality: Quality, latest: Timestamp) -> Result<(), Error> {
-    if !matches!(row.quality, Quality::Good | Quality::Suspect) {
-        let detail = format!("the reading is {}: only what is good or suspect is found otherwise", row.quality);
+    if !matches!(row.quality, Quality::Good | Quality::Suspect | Quality::Rejected) {
+        let detail =
+            format!("the reading is {}: only what is good, suspect or rejected is found otherwise", row.quality);
         return Err(Error::conflict("reading_not_judged", detail));
     }
     if quality == Quality::Good && row.as_of > latest {
         return Err(Error::refused(Reason::InTheFuture.as_str(), "the reading's time is still to come"));
     }
     let bounds = matches!(row.kind, Kind::Initial | Kind::Final) || store::installation::is_bound(conn, row.id)?;
-    if quality == Quality::Suspect && bounds {
+    if quality == Quality::Rejected && bounds {
         let detail = "a meter began or ceased to count for an account with it; end that, with what its display shows";
         return Err(Error::refused("reading_is_a_boundary", detail));
     }

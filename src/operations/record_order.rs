@@ -8,7 +8,7 @@ use domain::{
     },
 };
 use jiff::{SignedDuration, Timestamp};
-use store::Conn;
+use store::{Conn, relay_order::RelayOrder};
 
 use super::{
     Error,
@@ -132,7 +132,9 @@ fn one(conn: &mut Conn, settings: &Settings, id: OrderId, event: Event, now: Tim
     let transition = order::apply(&before, event, now, &settings.policy.relay)
         .map_err(|out_of_turn| Error::conflict("out_of_turn", out_of_turn.to_string()))?;
     let after = transition.order;
-    store::relay_order::transition(conn, &row.with(&after), before.state, now, &told(&event))?;
+    let (told, over) = (told(&event), matches!(after.state, order::State::Failed | order::State::Expired));
+    let detail = over.then(|| told.clone()).or(row.detail.clone());
+    store::relay_order::transition(conn, &RelayOrder { detail, ..row.with(&after) }, before.state, now, &told)?;
     let object = format!("meter:{}", after.meter);
     if transition.block_meter {
         store::meter::block_relay(conn, after.meter, true)?;

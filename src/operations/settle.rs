@@ -113,7 +113,7 @@ fn of_account(
     Ok(days)
 }
 
-/// Whether the newest settled boundary rests on a reading that was found suspect since, and waits for another to be corrected by.
+/// Whether the newest settled boundary rests on a reading that was rejected since, and waits for another to be corrected by.
 fn hangs(conn: &mut Conn, installation: &Installation) -> Result<bool, Error> {
     let last = store::settled_day::last(conn, installation.account_id, installation.id)?;
     let Some(last) = last.filter(|_| installation.end_at.is_none()) else { return Ok(false) };

@@ -96,6 +96,18 @@ impl Reading {
         }
     }
 
+    /// As settlement needs it where the total is billed.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        Known { id: self.id, as_of: self.as_of, kind: self.kind, total: self.unwrapped }
+    }
+
+    /// As settlement needs it where period registers are billed.
+    #[must_use]
+    pub fn known_registers(self) -> KnownRegisters {
+        KnownRegisters { id: self.id, as_of: self.as_of, kind: self.kind, registers: self.unwrapped_registers }
+    }
+
     /// As plausibility needs it.
     #[must_use]
     pub fn neighbour(&self) -> Neighbour {

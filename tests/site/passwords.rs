@@ -36,6 +36,8 @@ async fn a_meter_with_another_password_is_switched_once_the_password_is_known(da
     let shown = supply.shown(rest).await;
     assert_eq!((&shown["relay_blocked"], &shown["own_credentials"]), (&json!(true), &json!(false)));
 
+    assert_eq!(supply.orders(rest).await.pop().unwrap()["detail"], "refused: password");
+
     let passwords = format!("/meters/{}/passwords", supply.meter);
     rest.put(&passwords, &json!({ "relay_password": DIGITS })).await;
     rest.ask(Method::DELETE, &format!("/meters/{}/relay_block", supply.meter), None, None).await.ok();

@@ -1,5 +1,5 @@
 //! What an operator says of readings: those entered by hand must agree with what the meter showed before, unless they were looked
-//! at twice; what is suspect is found good, what was wrong is found suspect, and the charges follow. Days pass by a clock that is
+//! at twice; what is suspect is found good, what was wrong is rejected, and the charges follow. Days pass by a clock that is
 //! set by hand; the operations and the databases are the real ones.
 
 use domain::{
@@ -29,7 +29,7 @@ on_both!(
     an_account_that_began_with_a_wrong_reading_is_closed_with_a_right_one,
     a_meter_that_began_with_a_wrong_reading_goes_on_from_a_right_one,
     a_suspect_reading_is_found_good_and_costs_money_from_then_on,
-    a_good_reading_is_found_suspect_and_what_it_cost_is_given_back,
+    a_reading_is_rejected_and_what_it_cost_is_given_back,
     what_bounds_an_installation_or_is_to_come_is_not_judged,
     a_meter_that_is_read_and_answers_otherwise_than_was_entered_is_told_so,
 );
@@ -157,7 +157,7 @@ async fn a_suspect_reading_is_found_good_and_costs_money_from_then_on(database: 
     home.closed().await;
 }
 
-async fn a_good_reading_is_found_suspect_and_what_it_cost_is_given_back(database: Database) {
+async fn a_reading_is_rejected_and_what_it_cost_is_given_back(database: Database) {
     let home = Home::priced(&database, flat("1")).await;
     home.at("05 00:10");
     home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1100")]).await;
@@ -165,9 +165,12 @@ async fn a_good_reading_is_found_suspect_and_what_it_cost_is_given_back(database
     home.arrives(&[home.reading(Kind::Instant, "05 01:00", "1101")]).await;
     assert_eq!(home.used().await, (10_000, 100));
     let (freeze, poll) = (home.row(Kind::DailyFreeze, "05 00:00").await, home.row(Kind::Instant, "05 01:00").await);
-    home.finds(poll, Quality::Suspect).await.unwrap();
+    home.finds(poll, Quality::Rejected).await.unwrap();
     assert_eq!(home.used().await, (10_000, 0), "the balance goes back with the newest reading");
-    home.finds(freeze, Quality::Suspect).await.unwrap();
+    home.finds(freeze, Quality::Rejected).await.unwrap();
+    let again =
+        ingest::ingest(&home.app, vec![home.reading(Kind::DailyFreeze, "05 00:00", "1100")], true).await.unwrap();
+    assert_eq!((again[0].quality, again[0].duplicate), (Quality::Rejected, true), "coming again does not make it good");
     home.at("05 02:00");
     // 1010 kWh after 18 hours of which 16 were yesterday's.
     home.arrives(&[home.reading(Kind::Instant, "05 02:00", "1018")]).await;
@@ -181,7 +184,7 @@ async fn what_bounds_an_installation_or_is_to_come_is_not_judged(database: Datab
     let home = Home::priced(&database, flat("1")).await;
     let first = home.row(Kind::Initial, "04 08:00").await;
     assert_eq!(
-        code(home.finds(first, Quality::Suspect).await),
+        code(home.finds(first, Quality::Rejected).await),
         "reading_not_judged",
         "entered, neither good nor suspect"
     );

@@ -33,7 +33,7 @@ pub enum Refusal {
     #[error("the meter's profile does not let its relay be moved")]
     NoRelayControl,
     /// The meter refused a password.
-    #[error("the meter refused a password; clear that first")]
+    #[error("the meter refused a password: once it has the right one, delete its relay_block")]
     RelayBlocked,
     /// The customer wants it, and the operator did not allow that, or the meter counts for no active account.
     #[error("the operator has not allowed the customer to disconnect and reconnect this meter")]

@@ -298,6 +298,17 @@ fn a_day_is_cut_where_its_period_changes() {
     assert_eq!((of(Period::Valley), of(Period::Peak)), (kwh("19"), kwh("11")));
 }
 
+#[test]
+fn what_is_not_settled_is_interpolated_from_before_an_interpolated_midnight() {
+    let (zone, installation, tariff) = (zone("Asia/Shanghai"), from(START, "100"), by_time_of_day());
+    // A line from 20:00 to 10:00: 14 kWh in 14 hours, 4 of them before midnight and 8 of the rest before the peak.
+    let readings = [known(1, "2026-05-03T20:00:00+08:00", "110"), known(2, "2026-05-04T10:00:00+08:00", "124")];
+    let last = [SettledDay { period: Period::Valley, ..settled("2026-05-03", "114", &[1, 2]) }];
+    let (open, _) = unsettled(&installation, &last, &readings, (&tariff, opened()), &zone).unwrap();
+    let of = |period| open.iter().filter(|((_, _, of), _)| *of == period).map(|(_, energy)| energy).sum::<Energy>();
+    assert_eq!((of(Period::Valley), of(Period::Peak)), (kwh("8"), kwh("2")));
+}
+
 /// An account with one meter that is settled at every arrival and every so often in between.
 struct Ledger {
     installation: Installation,

@@ -193,18 +193,18 @@ impl Office {
         let (meter, account) = self.home(rest).await;
         let attach = |further: &str| json!({ "meter_id": further, "initial_reading": "5", "reason": "attic let" });
         let meters = format!("/accounts/{account}/meters");
-        let last = json!([{ "meter_id": meter, "total": "13.5" }]);
+        let last = json!([{ "meter_id": meter, "total": "12.51" }]);
         let (path, body) = match deed {
             Deed::Attach => (meters.clone(), attach(&self.meter(rest).await)),
             Deed::Remove => {
                 let further = self.meter(rest).await;
                 rest.post_once(&meters, &format!("attach-{further}"), &attach(&further)).await.ok();
-                (format!("/meters/{further}/remove"), json!({ "final_reading": "6", "reason": "attic empty" }))
+                (format!("/meters/{further}/remove"), json!({ "final_reading": "5.01", "reason": "attic empty" }))
             }
             Deed::Replace => {
                 let new = self.meter(rest).await;
                 let body = json!({
-                    "new_meter_id": new, "final_reading": "13.5", "initial_reading": "0", "reason": "burnt",
+                    "new_meter_id": new, "final_reading": "12.51", "initial_reading": "0", "reason": "burnt",
                 });
                 (format!("/meters/{meter}/replace"), body)
             }
