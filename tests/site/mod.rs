@@ -4,6 +4,7 @@ mod account_life;
 mod change_of_tariff;
 mod control;
 mod counters;
+mod cuts;
 mod debts;
 mod durability;
 mod emergency_credit;

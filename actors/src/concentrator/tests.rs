@@ -10,13 +10,17 @@ use domain::relay::{
 };
 use jiff::{SignedDuration, Timestamp, civil::date};
 use proptest::prelude::*;
+use protocols::dlt645;
 use protocols::qgdw376::{Address, AnswerHeader, Confirmation, Downlink, Frame, LinkReport, PointEnergy, Uplink};
 use rand::{SeedableRng, rngs::SmallRng};
 
-use super::state::{Effect, Event, State};
+use super::{
+    ask::Asking,
+    state::{Effect, Event, State},
+};
 use crate::{
     fixtures::{meter, plan, policy, settings, site, terminal},
-    job::{Outcome, Task},
+    job::{Job, Outcome, Task},
     meter,
     ports::{Ack, Authorization, PortError},
     seams::Moment,
@@ -308,4 +312,22 @@ proptest! {
         }
         prop_assert!(bench.open.is_empty(), "{:?}", bench.open);
     }
+}
+
+#[test]
+fn a_disconnect_expires_after_five_minutes_of_local_time_and_a_reconnect_never_does() {
+    let (plan, settings, now) = (plan(1, date(2026, 3, 1)), settings(), date(2026, 3, 1).at(23, 57, 30, 0));
+    let asking = Asking { plan: &plan, settings: &settings, now };
+    let expiry = |action, permit| {
+        let wish = Wish { action, cause: Cause::Credit, permit };
+        let order = Order::new(order_id(), meter(1), None, wish, Timestamp::UNIX_EPOCH, &policy().relay);
+        let job = Job::new(Some(meter(1)), Task::Command(order_id()), Duration::ZERO);
+        match asking.request(&[job], Some(&order)).unwrap().unwrap().forwarded {
+            Some((_, dlt645::Request::Relay(control))) => control.expiry.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(expiry(Action::Disconnect, false), date(2026, 3, 2).at(0, 2, 30, 0));
+    assert_eq!(expiry(Action::Reconnect, false), date(2099, 12, 30).at(0, 0, 0, 0));
+    assert_eq!(expiry(Action::Reconnect, true), date(2099, 12, 30).at(0, 0, 0, 0));
 }

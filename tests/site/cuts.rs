@@ -1,0 +1,146 @@
+//! What stands before a cut and what follows a refused reconnect, by a clock that is set by hand; the operations and the databases
+//! are the real ones.
+
+use domain::{
+    ids::{AccountId, MeterId},
+    reading::Kind,
+    relay::{
+        Action, RelayReading, RelayState,
+        decide::Guard,
+        order::{Event, Refusal},
+    },
+};
+use store::supply_wait::SupplyWait;
+use wattgate::operations::{
+    books::Books,
+    decide_relay,
+    open_account::{self, OpenAccount},
+    order_relay::{self, Done, OrderRelay},
+    record_order,
+    register::{self, NewAccount},
+};
+
+use super::{account_life::code, settlement::kwh};
+use crate::support::{Database, Home, flat, on_both};
+
+on_both!(
+    a_meter_that_sells_by_itself_is_refused_at_its_installation,
+    a_due_cut_without_a_fresh_reading_has_the_meter_read_now,
+    the_quarantines_alarm_is_told_anew_each_day,
+    a_refused_reconnect_is_brought_to_an_operator,
+);
+
+const CONNECTED: RelayReading =
+    RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
+
+impl Home {
+    /// What a decision over supply now comes to: meters to be read at once, and guards that hold its cut.
+    async fn decided(&self) -> (Vec<MeterId>, Vec<Guard>) {
+        let (account, settings, now) = (self.account, self.app.settings.clone(), self.app.clock.now());
+        let decide = move |conn: &mut store::Conn| {
+            let mut books = Books::lock(conn, account)?;
+            decide_relay::in_transaction(conn, &settings, &mut books, None, now)
+        };
+        let reviewed = self.app.db.write(decide).await.unwrap();
+        let guards = reviewed.held.into_iter().flat_map(|(_, guards)| guards).collect();
+        (reviewed.read_now.into_iter().map(|(_, meter)| meter).collect(), guards)
+    }
+
+    /// All of the credit is used up, by half a kWh.
+    async fn uses_all(&self, at: &str) {
+        self.at(at);
+        self.arrives(&[self.reading(Kind::Instant, at, "1000.5")]).await;
+    }
+
+    async fn alarms_of(&self, kind: &'static str) -> Vec<(String, bool)> {
+        let site = self.account.site();
+        let all = self.app.db.read(move |conn| store::alarm::page(conn, site, false, None, 99)).await.unwrap();
+        let ours = all.into_iter().filter(|alarm| alarm.kind == kind);
+        ours.map(|alarm| (alarm.object, alarm.cleared_at.is_none())).collect()
+    }
+}
+
+async fn a_meter_that_sells_by_itself_is_refused_at_its_installation(database: Database) {
+    let mut home = Home::priced(&database, flat("1")).await;
+    home.at("05 08:00");
+    home.closes(super::account_life::closing(&home, "1001"), "close-1").await.unwrap();
+    let opens = async |home: &Home, key: &str| {
+        let (old, customer_id) = (home.account, home.customer("Wu").await);
+        let tariff_id = home.app.db.read(move |conn| store::account::by_id(conn, old)).await.unwrap().tariff_id;
+        let account = register::account(&home.app, NewAccount { customer_id, tariff_id, number: None }).await.unwrap();
+        let opening = OpenAccount {
+            meter_id: home.meter,
+            multiplier: None,
+            initial_reading: Some(kwh("1001")),
+            initial_registers: Default::default(),
+            reason: Some("read on site".to_owned()),
+            opening_credit: None,
+            opening_debt: None,
+            confirmed: false,
+        };
+        open_account::open(&home.app, account.id, opening, key, "tests").await.map(|row| row.id)
+    };
+    let sells = |local_prepay| RelayReading { local_prepay, ..CONNECTED };
+    let now = home.app.clock.now();
+    record_order::relay_seen(&home.app, home.meter, sells(true), now).await.unwrap();
+    assert_eq!(code::<AccountId>(opens(&home, "open-2").await), "local_prepay_meter");
+    record_order::relay_seen(&home.app, home.meter, sells(false), now).await.unwrap();
+    home.account = opens(&home, "open-3").await.unwrap();
+    home.closed().await;
+}
+
+async fn a_due_cut_without_a_fresh_reading_has_the_meter_read_now(database: Database) {
+    let home = Home::priced(&database, flat("2000")).await;
+    record_order::relay_seen(&home.app, home.meter, CONNECTED, home.app.clock.now()).await.unwrap();
+    home.uses_all("04 12:00").await;
+    let (asked, guards) = home.decided().await;
+    assert!(asked.is_empty() && !guards.is_empty() && !guards.contains(&Guard::StaleReading), "{guards:?}");
+    home.at("04 16:00");
+    let (asked, guards) = home.decided().await;
+    assert_eq!(asked, [home.meter], "{guards:?}");
+    assert!(guards.contains(&Guard::StaleReading));
+    home.arrives(&[home.reading(Kind::Instant, "04 16:00", "1000.6")]).await;
+    assert_eq!(home.decided().await.0, [], "asked once, it has answered");
+    home.closed().await;
+}
+
+async fn the_quarantines_alarm_is_told_anew_each_day(database: Database) {
+    let home = Home::priced(&database, flat("2000")).await;
+    record_order::relay_seen(&home.app, home.meter, CONNECTED, home.app.clock.now()).await.unwrap();
+    home.uses_all("04 12:00").await;
+    let now = home.app.clock.now();
+    let wait = SupplyWait {
+        meter_id: home.meter,
+        account_id: home.account,
+        wanted: RelayState::Disconnected,
+        since: now,
+        guards: vec![Guard::Quarantine],
+        quarantined_at: Some(now),
+        released_at: None,
+        released_by: None,
+    };
+    home.app.db.write(move |conn| store::supply_wait::save(conn, &wait)).await.unwrap();
+    let site = format!("site:{}", home.account.site());
+    for (now, told) in [("04 12:10", 1), ("04 23:00", 1), ("05 00:10", 2), ("05 20:00", 2), ("06 08:00", 3)] {
+        home.at(now);
+        assert!(home.decided().await.1.contains(&Guard::Quarantine), "{now}");
+        let alarms = home.alarms_of("cuts_quarantined").await;
+        assert_eq!(alarms.len(), told, "{now}: {alarms:?}");
+        assert_eq!(alarms.iter().filter(|alarm| **alarm == (site.clone(), true)).count(), 1, "{now}: one stands");
+    }
+    home.app.stop().await;
+}
+
+async fn a_refused_reconnect_is_brought_to_an_operator(database: Database) {
+    let home = Home::priced(&database, flat("1")).await;
+    let off = RelayReading { relay: RelayState::Disconnected, command: RelayState::Disconnected, local_prepay: false };
+    record_order::relay_seen(&home.app, home.meter, off, home.app.clock.now()).await.unwrap();
+    let order = OrderRelay { action: Action::Reconnect, reason: "asked for".to_owned(), cause: Default::default() };
+    let done = order_relay::order(&home.app, home.meter, order, "on-1", "operator").await.unwrap();
+    let Done::Ordered(order) = done else { panic!("{done:?}") };
+    assert_eq!(home.alarms_of("reconnect_refused").await, []);
+    record_order::record(&home.app, order.id, Event::Authorized).await.unwrap();
+    record_order::record(&home.app, order.id, Event::Refused(Refusal::Other)).await.unwrap();
+    assert_eq!(home.alarms_of("reconnect_refused").await, [(format!("meter:{}", home.meter), true)]);
+    home.app.stop().await;
+}
