@@ -7,6 +7,7 @@ mod audit_log;
 mod bad_input;
 mod buildings;
 mod control;
+mod counter_safety;
 mod debts;
 mod explaining;
 mod health;

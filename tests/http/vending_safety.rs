@@ -27,7 +27,7 @@ on_both!(
 
 /// Where a client dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+pub(super) enum Cut {
     /// After the head.
     AfterHead,
     /// In the middle of the body.
@@ -41,10 +41,10 @@ enum Cut {
 }
 
 impl Cut {
-    const ALL: [Self; 5] = [Self::AfterHead, Self::InBody, Self::BeforeAnswer, Self::Reset, Self::InAnswer];
+    pub(super) const ALL: [Self; 5] = [Self::AfterHead, Self::InBody, Self::BeforeAnswer, Self::Reset, Self::InAnswer];
 
     /// Whether all of the request was sent.
-    fn is_whole(self) -> bool {
+    pub(super) fn is_whole(self) -> bool {
         !matches!(self, Self::AfterHead | Self::InBody)
     }
 }
@@ -53,7 +53,7 @@ impl Cut {
 const BEGUN: usize = 40;
 
 /// Sends a request and dies. Returns what came of the answer's body.
-async fn dies(request: Written, cut: Cut) -> Vec<u8> {
+pub(super) async fn dies(request: Written, cut: Cut) -> Vec<u8> {
     let mut line = TcpStream::connect(request.to).await.unwrap();
     line.write_all(&request.head).await.unwrap();
     match cut {
@@ -84,7 +84,7 @@ fn body_of(answer: &[u8]) -> Option<&[u8]> {
 
 /// An answer's status and the bytes of its body.
 #[derive(Debug, PartialEq, Eq)]
-struct Raw(u16, Vec<u8>);
+pub(super) struct Raw(pub(super) u16, pub(super) Vec<u8>);
 
 impl Raw {
     fn of(answer: &[u8]) -> Self {
@@ -92,17 +92,17 @@ impl Raw {
         Self(status, body_of(answer).unwrap().to_vec())
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.1).unwrap()
     }
 
-    fn code(&self) -> (u16, Value) {
+    pub(super) fn code(&self) -> (u16, Value) {
         (self.0, self.json()["code"].clone())
     }
 }
 
 /// Sends a request and waits for all of its answer.
-async fn lives(request: Written) -> Raw {
+pub(super) async fn lives(request: Written) -> Raw {
     let mut line = TcpStream::connect(request.to).await.unwrap();
     line.write_all(&[request.head, request.body].concat()).await.unwrap();
     late(line).await
@@ -116,14 +116,14 @@ async fn late(mut line: TcpStream) -> Raw {
 }
 
 /// A counter with one customer, whose account has 500.
-struct Counter {
-    head_end: HeadEnd,
-    rest: Rest,
-    account: AccountId,
+pub(super) struct Counter {
+    pub(super) head_end: HeadEnd,
+    pub(super) rest: Rest,
+    pub(super) account: AccountId,
 }
 
 impl Counter {
-    async fn open(database: &Database, settings: &str) -> Self {
+    pub(super) async fn open(database: &Database, settings: &str) -> Self {
         let head_end = HeadEnd::start_with(database, settings).await;
         let rest = head_end.rest.clone();
         let shop = Shop::enter(&rest).await;
@@ -134,11 +134,11 @@ impl Counter {
         Self { head_end, rest, account: account.parse().unwrap() }
     }
 
-    fn sale(&self, terminal: &str, amount: i64) -> Value {
+    pub(super) fn sale(&self, terminal: &str, amount: i64) -> Value {
         json!({ "account_id": self.account, "amount": amount, "currency": "CNY", "tender": "cash", "terminal": terminal })
     }
 
-    fn vend(&self, key: &str, sale: &Value) -> Written {
+    pub(super) fn vend(&self, key: &str, sale: &Value) -> Written {
         self.rest.written("POST", "/vends", Some(key), Some(sale))
     }
 
@@ -157,7 +157,7 @@ impl Counter {
     }
 
     /// The posted balance of the rows, which the hot balance comes to.
-    async fn posted(&self) -> i64 {
+    pub(super) async fn posted(&self) -> i64 {
         let account = self.account;
         let posted = self.head_end.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().posted;
         eventually(SOON, "the hot balance is the posted one", async || {

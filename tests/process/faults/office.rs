@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{Shop, id},
-    Config, OPENING,
+    Config,
     counter::post,
     kill_at_its_point, opening, serve_to,
 };
@@ -294,7 +294,6 @@ async fn what_is_asked_of_a_shift_or_a_vendor_killed_at_any_point_is_done_once(d
 }
 
 async fn what_is_asked_of_money_killed_at_any_point_is_done_once(database: Database) {
-    assert!(OPENING > 200, "there is enough to be refunded");
     let mut office = Office::enter(&database).await;
     let refund = ["refund.locked", "refund.posted", "refund.written", "refund.committed"];
     office.survives(Deed::Refund, &refund).await;
