@@ -7,8 +7,9 @@ use domain::{
     energy::Energy,
     ids::MeterId,
     ledger::TransactionKind,
+    money::Money,
     reading::{Kind, Observation},
-    tariff::TimeOfUse,
+    tariff::{Every, FixedCharge, TimeOfUse},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, civil::date, tz::TimeZone};
 use serde_json::json;
@@ -105,33 +106,42 @@ impl Place {
     }
 }
 
-/// 12 kWh every day of 2026, 0.5 kWh an hour, at 0.50 CNY up to 2,160 kWh of the year, 0.55 up to 4,200, then 0.80; from
-/// 1 September 0.52, 0.57, 0.82.
+/// 12 kWh every day of 2026, 0.5 kWh an hour, at 0.5123 CNY up to 2,165 kWh of the year, 0.5583 up to 4,205, then 0.8083; from
+/// 1 September 0.5317, 0.5777, 0.8277. And 5.00 CNY a month in advance. What is posted for energy is the whole fen of its cost;
+/// the rest is carried on.
 ///
 /// | until the end of | kWh | CNY |
 /// |---|---|---|
-/// | January, February, March, April, May | 372, 708, 1080, 1440, 1812 | all at 0.50: 186, 354, 540, 720, 906 |
-/// | June | 2172 | 2160 x 0.50 + 12 x 0.55 = 1086.60 |
-/// | July | 2544 | 1080 + 384 x 0.55 = 1291.20 |
-/// | August | 2916 | 1080 + 756 x 0.55 = 1495.80 |
+/// | January | 372 | 372 x 0.5123 = 190.5756 |
+/// | February | 708 | 362.7084 |
+/// | March | 1080 | 553.2840 |
+/// | April | 1440 | 737.7120 |
+/// | May | 1812 | 928.2876 |
+/// | June | 2172 | 2165 x 0.5123 + 7 x 0.5583 = 1109.1295 + 3.9081 = 1113.0376; the bound is reached at 10:00 of the 30th |
+/// | July | 2544 | 1109.1295 + 379 x 0.5583 = 1320.7252 |
 ///
-/// The freeze that ends August is late. At 18:00 the register was at 6 kWh of the day, at 6:00 the next morning at 18: half
-/// way are the 12 that August has with it. The freeze then says 14: 2 kWh more at 0.55, 1496.90, and September begins at 2918
-/// kWh of the year.
+/// The freeze that ends August is late. At 18:00 the register was at 9 kWh of the day, at 7:00 the next morning 6.4 higher: 6 of
+/// 13 hours on it is at 9 + 2.9538 (2.95384.. cut to 0.1 Wh), so August has 2915.9538 kWh with it: 1109.1295 + 750.9538 x 0.5583 =
+/// 1528.38700654. The freeze then says 13.7: 2917.7 kWh, 1109.1295 + 752.7 x 0.5583 = 1529.36191. Since then 1.7 kWh were used:
+/// 0.98209, and 0.00191 were carried: 0.98.
 ///
 /// | until the end of | kWh | CNY |
 /// |---|---|---|
-/// | September | 3276 | 1496.90 + 358 x 0.57 = 1700.96 |
-/// | October | 3648 | 1700.96 + 372 x 0.57 = 1913.00 |
-/// | November | 4008 | 1913.00 + 360 x 0.57 = 2118.20 |
-/// | December | 4380 | 2118.20 + 192 x 0.57 + 180 x 0.82 = 2375.24 |
+/// | August | 2917.7 | 1529.36191 |
+/// | September | 3276 | 1529.36191 + 358.3 x 0.5777 = 1736.35182 |
+/// | October | 3648 | + 372 x 0.5777 = 1951.25622 |
+/// | November | 4008 | + 360 x 0.5777 = 2159.22822 |
+/// | December | 4380 | + 197 x 0.5777 + 175 x 0.8277 = 2417.88262 |
+///
+/// At the end of a month the next one's 5.00 are there already: two of them with January, 13 with December.
 ///
 /// The meter is replaced on 15 May at 10:00: 134 days of 12 kWh and 5.
 async fn a_home_with_blocks_over_a_year(database: Database) {
-    let old_prices = blocks(&[(Some("2160"), "0.50"), (Some("4200"), "0.55"), (None, "0.80")]);
-    let tariff = NewTariff { window_start_month: Some(1), ..by_blocks(old_prices) };
+    let old_prices = blocks(&[(Some("2165"), "0.5123"), (Some("4205"), "0.5583"), (None, "0.8083")]);
+    let service = FixedCharge { name: "service".to_owned(), every: Every::Month, amount: Money::new(5_00) };
+    let tariff = NewTariff { window_start_month: Some(1), fixed_charges: Some(vec![service]), ..by_blocks(old_prices) };
     let mut place = Place::open(&database, "Asia/Shanghai", &tariff).await;
-    let dearer = blocks(&[(Some("2160"), "0.52"), (Some("4200"), "0.57"), (None, "0.82")]);
+    let dearer = blocks(&[(Some("2165"), "0.5317"), (Some("4205"), "0.5777"), (None, "0.8277")]);
     place.home.price_change(new_prices(&tariff, date(2026, 9, 1), dearer)).await;
 
     let (mut used, mut removed_at) = (kwh("0"), kwh("0"));
@@ -152,36 +162,39 @@ async fn a_home_with_blocks_over_a_year(database: Database) {
             place.frozen(next, shown).await;
         }
         if next.day() == 1 {
-            ends.push(place.posted().await);
+            jobs::charge_fixed(&place.home.app).await.unwrap();
+            let charged_in_advance = 5_00 * (i64::try_from(ends.len()).unwrap() + 2);
+            ends.push(place.posted().await - charged_in_advance);
         }
         day = next;
     }
     let by_hand =
-        [186_00, 354_00, 540_00, 720_00, 906_00, 1086_60, 1291_20, 1496_90, 1700_96, 1913_00, 2118_20, 2375_24];
+        [190_57, 362_70, 553_28, 737_71, 928_28, 1113_03, 1320_72, 1529_36, 1736_35, 1951_25, 2159_22, 2417_88];
     assert_eq!(ends, by_hand);
     place.home.closed().await;
 }
 
 impl Place {
-    /// August ends between two readings, and its freeze, which comes last, says 2 kWh more than lies half way.
-    async fn freeze_of_august_is_late(&self, half_way: Energy) {
+    /// August ends between two readings, and its freeze, which comes last, says more than lies between them. The register would
+    /// show `ordinary` at the midnight after a day like any other.
+    async fn freeze_of_august_is_late(&self, ordinary: Energy) {
         let (home, midnight) = (&self.home, self.midnight(date(2026, 9, 1)));
-        let six_hours = SignedDuration::from_hours(6);
+        let (hours, in_advance) = (SignedDuration::from_hours, 8 * 5_00);
         let instant = |as_of: Timestamp, total: Energy| -> [Observation; 1] {
             home.clock.set(as_of);
             [home.observation(Kind::Instant, as_of, total)]
         };
-        home.arrives(&instant(midnight - six_hours, half_way - kwh("6"))).await;
-        home.arrives(&instant(midnight + six_hours, half_way + kwh("6"))).await;
-        home.clock.set(midnight + six_hours * 2);
+        home.arrives(&instant(midnight - hours(6), ordinary - kwh("3"))).await;
+        home.arrives(&instant(midnight + hours(7), ordinary + kwh("3.4"))).await;
+        home.clock.set(midnight + hours(12));
         assert_eq!(jobs::settle_open(&home.app).await.unwrap(), 1);
-        assert_eq!(home.used().await.0, 1495_80);
-        home.clock.set(midnight + six_hours * 2 + SignedDuration::from_mins(1));
-        home.arrives(&[home.observation(Kind::DailyFreeze, midnight, half_way + kwh("2"))]).await;
+        assert_eq!(home.used().await.0 - in_advance, 1528_38);
+        home.clock.set(midnight + hours(12) + SignedDuration::from_mins(1));
+        home.arrives(&[home.observation(Kind::DailyFreeze, midnight, ordinary + kwh("1.7"))]).await;
         let account = home.account;
         let rows = home.app.db.read(move |conn| store::transaction::of_account(conn, account, 0, 500)).await.unwrap();
         assert_eq!(rows.last().unwrap().kind, TransactionKind::Correction);
-        assert_eq!(home.used().await, (1496_90, 2_28), "and 4 kWh of September at 0.57 are open");
+        assert_eq!(home.used().await, (1529_36 + in_advance, 98), "and 1.7 kWh of September at 0.5777 are open");
     }
 }
 
