@@ -117,10 +117,12 @@ pub async fn open(app: &App, new: OpenShift, key: &str, by: &str) -> Result<(Shi
     let (by, now, limit) = (by.to_owned(), app.clock.now(), app.settings.policy.vending.maximum_per_cashier_day);
     app.db
         .write(move |conn| {
+            let terminal = store::terminal::by_id(conn, new.terminal_id)?;
+            // Whoever opens one of its shifts at the same time is through by then: its key is found, or its shift is open.
+            store::vendor::lock(conn, terminal.vendor_id)?;
             if let Some(earlier) = once::find::<ShiftId>(conn, &asked)? {
                 return Ok((of_id(conn, earlier)?, true));
             }
-            let terminal = store::terminal::by_id(conn, new.terminal_id)?;
             if terminal.state == Standing::Blocked {
                 return Err(Error::refused("terminal_blocked", "the terminal is blocked"));
             }

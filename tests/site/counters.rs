@@ -1,6 +1,7 @@
 //! Vending counters: vendors with a limit, terminals with their own keys, shifts whose receipts have no gaps.
 
 use actix_web::http::Method;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use store::api_key::Role;
 use wattgate::keys;
@@ -13,6 +14,7 @@ on_both!(
     a_vendor_sells_up_to_its_limit_whoever_sells_at_once,
     a_shift_is_closed_between_sales_and_never_in_the_middle_of_one,
     who_is_blocked_or_not_registered_sells_nothing,
+    a_shift_asked_for_many_times_at_once_is_opened_once,
 );
 
 /// A head end with a vendor and two accounts.
@@ -259,5 +261,21 @@ async fn who_is_blocked_or_not_registered_sells_nothing(database: Database) {
     assert_eq!(wu.post_once("/vends", "v-9", &market.sale(&till, 0, 500)).await.problem().0, 401);
     let again = rest.ask(Method::POST, &revoke, None, Some(&json!({ "prefix": prefix }))).await;
     assert_eq!(again.problem().0, 404);
+    market.head_end.audited().await;
+}
+
+async fn a_shift_asked_for_many_times_at_once_is_opened_once(database: Database) {
+    let market = Market::open(&database, "", None).await;
+    let till = market.till("till-1").await;
+    let answers = join_all((0..16).map(|_| till.opens("o-1", 5_000))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
+    let shifts: Vec<Value> = answers.into_iter().map(Answer::ok).collect();
+    assert!(shifts.iter().all(|shift| *shift == shifts[0]), "{shifts:?}");
+
+    let other = market.till("till-2").await;
+    let keys: Vec<String> = (0..8).map(|nth| format!("k-{nth}")).collect();
+    let answers = join_all(keys.iter().map(|key| other.opens(key, 5_000))).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).map(Answer::problem).collect();
+    assert_eq!(refused, [(409, "shift_open"); 7]);
     market.head_end.audited().await;
 }
