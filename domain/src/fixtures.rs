@@ -113,6 +113,7 @@ pub(crate) fn policy() -> Policy {
             protected_weekdays: Vec::new(),
             holidays: Vec::new(),
             reading_freshness: hours(2),
+            unread_alarm_after: hours(24),
             seen_again_grace: minutes(10),
             seen_again_gap_slots: 2,
             seen_again_grace_per_day: hours(2),

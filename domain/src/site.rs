@@ -78,6 +78,7 @@ impl Policy {
             ("disconnection.payment_longest", self.disconnection.payment_longest),
             ("disconnection.payments_per_episode", self.disconnection.payments_per_episode),
             ("disconnection.reading_freshness", self.disconnection.reading_freshness),
+            ("disconnection.unread_alarm_after", self.disconnection.unread_alarm_after),
             ("relay.disconnect_expiry", self.relay.disconnect_expiry),
             ("relay.read_back_interval", self.relay.read_back_interval),
             ("relay.customer_interval", self.relay.customer_interval),
@@ -143,8 +144,10 @@ pub struct DisconnectionPolicy {
     pub protected_weekdays: Vec<Weekday>,
     /// Local dates on which nobody is cut.
     pub holidays: Vec<Date>,
-    /// Age above which a meter's last good reading is no evidence for a cut.
+    /// Age above which a meter's last good reading is no evidence for a cut, where its profile does not say otherwise.
     pub reading_freshness: SignedDuration,
+    /// A cut that waits for its meter to be read raises an alarm after this.
+    pub unread_alarm_after: SignedDuration,
     /// Time after which a meter that was seen again after a gap may be cut.
     pub seen_again_grace: SignedDuration,
     /// A silence longer than this many poll slots is a gap.

@@ -12,7 +12,7 @@ use store::{Conn, installation::Installation};
 use super::{
     Error,
     boundary_reading::{Boundary, Source},
-    decide_relay,
+    decide_relay, ingest,
 };
 use crate::settings::Settings;
 
@@ -63,6 +63,7 @@ pub fn begin(
         end_registers: ByPeriod::new(),
     };
     store::installation::insert(conn, &installation)?;
+    ingest::for_somebody(conn, meter, now)?;
     Ok(installation)
 }
 

@@ -19,7 +19,7 @@ use domain::{
 use jiff::Timestamp;
 use store::{Conn, meter::Meter, relay_order::RelayOrder};
 
-use super::{Error, balance, books, books::Books, mass_cut, notices};
+use super::{Error, balance, books, books::Books, mass_cut, notices, unread};
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
 /// What a review changed outside the account's own row.
@@ -149,7 +149,9 @@ pub fn in_transaction(
         let seen = meter_facts(conn, settings, &meter)?;
         let decision = decide::decide(&facts, &seen, site, now);
         save_causes(conn, id, &seen.causes, &decision.causes)?;
-        store::supply_wait::keep(conn, (id, books.account.id), wait::waiting(&facts, &seen, &decision), now)?;
+        let waits = wait::waiting(&facts, &seen, &decision);
+        unread::tell(conn, &seen, (id, waits.as_ref()), &policy, now)?;
+        store::supply_wait::keep(conn, (id, books.account.id), waits, now)?;
         let wish = |action, cause| Wish { action, cause, permit: permit(settings, &meter) };
         let place = |conn: &mut Conn, wish: Wish, why: String| {
             let asked = Asked { account: Some(books.account.id), vend, by: None, why };
@@ -273,15 +275,18 @@ pub fn meter_facts(conn: &mut Conn, settings: &Settings, meter: &Meter) -> Resul
     // A look at the relay that is older than the newest disconnect sent says nothing of what that did.
     let cut_sent_at = store::relay_order::last_disconnect(conn, meter.id)?.and_then(|row| row.sent_at);
     let seen = meter.relay_reading().filter(|(_, at)| cut_sent_at.is_none_or(|sent| sent <= *at));
+    let profile = settings.meter_profile(&meter.profile)?;
+    let usual = settings.policy.disconnection.reading_freshness;
     Ok(MeterFacts {
         causes: store::meter::causes(conn, meter.id)?,
         relay: seen.map(|(reading, _)| reading),
         order: store::relay_order::live_of(conn, meter.id)?.map(|row| row.order()),
-        relay_control: settings.meter_profile(&meter.profile)?.wire.relay_control,
+        relay_control: profile.wire.relay_control,
         blocked: meter.relay_blocked,
         supply_guard: meter.guarded || building_guarded(conn, meter.id)?,
         quarantined: store::supply_wait::of_meter(conn, meter.id)?.is_some_and(|wait| wait.is_quarantined()),
         last_good_reading_at: meter.last_good_as_of,
+        reading_freshness: profile.reading_freshness.unwrap_or(usual),
         sightings: meter.sightings(),
         clock_offset: None,
         concentrator_clock_offset: concentrator.clock_drift_s.map(jiff::SignedDuration::from_secs),

@@ -13,7 +13,7 @@ use super::{
     Error,
     books::Books,
     boundary_reading::{Boundary, Source},
-    settle,
+    settle, unread,
 };
 use crate::settings::Settings;
 
@@ -68,6 +68,7 @@ pub fn end(
         (highest.values().copied().sum(), highest)
     };
     store::installation::end(conn, old.id, last.as_of, (value, &registers), last.id)?;
+    unread::forget(conn, meter, now)?;
     let ended = store::installation::by_id(conn, old.id)?;
     if !is_planted(Bug::ForgetOldMeter) {
         settle::one(conn, account, &ended, ended.resettle_since, now, &settings.policy)?;

@@ -29,6 +29,9 @@ use crate::{
     settings::Settings,
 };
 
+/// The alarm that stands while a meter is read that counts for nobody any more.
+const READ_FOR_NOBODY: &str = "read_for_nobody";
+
 /// What one batch left to do once it was committed.
 #[derive(Debug, Clone, Default)]
 pub struct Stored {
@@ -153,6 +156,9 @@ impl Batch<'_> {
         if !duplicate {
             self.pending.push(row(conn, new, &judged, quality, registers)?);
             self.raise(conn, new, quality, &judged)?;
+            if installation.is_none() {
+                for_nobody(conn, new)?;
+            }
         }
         self.seen(conn, meter, new, quality)?;
         stored.acks.push(Ack {
@@ -257,6 +263,28 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// A reading of a meter whose account was closed, or that was removed from it, is kept and costs nobody anything; the first one
+/// is told, until the meter counts for somebody again.
+fn for_nobody(conn: &mut Conn, new: &Observation) -> Result<(), Error> {
+    let (site, object) = (new.meter.site(), format!("meter:{}", new.meter));
+    let Some(last) = store::installation::last_before(conn, new.meter, new.as_of)? else { return Ok(()) };
+    if store::alarm::standing(conn, site, READ_FOR_NOBODY, &object)?.is_none() {
+        let (account, total, as_of) = (last.account_id, new.registers.total, new.as_of);
+        let detail = format!("{total} kWh at {as_of}, and it counts for nobody since it ended for account {account}");
+        store::alarm::raise(conn, site, READ_FOR_NOBODY, &object, &detail, new.received_at)?;
+    }
+    Ok(())
+}
+
+/// A meter counts for somebody from now on.
+///
+/// # Errors
+/// The database fails.
+pub(super) fn for_somebody(conn: &mut Conn, meter: MeterId, now: Timestamp) -> Result<(), Error> {
+    store::alarm::clear(conn, meter.site(), READ_FOR_NOBODY, &format!("meter:{meter}"), now)?;
+    Ok(())
 }
 
 /// A reading that can settle nothing is told: as long as no other comes, nothing is charged.

@@ -62,6 +62,7 @@ pub mod tariff_limits;
 pub mod tariff_preset;
 pub mod tariffs;
 pub mod transfer_account;
+mod unread;
 pub mod vend;
 pub mod vendors;
 

@@ -61,6 +61,8 @@ pub struct MeterProfile {
     pub limits: MeterLimits,
     /// The periods whose registers are billed, from the next installation on; empty: the total is.
     pub billed: Vec<Period>,
+    /// Age above which its last good reading is no evidence for a cut; none: as the policy says.
+    pub reading_freshness: Option<SignedDuration>,
 }
 
 /// The keys of a concentrator profile; see `config/profiles.toml`.
@@ -94,6 +96,8 @@ struct MeterKeys {
     line: String,
     maximum_power_w: u32,
     register_modulus: Energy,
+    #[serde(default)]
+    reading_freshness: Option<SignedDuration>,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -156,6 +160,9 @@ impl TryFrom<MeterKeys> for MeterProfile {
         within("rate", keys.rate, 0, 7)?;
         within("maximum_power_w", keys.maximum_power_w, 1, 1_000_000)?;
         within("register_modulus", keys.register_modulus, Energy::new(1), Energy::new(i64::MAX / 1_000_000))?;
+        if keys.reading_freshness.is_some_and(|longest| longest <= SignedDuration::ZERO) {
+            return Err("reading_freshness: must be above 0".to_owned());
+        }
         let relay_password = relay_password(&keys.relay_password, keys.relay_password_level);
         let [line] = hex_key("line", &keys.line)?;
         Ok(Self {
@@ -171,6 +178,7 @@ impl TryFrom<MeterKeys> for MeterProfile {
             line: LineSettings(line),
             limits: MeterLimits { maximum_power_w: keys.maximum_power_w, register_modulus: keys.register_modulus },
             billed: keys.billed.registers(keys.periods)?,
+            reading_freshness: keys.reading_freshness,
         })
     }
 }

@@ -129,6 +129,21 @@ pub fn at(conn: &mut Conn, meter: MeterId, instant: Timestamp) -> Result<Option<
         .optional())
 }
 
+/// The newest that a meter had before an instant, where it has none now.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn last_before(conn: &mut Conn, meter: MeterId, instant: Timestamp) -> Result<Option<Installation>> {
+    let newest: Option<Installation> = on!(conn, |c| installations::table
+        .filter(installations::site_id.eq(val(meter.site())))
+        .filter(installations::meter_id.eq(val(meter)))
+        .order((installations::start_at.desc(), installations::id.desc()))
+        .select(Installation::as_select())
+        .first(c)
+        .optional())?;
+    Ok(newest.filter(|one| one.end_at.is_some_and(|end| end < instant)))
+}
+
 /// Whether one began or ended with this reading.
 ///
 /// # Errors

@@ -3,13 +3,14 @@
 
 use domain::{
     account::State,
-    ids::CustomerId,
+    ids::{AccountId, CustomerId},
     ledger::{Tender, TransactionKind},
     money::Money,
     reading::Kind,
     relay::{Action, Cause, Causes},
     tariff::{Every, FixedCharge},
 };
+use store::alarm::Alarm;
 use wattgate::{
     jobs,
     operations::{
@@ -33,6 +34,7 @@ on_both!(
     an_account_closes_with_its_last_reading_and_what_is_left_is_paid_out,
     an_account_that_owes_is_not_closed_unless_it_is_written_off,
     what_comes_after_the_closing_costs_nothing_and_is_told,
+    a_meter_that_is_read_for_nobody_is_told_once_until_it_counts_for_somebody_again,
     a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it,
     another_customer_goes_on_with_the_meter_and_the_balance,
     a_suspended_account_pays_for_energy_and_nothing_else_happens_to_it,
@@ -87,11 +89,36 @@ impl Home {
         self.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().state
     }
 
+    /// The alarms of a kind, the newest first.
+    pub(super) async fn all_alarms(&self, kind: &'static str) -> Vec<Alarm> {
+        let site = self.account.site();
+        let all = self.app.db.read(move |conn| store::alarm::page(conn, site, false, None, 99)).await.unwrap();
+        all.into_iter().filter(|alarm| alarm.kind == kind).collect()
+    }
+
     /// How many alarms of a kind stand.
     pub(super) async fn alarms(&self, kind: &'static str) -> usize {
-        let site = self.account.site();
-        let all = self.app.db.read(move |conn| store::alarm::page(conn, site, true, None, 99)).await.unwrap();
-        all.iter().filter(|alarm| alarm.kind == kind).count()
+        self.all_alarms(kind).await.iter().filter(|alarm| alarm.cleared_at.is_none()).count()
+    }
+
+    /// The meter begins to count for another account, of somebody new.
+    async fn opens_again(&self, total: &str, key: &str) -> AccountId {
+        let (old, customer_id) = (self.account, self.customer("Wu").await);
+        let tariff_id = self.app.db.read(move |conn| store::account::by_id(conn, old)).await.unwrap().tariff_id;
+        let new = NewAccount { customer_id, tariff_id, number: None };
+        let account = register::account(&self.app, new).await.unwrap().id;
+        let opening = OpenAccount {
+            meter_id: self.meter,
+            multiplier: None,
+            initial_reading: Some(kwh(total)),
+            initial_registers: Default::default(),
+            reason: Some("read on site".to_owned()),
+            opening_credit: Some(Money::new(CREDIT)),
+            opening_debt: None,
+            confirmed: false,
+        };
+        open_account::open(&self.app, account, opening, key, "tests").await.unwrap();
+        account
     }
 
     async fn causes(&self) -> Causes {
@@ -193,6 +220,38 @@ async fn what_comes_after_the_closing_costs_nothing_and_is_told(database: Databa
     home.closed().await;
 }
 
+async fn a_meter_that_is_read_for_nobody_is_told_once_until_it_counts_for_somebody_again(database: Database) {
+    let mut home = opened(&database).await;
+    home.at("05 08:00");
+    home.closes(closing(&home, "1010"), "close-1").await.unwrap();
+    home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1009")]).await;
+    assert_eq!(home.alarms("read_for_nobody").await, 0, "it counted for the account still");
+    for (now, total) in [("05 08:15", "1010"), ("05 08:30", "1011"), ("06 12:00", "1030")] {
+        home.at(now);
+        home.arrives(&[home.reading(Kind::Instant, now, total)]).await;
+        let told = home.all_alarms("read_for_nobody").await;
+        assert_eq!(told.len(), 1, "{now}: {told:?}");
+        assert_eq!((told[0].count, told[0].cleared_at), (1, None), "the first one is told: {told:?}");
+    }
+    assert_eq!(home.used().await, (CREDIT, 0), "nobody pays for it");
+    home.audited().await;
+
+    home.account = home.opens_again("1030", "open-2").await;
+    assert_eq!(home.alarms("read_for_nobody").await, 0);
+    home.arrives(&[home.reading(Kind::DailyFreeze, "06 00:00", "1020")]).await;
+    assert_eq!(home.alarms("read_for_nobody").await, 0, "it is over");
+    home.at("06 13:00");
+    home.arrives(&[home.reading(Kind::Instant, "06 13:00", "1031")]).await;
+    assert_eq!(home.used().await.1, 100, "what it shows counts from 1030 on");
+    home.at("06 14:00");
+    home.closes(closing(&home, "1032"), "close-2").await.unwrap();
+    home.at("06 14:15");
+    home.arrives(&[home.reading(Kind::Instant, "06 14:15", "1032")]).await;
+    let told = home.all_alarms("read_for_nobody").await;
+    assert_eq!((told.len(), told[0].cleared_at), (2, None), "another time: {told:?}");
+    home.closed().await;
+}
+
 async fn a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it(database: Database) {
     let mut home = opened(&database).await;
     home.at("04 12:00");
@@ -209,21 +268,7 @@ async fn a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it(databas
     assert_eq!((live.action, live.cause), (Action::Disconnect, Cause::AccountClosed));
 
     home.at("05 08:00");
-    let (old, customer_id) = (home.account, home.customer("Wu").await);
-    let tariff_id = home.app.db.read(move |conn| store::account::by_id(conn, old)).await.unwrap().tariff_id;
-    let new = NewAccount { customer_id, tariff_id, number: None };
-    home.account = register::account(&home.app, new).await.unwrap().id;
-    let opening = OpenAccount {
-        meter_id: home.meter,
-        multiplier: None,
-        initial_reading: Some(kwh("1001")),
-        initial_registers: Default::default(),
-        reason: Some("read on site".to_owned()),
-        opening_credit: Some(Money::new(CREDIT)),
-        opening_debt: None,
-        confirmed: false,
-    };
-    open_account::open(&home.app, home.account, opening, "open-2", "tests").await.unwrap();
+    home.account = home.opens_again("1001", "open-2").await;
     assert_eq!(home.causes().await, Causes::none());
     let live = home.app.db.read(move |conn| store::relay_order::live_of(conn, meter)).await.unwrap();
     assert!(live.is_none_or(|order| order.action == Action::Reconnect), "the cut is not wanted any more");

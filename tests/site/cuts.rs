@@ -1,6 +1,8 @@
 //! What stands before a cut and what follows a refused reconnect, by a clock that is set by hand; the operations and the databases
 //! are the real ones.
 
+use std::sync::Arc;
+
 use domain::{
     ids::{AccountId, MeterId},
     reading::Kind,
@@ -10,22 +12,31 @@ use domain::{
         order::{Event, Refusal},
     },
 };
-use store::supply_wait::SupplyWait;
-use wattgate::operations::{
-    books::Books,
-    decide_relay,
-    open_account::{self, OpenAccount},
-    order_relay::{self, Done, OrderRelay},
-    record_order,
-    register::{self, NewAccount},
+use store::{Db, supply_wait::SupplyWait};
+use wattgate::{
+    app::App,
+    operations::{
+        books::Books,
+        decide_relay,
+        open_account::{self, OpenAccount},
+        order_relay::{self, Done, OrderRelay},
+        record_order,
+        register::{self, NewAccount},
+    },
+    settings,
 };
 
-use super::{account_life::code, settlement::kwh};
-use crate::support::{Database, Home, flat, on_both};
+use super::{
+    account_life::code,
+    settlement::{CREDIT, kwh},
+};
+use crate::support::{Database, Home, SetByHand, Terms, by_blocks, flat, on_both};
 
 on_both!(
     a_meter_that_sells_by_itself_is_refused_at_its_installation,
     a_due_cut_without_a_fresh_reading_has_the_meter_read_now,
+    a_cut_that_waits_for_a_reading_for_a_day_is_told_once_until_the_meter_is_read,
+    how_old_a_reading_may_be_is_what_the_meters_profile_says,
     the_quarantines_alarm_is_told_anew_each_day,
     a_refused_reconnect_is_brought_to_an_operator,
 );
@@ -101,6 +112,52 @@ async fn a_due_cut_without_a_fresh_reading_has_the_meter_read_now(database: Data
     assert!(guards.contains(&Guard::StaleReading));
     home.arrives(&[home.reading(Kind::Instant, "04 16:00", "1000.6")]).await;
     assert_eq!(home.decided().await.0, [], "asked once, it has answered");
+    home.closed().await;
+}
+
+async fn a_cut_that_waits_for_a_reading_for_a_day_is_told_once_until_the_meter_is_read(database: Database) {
+    const UNREAD: &str = "unread_before_cut";
+    let home = Home::priced(&database, flat("2000")).await;
+    record_order::relay_seen(&home.app, home.meter, CONNECTED, home.app.clock.now()).await.unwrap();
+    home.uses_all("04 12:00").await;
+    let meter = format!("meter:{}", home.meter);
+    // The reading of noon is evidence until two, and no other came within a day from then.
+    for (now, stands) in [("04 14:01", 0), ("05 13:59", 0), ("05 14:00", 1), ("05 15:00", 1), ("08 20:00", 1)] {
+        home.at(now);
+        assert!(home.decided().await.1.contains(&Guard::StaleReading), "{now}");
+        assert_eq!(home.alarms_of(UNREAD).await, vec![(meter.clone(), true); stands], "{now}");
+    }
+    home.arrives(&[home.reading(Kind::Instant, "08 20:00", "1000.6")]).await;
+    assert!(!home.decided().await.1.contains(&Guard::StaleReading));
+    assert_eq!(home.alarms_of(UNREAD).await, [(meter.clone(), false)], "it was read");
+
+    home.at("08 23:00");
+    home.decided().await;
+    home.at("10 00:00");
+    home.decided().await;
+    assert_eq!(home.alarms_of(UNREAD).await, [(meter.clone(), true), (meter.clone(), false)], "another time");
+    home.sell(1_000_000, "vend-1").await.unwrap();
+    assert_eq!(home.alarms_of(UNREAD).await, [(meter.clone(), false), (meter.clone(), false)], "no cut is due");
+    home.closed().await;
+}
+
+async fn how_old_a_reading_may_be_is_what_the_meters_profile_says(database: Database) {
+    let clock = SetByHand::new("2026-05-04T08:00:00+08:00".parse().unwrap());
+    let daily = "[profiles.meter.dlt645_direct]\nreading_freshness = \"30h\"\n";
+    let settings = settings::read(Some(&format!("{}{daily}", database.toml())), None).unwrap();
+    let db = Db::open(&settings.database).unwrap();
+    let app = App::new(settings, db, Arc::new(clock.clone())).unwrap();
+    app.start(1).await.unwrap();
+    let (time_zone, tariff) = ("Asia/Shanghai", by_blocks(flat("2000")));
+    let terms = Terms { nth: 1, time_zone, tariff, multiplier: 1, register: kwh("1000"), credit: CREDIT };
+    let home = Home::enter(&app, &clock, terms).await;
+    record_order::relay_seen(&home.app, home.meter, CONNECTED, home.app.clock.now()).await.unwrap();
+    home.uses_all("04 12:00").await;
+    for (now, stale) in [("04 16:00", false), ("05 18:00", false), ("05 18:01", true)] {
+        home.at(now);
+        let (asked, guards) = home.decided().await;
+        assert_eq!((guards.contains(&Guard::StaleReading), !asked.is_empty()), (stale, stale), "{now}: {guards:?}");
+    }
     home.closed().await;
 }
 

@@ -69,6 +69,8 @@ pub struct MeterFacts {
     pub quarantined: bool,
     /// `as_of` of its latest good reading.
     pub last_good_reading_at: Option<Timestamp>,
+    /// Age above which that is no evidence for a cut.
+    pub reading_freshness: SignedDuration,
     /// When it was seen.
     pub sightings: Sightings,
     /// How far its clock is off, ahead or behind, where that is known.
@@ -265,7 +267,7 @@ fn guards(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Times
 
     // One that lies in the future was taken by a clock that was wrong, and is no evidence.
     let latest = shift(now, site.policy.reading.future_tolerance);
-    let fresh = |as_of: Timestamp| as_of <= latest && now <= shift(as_of, policy.reading_freshness);
+    let fresh = |as_of: Timestamp| as_of <= latest && now <= shift(as_of, meter.reading_freshness);
     hold(!meter.last_good_reading_at.is_some_and(fresh), Guard::StaleReading, None);
     let grace_until = meter.sightings.grace_until(policy, now, site.zone);
     hold(grace_until.is_some(), Guard::SeenAgain, grace_until);

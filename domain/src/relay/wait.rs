@@ -1,12 +1,12 @@
 //! Who waits for supply to follow the money: meters that should be off and are on, and those that wait to be restored.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     RelayState,
     decide::{AccountFacts, Decision, Guard, MeterFacts, Verdict},
 };
-use crate::account::State;
+use crate::{account::State, calendar::shift};
 
 /// What supply should be and is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,14 +48,35 @@ pub fn since(before: Option<(RelayState, Timestamp)>, wanted: RelayState, now: T
     before.filter(|(same, _)| *same == wanted).map_or(now, |(_, since)| since.min(now))
 }
 
+/// Whether a cut that waits since `since` has been kept for longer than `longest` by nothing being known of the meter: its last good
+/// reading is no evidence any more, and no other came.
+#[must_use]
+pub fn is_unread_too_long(
+    wait: &Wait,
+    since: Timestamp,
+    meter: &MeterFacts,
+    longest: SignedDuration,
+    now: Timestamp,
+) -> bool {
+    if wait.wanted != RelayState::Disconnected || !wait.guards.contains(&Guard::StaleReading) {
+        return false;
+    }
+    // A reading of the future was taken by a clock that was wrong, and never was evidence.
+    let last = meter.last_good_reading_at.filter(|as_of| *as_of <= now);
+    let unread_since = last.map_or(since, |as_of| shift(as_of, meter.reading_freshness).max(since));
+    now >= shift(unread_since, longest)
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{
         account::Limits,
-        fixtures::{at, limits, policy, zone},
+        fixtures::{at, hours, limits, minutes, policy, zone},
         money::Money,
         relay::decide::{
             decide,
@@ -104,6 +125,55 @@ mod tests {
         assert_eq!(wait_of(&short, &dark, &site), None, "it has not paid enough");
         let suspended = AccountFacts { state: State::Suspended, ..account(1) };
         assert_eq!(wait_of(&suspended, &dark, &site), None);
+    }
+
+    #[test]
+    fn a_cut_that_waits_for_a_reading_is_told_a_day_after_the_last_one_ceased_to_be_evidence() {
+        let (due, zone) = (at("2026-04-29T12:00:00+08:00"), zone("Asia/Shanghai"));
+        let told = |read: Option<&str>, freshness, now: &str| {
+            let meter = MeterFacts { last_good_reading_at: read.map(at), reading_freshness: freshness, ..meter() };
+            let (policy, now) = (policy(), at(now));
+            let decision = decide(&account(0), &meter, Site { policy: &policy, zone: &zone }, now);
+            let wait = waiting(&account(0), &meter, &decision).unwrap();
+            is_unread_too_long(&wait, due, &meter, policy.disconnection.unread_alarm_after, now)
+        };
+        for (read, freshness, last, first) in [
+            (None, 2, "2026-04-30T11:59:59+08:00", "2026-04-30T12:00:00+08:00"),
+            (Some("2026-04-29T08:00:00+08:00"), 2, "2026-04-30T11:59:59+08:00", "2026-04-30T12:00:00+08:00"),
+            (Some("2026-04-30T08:00:00+08:00"), 2, "2026-05-01T09:59:59+08:00", "2026-05-01T10:00:00+08:00"),
+            (Some("2026-04-30T00:00:00+08:00"), 30, "2026-05-02T05:59:59+08:00", "2026-05-02T06:00:00+08:00"),
+            // Read by a clock that was years ahead.
+            (Some("2029-01-01T00:00:00+08:00"), 2, "2026-04-30T11:59:59+08:00", "2026-04-30T12:00:00+08:00"),
+        ] {
+            assert!(!told(read, hours(freshness), last) && told(read, hours(freshness), first), "{read:?} {freshness}");
+        }
+    }
+
+    #[test]
+    fn only_a_cut_that_waits_for_a_reading_is_told() {
+        let unread = MeterFacts { last_good_reading_at: None, ..meter() };
+        let told = |wanted, guards| {
+            let wait = Wait { wanted, guards };
+            is_unread_too_long(&wait, at("2026-04-01T00:00:00Z"), &unread, hours(24), at(NOON))
+        };
+        assert!(told(RelayState::Disconnected, vec![Guard::FriendlyHours, Guard::StaleReading]));
+        assert!(!told(RelayState::Disconnected, vec![Guard::FriendlyHours]));
+        assert!(!told(RelayState::Connected, vec![Guard::StaleReading]));
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_is_read_is_not_told_before_a_day_without_evidence(
+            (waited, ago) in (0_i64..10_000, 0_i64..10_000), freshness in 1_i64..40,
+        ) {
+            let (now, hold) = (at(NOON), vec![Guard::StaleReading]);
+            let (since, read) = (shift(now, -minutes(waited)), shift(now, -minutes(ago)));
+            let meter =
+                MeterFacts { last_good_reading_at: Some(read), reading_freshness: hours(freshness), ..meter() };
+            let wait = Wait { wanted: RelayState::Disconnected, guards: hold };
+            let told = is_unread_too_long(&wait, since, &meter, hours(24), now);
+            prop_assert_eq!(told, waited >= 24 * 60 && ago >= (freshness + 24) * 60);
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn meter(causes: Causes, fixed: bool, blocked: bool, supply_guard: bool) -> Mete
         supply_guard,
         quarantined: false,
         last_good_reading_at: None,
+        reading_freshness: hours(2),
         sightings: Sightings {
             last_seen_at: Some(at("2026-05-01T12:00:00+08:00")),
             seen_again_at: None,

@@ -46,6 +46,7 @@ fn any_meter(now: Timestamp) -> impl Strategy<Value = MeterFacts> {
             supply_guard: guarded,
             quarantined: false,
             last_good_reading_at: (age < 190).then(|| shift(now, -minutes(age))),
+            reading_freshness: hours(2),
             sightings: Sightings {
                 last_seen_at: Some(now),
                 seen_again_at: again.map(|ago| shift(now, -minutes(ago))),

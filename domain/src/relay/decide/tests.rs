@@ -50,6 +50,7 @@ pub(in crate::relay) fn meter() -> MeterFacts {
         supply_guard: false,
         quarantined: false,
         last_good_reading_at: Some(read),
+        reading_freshness: hours(2),
         sightings: Sightings { last_seen_at: Some(read), ..Sightings::default() },
         clock_offset: Some(minutes(5)),
         concentrator_clock_offset: Some(-minutes(5)),
@@ -146,6 +147,17 @@ fn each_guard_holds_a_cut() {
         assert!(at(NOON) < until && until <= at("2026-05-01T13:00:00+08:00"), "{guard} until {until}");
         assert_eq!(decided(&account, &meter, &policy, NOON).causes, meter.causes);
     }
+}
+
+#[test]
+fn how_old_a_reading_may_be_is_the_meters_own() {
+    let read = at("2026-05-01T00:00:00+08:00");
+    let daily = MeterFacts { last_good_reading_at: Some(read), reading_freshness: hours(30), ..meter() };
+    assert_eq!(verdict(&account(0), &daily), Verdict::Disconnect);
+    let live = MeterFacts { reading_freshness: hours(2), ..daily.clone() };
+    assert_eq!(held_by(&account(0), &live, &policy(), NOON).0, [Guard::StaleReading]);
+    let next_day = "2026-05-02T12:00:00+08:00";
+    assert_eq!(held_by(&account(0), &daily, &policy(), next_day).0, [Guard::StaleReading]);
 }
 
 #[test]
