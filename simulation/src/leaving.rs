@@ -89,7 +89,7 @@ pub fn ask(world: &World, app: App, what: Leave, key: &str) -> Option<(Request, 
             let customer_id = world.read(move |conn| Ok(store::account::by_id(conn, next_door)?.customer_id)).ok()?;
             let final_readings = by_hand.then(|| shown(place)).into_iter().collect();
             let reason = "simulated".to_owned();
-            let to = TransferAccount { customer_id, number: None, final_readings, reason, write_off };
+            let to = TransferAccount { customer_id, number: None, final_readings, reason, write_off, pay_out: None };
             let (account, key) = (place.account, anew(by_hand));
             let request = Request::Transfer { key: key.clone(), account, write_off };
             let call = async move {

@@ -12,7 +12,6 @@ use domain::{
     money::{Carry, Money},
     reading::registers::ByPeriod,
     relay::{Action, Cause, ask::is_guarded, order::Wish},
-    vending::Undone,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -275,9 +274,7 @@ fn leave(
     (closing.debt_settled, closing.debt_written_off) = debts::leave(conn, account, write_off, why, by)?;
     let balance = account.posted;
     if balance > Money::ZERO && !is_planted(Bug::KeepBalance) {
-        let (balance_after, available_after) = (Money::ZERO, Money::ZERO);
-        let undone = Undone { amount: balance, balance_before: balance, balance_after, available_after };
-        closing.refund = Some(made.write(conn, account, &undone)?);
+        closing.refund = Some(made.rest(conn, account)?);
     } else if balance < Money::ZERO {
         if !write_off {
             let detail = format!("the account owes {} minor units: vend them first, or write them off", -balance);

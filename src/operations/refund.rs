@@ -147,6 +147,13 @@ pub(super) struct Made<'a> {
 }
 
 impl Made<'_> {
+    /// Pays out all that is left of an account that ends.
+    pub(super) fn rest(&self, conn: &mut Conn, account: &mut Account) -> Result<Refund, Error> {
+        let (amount, none) = (account.posted, Money::ZERO);
+        let undone = Undone { amount, balance_before: amount, balance_after: none, available_after: none };
+        self.write(conn, account, &undone)
+    }
+
     /// Writes the transaction and the refund with its receipt; the account's balance follows.
     pub(super) fn write(&self, conn: &mut Conn, account: &mut Account, undone: &Undone) -> Result<Refund, Error> {
         let site = account.id.site();

@@ -1,11 +1,13 @@
 //! Transferring an account (过户): the old one is settled to its meters' last readings and closed, and the same meters count on
-//! for a new account of another customer, which the balance goes to. One transaction, durable before the answer.
+//! for a new account of another customer, which the balance goes to unless it is paid out. One transaction, durable before the answer.
+
+use std::cmp::Ordering;
 
 use domain::{
     account::{Credit, State},
     calendar::day_of,
     ids::{AccountId, CustomerId},
-    ledger::{self, TransactionKind},
+    ledger::{self, Tender, TransactionKind},
     money::{Carry, Money},
     notice::Notice,
     reading::registers::ByPeriod,
@@ -20,10 +22,12 @@ use super::{
     Error, audit_line, balance, books,
     books::Books,
     close_account::{self, FinalReading, RemovedMeter},
+    counter::{Counter, check_name},
     customer_control, debts,
     decide_relay::{self, Reviewed},
     fixed_charges, label, notices, once,
     post::{Entry, post},
+    refund::{Made, Refund},
 };
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
@@ -45,6 +49,20 @@ pub struct TransferAccount {
     /// `false` if absent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub write_off: bool,
+    /// How what is left is paid out in place of going over; absent: it goes over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_out: Option<PayOut>,
+}
+
+/// How a balance is paid out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PayOut {
+    /// How.
+    #[schema(value_type = String)]
+    pub tender: Tender,
+    /// The terminal that pays it out, 1 to 40 letters, digits, `-` or `_`.
+    pub terminal: String,
 }
 
 /// What a transfer came to: the same for every repetition of the key.
@@ -67,9 +85,12 @@ pub struct Transfer {
     pub meters: Vec<RemovedMeter>,
     /// What amounts are in.
     pub currency: String,
-    /// What went over; negative where the account owed.
+    /// What went over; negative where the account owed, 0 where it was paid out.
     #[schema(value_type = i64)]
     pub balance: Money,
+    /// The receipt of what was paid out in place of going over.
+    #[serde(default)]
+    pub refund: Option<Refund>,
     /// Debt that was taken out of the balance before it went over.
     #[schema(value_type = i64)]
     #[serde(default)]
@@ -95,9 +116,12 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
     if let Some(earlier) = app.db.read(move |conn| once::find::<Transfer>(conn, &earlier)).await? {
         return Ok(earlier);
     }
+    if let Some(how) = &to.pay_out {
+        check_name("terminal", &how.terminal)?;
+    }
     let reason = label("reason", &to.reason)?;
     let last = close_account::last_readings(app, id, &to.final_readings, by).await?;
-    let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
+    let (key, by, now, settings) = (key.to_owned(), by.to_owned(), app.clock.now(), app.settings.clone());
     let (transfer, done) = app
         .db
         .write(move |conn| {
@@ -109,6 +133,7 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
             let running = store::installation::of_account(conn, id)?;
             let meters = close_account::settle_up(conn, &settings, &mut old, &last, &reason, now)?;
             let (debt_settled, debt_written_off) = debts::leave(conn, &mut old, to.write_off, &reason, (&by, now))?;
+            let refund = pay_out(conn, &settings, &mut old, &to, (&key, &reason), (&by, now))?;
             let mut new = successor(conn, &old, &to, now)?;
             let transfer = Transfer {
                 account_id: id,
@@ -119,6 +144,7 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
                 meters,
                 currency: old.currency.clone(),
                 balance: old.posted,
+                refund,
                 debt_settled,
                 debt_written_off,
             };
@@ -149,6 +175,30 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
     app.announce(Changed::Account { account: id });
     app.announce(Changed::Account { account: transfer.new_account_id });
     Ok(transfer)
+}
+
+/// Pays out what is left of the old account, where that is asked for.
+fn pay_out(
+    conn: &mut Conn,
+    settings: &Settings,
+    old: &mut Account,
+    to: &TransferAccount,
+    (key, reason): (&str, &str),
+    (by, now): (&str, Timestamp),
+) -> Result<Option<Refund>, Error> {
+    let Some(how) = &to.pay_out else { return Ok(None) };
+    match old.posted.cmp(&Money::ZERO) {
+        Ordering::Less => {
+            let detail = format!("the account owes {} minor units: vend them first, or let them go over", -old.posted);
+            Err(Error::field("account_owes", "pay_out", detail))
+        }
+        Ordering::Equal => Ok(None),
+        Ordering::Greater => {
+            let counter = Counter::of(conn, settings, old.id.site(), &how.terminal)?;
+            let made = Made { counter: &counter, tender: how.tender, reason, key, by, now };
+            made.rest(conn, old).map(Some)
+        }
+    }
 }
 
 /// The account that takes another's place, stored, with nothing on it yet.

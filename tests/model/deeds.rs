@@ -317,6 +317,7 @@ impl Sequence {
             final_readings,
             reason: "sold".to_owned(),
             write_off: true,
+            pay_out: None,
         };
         let key = self.key();
         let done = transfer(&self.app, self.accounts[account], to, &key, BY).await.unwrap();

@@ -22,7 +22,7 @@ use wattgate::{
         register::{self, NewAccount, NewCustomer},
         suspend_account,
         tariffs::NewTariff,
-        transfer_account::{TransferAccount, transfer},
+        transfer_account::{PayOut, TransferAccount, transfer},
         vend::{self, Vend},
     },
 };
@@ -37,6 +37,7 @@ on_both!(
     a_meter_that_is_read_for_nobody_is_told_once_until_it_counts_for_somebody_again,
     a_closed_meter_is_cut_if_asked_and_the_next_account_restores_it,
     another_customer_goes_on_with_the_meter_and_the_balance,
+    a_transfer_pays_the_balance_out_where_that_is_asked_for,
     a_suspended_account_pays_for_energy_and_nothing_else_happens_to_it,
     money_is_refunded_up_to_what_is_available,
 );
@@ -289,6 +290,7 @@ async fn another_customer_goes_on_with_the_meter_and_the_balance(database: Datab
         }],
         reason: "sold the flat".to_owned(),
         write_off: false,
+        pay_out: None,
     };
     let done = transfer(&home.app, home.account, to.clone(), "pass-1", "tests").await.unwrap();
     let left = CREDIT - 2200 - 20 - 20;
@@ -307,6 +309,52 @@ async fn another_customer_goes_on_with_the_meter_and_the_balance(database: Datab
     let rows = home.app.db.read(move |conn| store::transaction::of_account(conn, account, 0, 9)).await.unwrap();
     assert_eq!(rows[0].kind, TransactionKind::Transfer);
     home.sell(1000, "vend-1").await.unwrap();
+    home.closed().await;
+}
+
+async fn a_transfer_pays_the_balance_out_where_that_is_asked_for(database: Database) {
+    let mut home = opened(&database).await;
+    two_days_later(&home).await;
+    let shows = |total: &str, confirmed| {
+        vec![FinalReading { meter_id: home.meter, total: kwh(total), registers: Default::default(), confirmed }]
+    };
+    let out = |terminal: &str| Some(PayOut { tender: Tender::Bank, terminal: terminal.to_owned() });
+    let to = TransferAccount {
+        customer_id: home.customer("Wu").await,
+        number: None,
+        final_readings: shows("1022", false),
+        reason: "sold the flat".to_owned(),
+        write_off: false,
+        pay_out: out("till-1"),
+    };
+    let pass = async |home: &Home, to: &TransferAccount, key: &str| {
+        transfer(&home.app, home.account, to.clone(), key, "tests").await
+    };
+    assert_eq!(
+        code(pass(&home, &TransferAccount { pay_out: out("no till"), ..to.clone() }, "pass-1").await),
+        "terminal"
+    );
+    let owes = TransferAccount { final_readings: shows("2100", true), ..to.clone() };
+    assert_eq!(code(pass(&home, &owes, "pass-1").await), "account_owes");
+    assert_eq!((home.state().await, home.used().await), (State::Active, (2000 + 280 + 30, 0)), "nothing changed");
+
+    let done = pass(&home, &to, "pass-1").await.unwrap();
+    let left = Money::new(CREDIT - 2200 - 20 - 20);
+    let refund = done.refund.clone().unwrap();
+    assert_eq!((refund.amount, refund.tender, refund.receipt_number.as_str()), (left, Tender::Bank, "till-1-1"));
+    assert_eq!((refund.account_id, refund.balance_after, done.balance), (home.account, Money::ZERO, Money::ZERO));
+    assert_eq!(pass(&home, &to, "pass-1").await.unwrap(), done, "once");
+    let otherwise = TransferAccount { pay_out: None, ..to };
+    assert_eq!(code(pass(&home, &otherwise, "pass-1").await), "idempotency_key_reused");
+    assert_eq!((home.state().await, home.used().await), (State::Closed, (CREDIT, 0)));
+    let old = home.account;
+    let rows = home.app.db.read(move |conn| store::transaction::of_account(conn, old, 0, 99)).await.unwrap();
+    assert_eq!(rows.iter().filter(|row| row.kind == TransactionKind::Refund).count(), 1);
+    home.explained().await;
+
+    home.account = done.new_account_id;
+    // The 6th is the new one's: its day, and 26 of 31 days of the month. It begins with nothing.
+    assert_eq!(home.used().await, (CREDIT + 10 + 260, 0));
     home.closed().await;
 }
 

@@ -152,6 +152,7 @@ async fn who_takes_over_an_account_has_its_tariff_and_its_changes_to_come(databa
         }],
         reason: "sold".to_owned(),
         write_off: false,
+        pay_out: None,
     };
     let transfer = transfer(&home.app, home.account, next, "transfer-1", "tests").await.unwrap();
     assert_eq!(transfer.balance.get(), super::settlement::CREDIT - 1000 - 2000);

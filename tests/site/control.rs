@@ -173,6 +173,7 @@ async fn a_transfer_and_a_closing_end_what_the_customer_cut(database: Database) 
         }],
         reason: "sold".to_owned(),
         write_off: false,
+        pay_out: None,
     };
     let transferred = transfer(&home.app, home.account, to, "transfer-1", "operator").await.unwrap();
     assert!(!home.may_switch().await);

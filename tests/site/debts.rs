@@ -153,6 +153,7 @@ async fn a_debt_stays_behind_when_an_account_is_transferred(database: Database) 
         }],
         reason: "sold the flat".to_owned(),
         write_off: false,
+        pay_out: None,
     };
     let done = transfer(&home.app, home.account, to, "pass-1", "tests").await.unwrap();
     assert_eq!((done.debt_settled, done.balance), (Money::new(3_000), Money::new(CREDIT - 4_000)));
@@ -174,6 +175,7 @@ async fn a_debt_stays_behind_when_an_account_is_transferred(database: Database) 
         }],
         reason: "sold again".to_owned(),
         write_off: false,
+        pay_out: None,
     };
     assert_eq!(code(transfer(&home.app, home.account, back.clone(), "pass-2", "tests").await), "account_owes");
     let back = TransferAccount { write_off: true, ..back };

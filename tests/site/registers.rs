@@ -291,6 +291,7 @@ async fn registers_go_over_to_another_customer_and_end_with_the_account(database
         final_readings: last(shown(["11", "21", "31", "41"])),
         reason: "sold".to_owned(),
         write_off: false,
+        pay_out: None,
     };
     let transfer = transfer_account::transfer(&shop.app, shop.account, to, "transfer", "tests").await.unwrap();
     assert_eq!(transfer.balance, Money::new(CREDIT - 3100), "10 kWh of each");
