@@ -52,6 +52,8 @@ words! {
         DebtRecovery = "debt_recovery",
         /// Money that somebody else gives (补贴).
         Subsidy = "subsidy",
+        /// What an operator puts right, up or down (调整).
+        Adjustment = "adjustment",
         /// What goes over to the account that another customer has from then on (过户).
         Transfer = "transfer",
     }
@@ -197,6 +199,12 @@ pub fn subsidy(account: AccountId, amount: Money) -> Option<Posting> {
     Posting::moving(LedgerAccount::Subsidy, LedgerAccount::Balance(account), amount)
 }
 
+/// What an operator puts right; a negative amount takes away.
+#[must_use]
+pub fn adjustment(account: AccountId, amount: Money) -> Option<Posting> {
+    Posting::moving(LedgerAccount::Adjustment, LedgerAccount::Balance(account), amount)
+}
+
 /// A debt that came from `source`.
 #[must_use]
 pub fn debt(account: AccountId, source: LedgerAccount, amount: Money) -> Option<Posting> {
@@ -316,12 +324,13 @@ mod tests {
     }
 
     fn any_posting() -> impl Strategy<Value = (i64, i64, Option<Posting>)> {
-        (1_i64..5, -10_000_i64..10_000, 0..4_u8).prop_map(|(counter, amount, kind)| {
+        (1_i64..5, -10_000_i64..10_000, 0..5_u8).prop_map(|(counter, amount, kind)| {
             let (account, money) = (account_id(counter), Money::new(amount));
             match kind {
                 0 => (counter, amount, opening(account, money)),
                 1 => (counter, amount, vend(account, Tender::Cash, money)),
                 2 => (counter, -amount, reversal(account, Tender::Cash, money)),
+                3 => (counter, amount, adjustment(account, money)),
                 _ => (counter, -amount, charge(account, money)),
             }
         })

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub use counter::{Totals, expected_cash, net, within_credit};
-pub use subsidy::{Has, subsidize};
+pub use subsidy::{Has, adjust, subsidize};
 
 /// What is known of the account and the cashier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub enum Refused {
     /// Nothing, or less, is paid in.
     #[error("the amount must be above 0")]
     AmountNotPositive,
+    /// Nothing would be adjusted.
+    #[error("the amount must not be 0")]
+    AmountZero,
     /// Less than the tariff sells at once.
     #[error("the amount is below the minimum of {minimum} minor units")]
     BelowMinimum {
@@ -100,6 +103,7 @@ impl Refused {
         match self {
             Self::AccountNotActive => "account_not_active",
             Self::AmountNotPositive => "amount_not_positive",
+            Self::AmountZero => "amount_zero",
             Self::BelowMinimum { .. } => "below_minimum_vend",
             Self::AboveMaximum { .. } => "above_maximum_vend",
             Self::CashierDayLimit { .. } => "cashier_day_limit",

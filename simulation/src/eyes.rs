@@ -280,6 +280,7 @@ fn transaction_seen(conn: &mut Conn, one: &Transaction) -> Result<TransactionSee
             TransactionKind::Debt => Kind::Debt,
             TransactionKind::DebtRecovery => Kind::DebtRecovery,
             TransactionKind::Subsidy => Kind::Subsidy,
+            TransactionKind::Adjustment => Kind::Adjustment,
         },
         key: one.key.clone(),
         object: one.object.clone(),

@@ -33,7 +33,7 @@ struct Transaction {
     /// Its place among the account's transactions, from 1.
     sequence: i64,
     /// What it is about: `opening`, `vend`, `reversal`, `charge`, `correction`, `fixed_charge`,
-    /// `refund`, `debt`, `debt_recovery`, `subsidy`, `write_off`, `transfer`.
+    /// `refund`, `debt`, `debt_recovery`, `subsidy`, `adjustment`, `write_off`, `transfer`.
     #[schema(value_type = String)]
     kind: TransactionKind,
     /// The thing it is about.

@@ -1,4 +1,4 @@
-//! Subsidies (补贴): to one account, or to many at once.
+//! Subsidies (补贴), to one account or to many at once, and adjustments (调整).
 
 use actix_web::{HttpResponse, get, post, web};
 use domain::ids::{AccountId, BatchCreditId, SiteId};
@@ -16,13 +16,19 @@ use super::{
 use crate::{
     app::App,
     operations::{
+        adjust::{NewAdjustment, adjust},
         batch_credit::{self, BatchCredit, NewBatchCredit, NewLine},
-        subsidize::{self, NewSubsidy, Subsidy},
+        subsidize::{Entered, NewSubsidy, subsidize},
     },
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(give_subsidy).service(credit_batch).service(credit_file).service(show_batch_credit);
+    config
+        .service(give_subsidy)
+        .service(adjust_account)
+        .service(credit_batch)
+        .service(credit_file)
+        .service(show_batch_credit);
 }
 
 /// Gives an account a subsidy. After a timeout, ask again with the same key
@@ -31,8 +37,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     request_body = NewSubsidy,
     params(IdempotencyKey),
     responses(
-        (status = 201, description = "Given", body = Subsidy),
-        (status = 200, description = "Given before with this key: the same", body = Subsidy),
+        (status = 201, description = "Given", body = Entered),
+        (status = 200, description = "Given before with this key: the same", body = Entered),
     ),
 )]
 #[post("/accounts/{id}/subsidies")]
@@ -43,10 +49,35 @@ async fn give_subsidy(
     key: IdempotencyKey,
     body: Body<NewSubsidy>,
 ) -> Result<HttpResponse, Problem> {
-    let (given, repeated) =
-        to_its_end(async move { subsidize::subsidize(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
-    let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
-    Ok(located(answer, &format!("/accounts/{}/statement", given.account_id), &given))
+    let given = to_its_end(async move { subsidize(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
+    Ok(entered(&given))
+}
+
+/// Puts an account's balance right, up or down. After a timeout, ask again with the same key
+#[utoipa::path(
+    tag = "accounts",
+    request_body = NewAdjustment,
+    params(IdempotencyKey),
+    responses(
+        (status = 201, description = "Adjusted", body = Entered),
+        (status = 200, description = "Adjusted before with this key: the same", body = Entered),
+    ),
+)]
+#[post("/accounts/{id}/adjustments")]
+async fn adjust_account(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<AccountId>,
+    key: IdempotencyKey,
+    body: Body<NewAdjustment>,
+) -> Result<HttpResponse, Problem> {
+    let made = to_its_end(async move { adjust(&app, id.0, body.0, &key.0, &caller.prefix).await }).await?;
+    Ok(entered(&made))
+}
+
+fn entered((entered, repeated): &(Entered, bool)) -> HttpResponse {
+    let answer = if *repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
+    located(answer, &format!("/accounts/{}/statement", entered.account_id), entered)
 }
 
 /// Whether anything is posted.

@@ -21,7 +21,7 @@ use super::{
     books::Books,
     decide_relay::{self, Reviewed},
     label, once,
-    subsidize::Given,
+    subsidize::{Given, What},
 };
 use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
@@ -294,7 +294,7 @@ fn post_line(
     let (batch, account) = (line.batch_id, line.account_id);
     let mut books = Books::lock(conn, account)?;
     let (key, object) = (format!("batch_credit:{batch}:{}", line.line), format!("batch_credit:{batch}"));
-    let given = Given { amount: line.amount, key, object, now };
+    let given = Given { what: What::Subsidy, amount: line.amount, key, object, now };
     let done = match given.check(settings, &books) {
         Ok(_) => {
             let (transaction, _, reviewed) = given.to(conn, settings, &mut books)?;

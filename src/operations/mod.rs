@@ -1,6 +1,7 @@
 //! What the business does: one verb a file, one database transaction a verb. Rows are the truth; what is sent to the
 //! fleet or the hot balances after a commit is a hint that may be lost.
 
+pub mod adjust;
 pub mod archive;
 pub mod attach_meter;
 pub mod audit_line;

@@ -1,4 +1,4 @@
-//! Subsidies (补贴): money for an account that somebody else gives.
+//! Subsidies (补贴): money for an account that somebody else gives; and how any money that an operator enters is posted.
 
 use domain::{
     ids::{AccountId, TransactionId},
@@ -33,9 +33,9 @@ pub struct NewSubsidy {
     pub reason: String,
 }
 
-/// What a subsidy came to: the same for every repetition of the key.
+/// What a subsidy or an adjustment came to: the same for every repetition of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Subsidy {
+pub struct Entered {
     /// The transaction that posted it.
     #[schema(value_type = String)]
     pub transaction_id: TransactionId,
@@ -44,7 +44,7 @@ pub struct Subsidy {
     pub account_id: AccountId,
     /// What the amounts are in.
     pub currency: String,
-    /// How much.
+    /// How much; negative where it was taken away.
     #[schema(value_type = i64)]
     pub amount: Money,
     /// The posted balance after.
@@ -53,7 +53,7 @@ pub struct Subsidy {
     /// Posted less accrued, after.
     #[schema(value_type = i64)]
     pub available_after: Money,
-    /// Who gave it, and why.
+    /// Why, and who gave it.
     pub reason: String,
     /// When.
     #[schema(value_type = String, format = DateTime)]
@@ -70,11 +70,57 @@ pub async fn subsidize(
     new: NewSubsidy,
     key: &str,
     by: &str,
-) -> Result<(Subsidy, bool), Error> {
+) -> Result<(Entered, bool), Error> {
     let asked = once::Asked::new(id.site(), key, &("subsidize", id, &new))?;
+    let NewSubsidy { amount, currency, reason } = new;
+    enter(app, id, New { what: What::Subsidy, amount, currency, reason }, asked, (key, by)).await
+}
+
+/// What an operator enters on an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Subsidy,
+    Adjustment,
+}
+
+impl What {
+    const fn kind(self) -> TransactionKind {
+        match self {
+            Self::Subsidy => TransactionKind::Subsidy,
+            Self::Adjustment => TransactionKind::Adjustment,
+        }
+    }
+
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Subsidy => "subsidize",
+            Self::Adjustment => "adjust",
+        }
+    }
+}
+
+/// Money to be entered on an account.
+pub(super) struct New {
+    pub(super) what: What,
+    pub(super) amount: Money,
+    pub(super) currency: String,
+    pub(super) reason: String,
+}
+
+/// Enters money on an account, once for what was asked. `true` beside it: it was entered before.
+///
+/// # Errors
+/// See [`subsidize`].
+pub(super) async fn enter(
+    app: &App,
+    id: AccountId,
+    new: New,
+    asked: once::Asked,
+    (key, by): (&str, &str),
+) -> Result<(Entered, bool), Error> {
     let reason = label("reason", &new.reason)?;
     let (key, by, now, settings) = (key.to_owned(), by.to_owned(), app.clock.now(), app.settings.clone());
-    let (subsidy, done) = app
+    let (entered, done) = app
         .db
         .write(move |conn| {
             let mut books = Books::lock(conn, id)?;
@@ -85,10 +131,11 @@ pub async fn subsidize(
                 let detail = format!("the account is kept in {}", books.account.currency);
                 return Err(Error::field("currency_mismatch", "currency", detail));
             }
-            let amount = new.amount;
-            let given = Given { amount, key: format!("subsidy:{key}"), object: format!("account:{id}"), now };
+            let New { what, amount, .. } = new;
+            let given =
+                Given { what, amount, key: format!("{}:{key}", what.kind()), object: format!("account:{id}"), now };
             let (transaction_id, after, reviewed) = given.to(conn, &settings, &mut books)?;
-            let subsidy = Subsidy {
+            let entered = Entered {
                 transaction_id,
                 account_id: id,
                 currency: new.currency.clone(),
@@ -99,24 +146,25 @@ pub async fn subsidize(
                 created_at: now,
             };
             let detail = format!("{amount}: {reason}");
-            audit_line::write(conn, id.site(), (&by, now), "subsidize", format!("account:{id}"), detail)?;
-            once::store(conn, &asked, &subsidy, now)?;
+            audit_line::write(conn, id.site(), (&by, now), what.verb(), format!("account:{id}"), detail)?;
+            once::store(conn, &asked, &entered, now)?;
             store::fault::point("subsidy.written");
-            Ok::<_, Error>((subsidy, Some((reviewed, books.hot()))))
+            Ok::<_, Error>((entered, Some((reviewed, books.hot()))))
         })
         .await?;
-    let Some((reviewed, hot)) = done else { return Ok((subsidy, true)) };
-    // The money is in; what follows is a hint and may fail.
+    let Some((reviewed, hot)) = done else { return Ok((entered, true)) };
+    // The money is in the books; what follows is a hint and may fail.
     if let Err(error) = balance::put(app, hot).await {
-        tracing::warn!(account = %id, %error, "a hot balance was not brought up to a subsidy");
+        tracing::warn!(account = %id, %error, "a hot balance was not brought up to what was entered");
     }
     decide_relay::follow(app, reviewed);
     app.announce(Changed::Account { account: id });
-    Ok((subsidy, false))
+    Ok((entered, false))
 }
 
-/// Money given to a locked account.
+/// Money given to a locked account, or taken away.
 pub(super) struct Given {
+    pub(super) what: What,
     pub(super) amount: Money,
     pub(super) key: String,
     pub(super) object: String,
@@ -130,9 +178,13 @@ impl Given {
     /// A refusal by the rule that stands against it.
     pub(super) fn check(&self, settings: &Settings, books: &Books) -> Result<Has, Error> {
         let before = Has { balance: books.account.posted, available: books.available()? };
-        let after = vending::subsidize(self.amount, books.account.state, before, &settings.policy.vending);
+        let rule = match self.what {
+            What::Subsidy => vending::subsidize,
+            What::Adjustment => vending::adjust,
+        };
+        let after = rule(self.amount, books.account.state, before, &settings.policy.vending);
         after.map_err(|refused| match refused {
-            Refused::AmountNotPositive | Refused::AboveMaximum { .. } => {
+            Refused::AmountNotPositive | Refused::AmountZero | Refused::AboveMaximum { .. } => {
                 Error::field(refused.code(), "amount", refused.to_string())
             }
             _ => Error::refused(refused.code(), refused.to_string()),
@@ -150,11 +202,15 @@ impl Given {
         books: &mut Books,
     ) -> Result<(TransactionId, Has, Reviewed), Error> {
         let after = self.check(settings, books)?;
+        let posting = match self.what {
+            What::Subsidy => ledger::subsidy,
+            What::Adjustment => ledger::adjustment,
+        };
         let entry = Entry {
-            kind: TransactionKind::Subsidy,
+            kind: self.what.kind(),
             key: self.key,
             object: self.object,
-            postings: Vec::from_iter(ledger::subsidy(books.account.id, self.amount)),
+            postings: Vec::from_iter(posting(books.account.id, self.amount)),
         };
         let posted = post(conn, &mut books.account, entry, self.now)?;
         let reviewed = decide_relay::in_transaction(conn, settings, books, None, self.now)?;

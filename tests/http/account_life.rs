@@ -77,6 +77,7 @@ async fn the_office_does_it_and_the_counter_does_not() {
         ("PUT", street.path("suspension"), suspension),
         ("POST", street.path("close"), street.closing()),
         ("POST", street.path("transfer"), transfer),
+        ("POST", street.path("adjustments"), json!({ "amount": 100, "currency": "CNY", "reason": "r" })),
     ] {
         let refused = api.ask(method, &path, &counter, &headers, &body.to_string()).await;
         assert_eq!(refused.problem().0, 403, "{path}");

@@ -1,4 +1,4 @@
-//! Subsidies to one account and to many.
+//! Subsidies to one account and to many, and adjustments.
 
 use serde_json::{Value, json};
 
@@ -42,6 +42,51 @@ async fn a_subsidy_is_given_once() {
     let line = &statement["items"][0];
     assert_eq!((&line["kind"], &line["postings"][0]["from"]), (&json!("subsidy"), &json!("subsidy")));
     assert_eq!(street.posted(&api).await, 800);
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn an_account_is_adjusted_once_up_or_down_and_it_is_told_wherever_its_money_is() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let path = format!("/api/v1/accounts/{}/adjustments", street.account);
+    let by = |amount: i64| json!({ "amount": amount, "currency": "CNY", "reason": "entered for a neighbour" });
+    let down = api.post_once(&path, "a-1", &by(-700)).await;
+    assert_eq!(down.status, 201);
+    assert_eq!(down.header("location"), Some(format!("/api/v1/accounts/{}/statement", street.account).as_str()));
+    let down = down.ok();
+    assert_eq!((&down["amount"], &down["balance_after"]), (&json!(-700), &json!(-200)), "less than 0 may be left");
+    let again = api.post_once(&path, "a-1", &by(-700)).await;
+    assert_eq!((again.status, again.ok()), (200, down));
+    assert_eq!(api.post_once(&path, "a-1", &by(-701)).await.problem(), (409, "idempotency_key_reused"));
+    let subsidies = format!("/api/v1/accounts/{}/subsidies", street.account);
+    assert_eq!(api.post_once(&subsidies, "a-1", &by(700)).await.problem(), (409, "idempotency_key_reused"));
+    for (amount, code) in [(0, "amount_zero"), (1_000_001, "above_maximum_vend"), (-1_000_001, "above_maximum_vend")] {
+        let refused = api.post_once(&path, "a-2", &by(amount)).await;
+        assert_eq!((refused.problem(), refused.field()), ((422, code), Some("amount")), "{amount}");
+    }
+    for (field, value, problem) in [("reason", " ", (422, "label")), ("currency", "EUR", (422, "currency_mismatch"))] {
+        let mut bad = by(100);
+        bad[field] = json!(value);
+        let refused = api.post_once(&path, "a-2", &bad).await;
+        assert_eq!((refused.problem(), refused.field()), (problem, Some(field)));
+    }
+    assert_eq!(street.posted(&api).await, -200, "what was refused changed nothing");
+    assert_eq!(api.post_once(&path, "a-2", &by(300)).await.status, 201);
+    assert_eq!(street.posted(&api).await, 100);
+
+    let statement = api.get(&format!("/api/v1/accounts/{}/statement?limit=2", street.account)).await.ok();
+    let balance = format!("balance:{}", street.account);
+    let told = |line: &Value| {
+        let posting = &line["postings"][0];
+        (line["kind"].clone(), posting["from"].clone(), posting["to"].clone(), posting["amount"].clone())
+    };
+    let lines: Vec<_> = statement["items"].as_array().unwrap().iter().map(told).collect();
+    let line = |from: &str, to: &str, amount: i64| (json!("adjustment"), json!(from), json!(to), json!(amount));
+    assert_eq!(lines, [line("adjustment", &balance, 300), line(&balance, "adjustment", 700)]);
+    let log = api.get(&format!("/api/v1/audit_log?site_id={}&limit=1", street.site)).await.ok();
+    let line = &log["items"][0];
+    assert_eq!((&line["verb"], &line["detail"]), (&json!("adjust"), &json!("300: entered for a neighbour")));
     api.stop().await;
 }
 

@@ -237,6 +237,7 @@ impl Ledger {
                 return wrong(format!("gives {moved}, which nobody asked for"));
             }
             Kind::Subsidy => account.sold = account.sold + moved,
+            Kind::Adjustment => return wrong(format!("adjusts by {moved}, which nobody asked for")),
             Kind::Opening if one.sequence != 1 || !people.asked_to_open(one.account, moved) => {
                 return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
             }

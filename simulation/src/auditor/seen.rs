@@ -148,6 +148,8 @@ pub enum Kind {
     DebtRecovery,
     /// Money that somebody else gives.
     Subsidy,
+    /// What an operator puts right.
+    Adjustment,
     /// Money paid back.
     Refund,
     /// What nobody pays any more.

@@ -231,6 +231,7 @@ fn kind(kind: TransactionKind) -> (&'static str, &'static str) {
         TransactionKind::Debt => ("记入旧欠", "a debt is entered"),
         TransactionKind::DebtRecovery => ("扣还旧欠", "recovery of a debt"),
         TransactionKind::Subsidy => ("补贴", "subsidy"),
+        TransactionKind::Adjustment => ("调整", "adjustment"),
     }
 }
 
