@@ -143,6 +143,7 @@ impl Town {
             opening_credit: Some(Money::new(1_000_000)),
             opening_debt: None,
             confirmed: false,
+            relay_waiver: None,
         };
         open_account::open(&self.app, account, opening, &format!("open-{nth}"), "bench").await.unwrap();
         meter

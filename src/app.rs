@@ -150,7 +150,6 @@ impl App {
     /// # Errors
     /// The database fails, or a metric's name is taken.
     pub async fn start(&self, seed: u64) -> Result<(), Problem> {
-        passwords::check(self).await?;
         self.start_writers();
         read_now::end_interrupted(self, self.settings.jobs.rows).await?;
         outage::begin(self).await?;
@@ -323,7 +322,7 @@ pub async fn listen(settings: Settings, seed: u64) -> Result<Running, Problem> {
     if !durability.is_full() {
         return Err(Problem::Other(format!("the database would lose acknowledged vends: {durability:?}")));
     }
-    check_profiles(&db, &settings).await?;
+    check_kept(&db, &settings).await?;
     let (http_bind, dial_in) = (settings.http.bind, settings.listen.qgdw376);
     // Both ports first: where one is taken, nothing has begun yet that would have to be undone.
     let concentrators =
@@ -341,6 +340,12 @@ pub async fn listen(settings: Settings, seed: u64) -> Result<Running, Problem> {
     actix::spawn(server);
     tracing::info!(rest = %rest_at, concentrators = %dial_in, "listening");
     Ok(Running { app, http: rest_at, concentrators: dial_in, server: handle })
+}
+
+/// What the database keeps must go with the settings: each profile is there, and each password opens.
+async fn check_kept(db: &Db, settings: &Settings) -> Result<(), Problem> {
+    check_profiles(db, settings).await?;
+    Ok(passwords::check(db, &Vault::new(settings.secrets.key.as_ref())).await?)
 }
 
 /// Every profile that a row names must be among the settings: else meters could neither be read nor judged.
@@ -423,11 +428,22 @@ pub fn open(settings: &Settings) -> Result<Db, Problem> {
     Ok(Db::open(&settings.database)?)
 }
 
-/// Says whether the settings hold; they were read already.
+/// Says whether the settings hold, by themselves (they were read already) and with what the database keeps, where there is one.
 ///
 /// # Errors
-/// None of its own.
+/// The database names a profile that is not there, or keeps passwords that the key does not open.
 pub fn check_config(settings: Settings) -> Result<ExitCode, Problem> {
-    println!("the settings hold: REST at {}, concentrators at {}", settings.http.bind, settings.listen.qgdw376);
-    Ok(ExitCode::SUCCESS)
+    actix::System::new().block_on(async {
+        let opened = async {
+            let db = open(&settings)?;
+            db.check_schema().await?;
+            Ok::<_, Problem>(db)
+        };
+        match opened.await {
+            Ok(db) => check_kept(&db, &settings).await?,
+            Err(problem) => println!("not compared with a database: {problem}"),
+        }
+        println!("the settings hold: REST at {}, concentrators at {}", settings.http.bind, settings.listen.qgdw376);
+        Ok(ExitCode::SUCCESS)
+    })
 }

@@ -152,6 +152,7 @@ pub(crate) fn policy() -> Policy {
             customer_interval: minutes(5),
             retry_first: SignedDuration::from_secs(10),
             retry_cap: minutes(10),
+            proven_before_opening: true,
         },
         vending: VendPolicy {
             maximum_per_vend: Money::new(1_000_000),

@@ -300,6 +300,9 @@ pub struct RelayPolicy {
     pub retry_first: SignedDuration,
     /// Longest wait after a failure.
     pub retry_cap: SignedDuration,
+    /// Whether a meter must have been cut once, by an order that was confirmed, before an account that may be cut
+    /// automatically is opened with it, or an operator waives it.
+    pub proven_before_opening: bool,
 }
 
 /// What may be sold at once.

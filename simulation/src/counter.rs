@@ -69,7 +69,7 @@ pub fn reverse(app: App, sold: &Sold, reason: Option<&str>, key: String) -> Opti
     let Sold { id, key: vend, account, amount } = sold.clone();
     let request = Request::Reverse { key: key.clone(), vend, account, amount, content: books::json(&how).ok()? };
     let call = async move {
-        let (receipt, _repeated) = reverse_vend::reverse(&app, id, how, &key, ("cashier", false)).await?;
+        let (receipt, _repeated) = reverse_vend::reverse(&app, id, how, &key, "cashier").await?;
         Ok(Some(books::json(&receipt)?))
     };
     Some((request, Box::pin(call)))

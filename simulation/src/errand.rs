@@ -398,6 +398,7 @@ fn open(
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,
         confirmed: false,
+        relay_waiver: None,
     };
     done(async move { open_account::open(&app, account, new, &key, "operator").await })
 }

@@ -260,6 +260,9 @@ settle_s = 900
 [outages]
 heartbeat_s = 900
 
+[policy.relay]
+proven_before_opening = false
+
 [policy.disconnection]
 automatic = "on"
 

@@ -133,6 +133,7 @@ async fn open(app: &App, account: AccountId, meter_id: MeterId, credit: i64) -> 
         opening_credit: Some(Money::new(credit)),
         opening_debt: None,
         confirmed: false,
+        relay_waiver: None,
     };
     open_account::open(app, account, new, &format!("demo-open-{account}"), "demo").await?;
     Ok(())

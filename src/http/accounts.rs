@@ -17,7 +17,7 @@ use super::{
     input::{At, Body, IdempotencyKey, IfMatch, Query, etag},
     located,
     meters::Guard,
-    page::{Ask, OfSite, Page},
+    page::{Ask, Page, Search},
     problem::Problem,
     to_its_end,
 };
@@ -158,20 +158,21 @@ impl Account {
 }
 
 /// Lists a site's accounts
-#[utoipa::path(tag = "accounts", params(OfSite), responses(
+#[utoipa::path(tag = "accounts", params(Search), responses(
     (status = 200, description = "By identifier", body = Page<Account>),
 ))]
 #[get("/accounts")]
 async fn list_accounts(
     caller: May<Read>,
     app: web::Data<App>,
-    query: Query<OfSite>,
+    query: Query<Search>,
 ) -> Result<web::Json<Page<Account>>, Problem> {
-    let site = caller.list_of(query.0.site_id)?;
-    let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
+    let Search { site_id, search, limit, cursor } = query.0;
+    let (site, part) = (caller.list_of(site_id)?, search.unwrap_or_default());
+    let ask = Ask::new(limit, cursor.as_deref(), &app.settings.http)?;
     let (after, most) = (ask.after, ask.rows());
     let read = app.db.read(move |conn| {
-        let rows = store::account::page(conn, site, after, most)?;
+        let rows = store::account::search(conn, site, &part, after, most)?;
         Account::all(conn, rows)
     });
     Ok(web::Json(ask.page(read.await?, Account::id, |account| account)))

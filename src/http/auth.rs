@@ -18,7 +18,7 @@ use domain::ids::SiteId;
 use store::api_key::Role;
 
 use super::problem::Problem;
-use crate::{app::App, keys};
+use crate::{app::App, keys, operations::counter::Seller};
 
 /// What a call needs of its key. [`May`] checks it before anything else of the request is looked at.
 pub trait Right: 'static {
@@ -107,10 +107,11 @@ impl Caller {
         }
     }
 
-    /// Whether the key may undo what another shift sold.
+    /// The caller as who sells at a terminal that [`Caller::at_terminal`] let pass.
     #[must_use]
-    pub fn supervises(&self) -> bool {
-        matches!(self.role, Role::Operator | Role::Admin)
+    pub fn seller(&self) -> Seller {
+        let supervises = matches!(self.role, Role::Operator | Role::Admin);
+        Seller { key: self.prefix.clone(), supervises, of_terminal: self.terminal.is_some() }
     }
 
     /// Whether the key is for every site.

@@ -52,7 +52,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if bytes.windows(ESCAPED_NUL.len()).any(|part| part == ESCAPED_NUL) {
                 return Err(Problem::malformed("body", None, "a text may not contain the character NUL"));
             }
-            serde_json::from_slice(&bytes).map(Self).map_err(|error| bad_json(&bytes, &error))
+            read_json(&bytes).map(Self)
         })
     }
 }
@@ -75,18 +75,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
             // Spreadsheets write a byte order mark before the first column's name.
             let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
             let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-            let rows = (0..).zip(rows.deserialize()).map(|(nth, row)| row.map_err(|error| bad_row(nth, &error)));
+            let columns = rows.headers().cloned().unwrap_or_default();
+            let rows =
+                (0..).zip(rows.deserialize()).map(|(nth, row)| row.map_err(|error| bad_row(nth, &columns, &error)));
             rows.collect::<Result<_, _>>().map(Self)
         })
     }
 }
 
-fn bad_row(nth: usize, error: &csv::Error) -> Problem {
-    let column = |error: &csv::DeserializeError| {
-        error.field().map_or(String::new(), |column| format!(", column {}", column + 1))
-    };
+fn bad_row(nth: usize, columns: &csv::StringRecord, error: &csv::Error) -> Problem {
     let (field, detail) = match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => (format!("lines[{nth}]"), format!("{}{}", err.kind(), column(err))),
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|column| columns.get(usize::try_from(column).ok()?));
+            (column.map_or(format!("lines[{nth}]"), |column| format!("lines[{nth}].{column}")), err.kind().to_string())
+        }
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             (format!("lines[{nth}]"), format!("{len} columns in place of {expected_len}"))
         }
@@ -120,11 +122,17 @@ fn is_of(request: &HttpRequest, media_type: &str) -> bool {
     value.and_then(|value| value.split(';').next()).is_some_and(|media| media.trim().eq_ignore_ascii_case(media_type))
 }
 
-fn bad_json(bytes: &[u8], error: &serde_json::Error) -> Problem {
-    let text = error.to_string();
-    let named = named_field(&text).map(str::to_owned);
-    let field = named.or_else(|| error.is_data().then(|| last_key(bytes, error.line(), error.column())).flatten());
-    Problem::malformed("body", field.as_deref(), text)
+/// Where serde found what it refuses: the path to it, and the field that its message names there.
+fn field_at(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String> {
+    let (path, message) = (error.path().to_string(), error.inner().to_string());
+    let parent = if path == "." { "" } else { path.as_str() };
+    match named_field(&message) {
+        Some(named) if parent.is_empty() || parent == named => Some(named.to_owned()),
+        // An unknown field stands at the end of its path already, a missing one does not.
+        Some(named) if parent.ends_with(&format!(".{named}")) => Some(parent.to_owned()),
+        Some(named) => Some(format!("{parent}.{named}")),
+        None => (!parent.is_empty()).then(|| parent.to_owned()),
+    }
 }
 
 /// The field that serde itself names in its message.
@@ -136,17 +144,15 @@ fn named_field(message: &str) -> Option<&str> {
     rest.split_once('`').map(|(field, _)| field)
 }
 
-/// The last key before a position of a JSON text: the field whose value was refused there.
-fn last_key(json: &[u8], line: usize, column: usize) -> Option<String> {
-    let mut lines = json.split_inclusive(|byte| *byte == b'\n');
-    let before: usize = lines.by_ref().take(line.saturating_sub(1)).map(<[u8]>::len).sum();
-    let read = String::from_utf8_lossy(json.get(..before + column).unwrap_or(json)).into_owned();
-    // Outside an escape, the pieces between quotation marks are by turns outside and inside a string.
-    let plain = read.replace("\\\\", "  ").replace("\\\"", "  ");
-    let pieces: Vec<&str> = plain.split('"').collect();
-    let mut strings = pieces.windows(2).skip(1).step_by(2);
-    let key = strings.rfind(|pair| pair.last().is_some_and(|after| after.trim_start().starts_with(':')))?;
-    key.first().map(|key| (*key).to_owned())
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let refused = |error: serde_path_to_error::Error<serde_json::Error>| {
+        let field = field_at(&error).filter(|_| error.inner().is_data());
+        Problem::malformed("body", field.as_deref(), error.inner().to_string())
+    };
+    let read = serde_path_to_error::deserialize(&mut json).map_err(refused)?;
+    json.end().map_err(|error| Problem::malformed("body", None, error.to_string()))?;
+    Ok(read)
 }
 
 /// The query string. Unknown parameters are refused by the type itself.
@@ -162,14 +168,22 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
             return ready(Err(Problem::malformed("query", None, "a text may not contain the character NUL")));
         }
         ready(web::Query::<T>::from_query(query).map(|query| Self(query.into_inner())).map_err(|error| {
-            let text = error.to_string();
+            let text = told(&error);
             // serde does not say which value it refused: it is the parameter that is refused alone as well, and not because
             // another one is missing then.
-            let bad = |error: QueryPayloadError| !error.to_string().contains("missing field");
+            let bad = |error: QueryPayloadError| !told(&error).contains("missing field");
             let alone = || query.split('&').find(|pair| web::Query::<T>::from_query(pair).is_err_and(bad));
             let field = named_field(&text).or_else(|| alone().and_then(|pair| pair.split('=').next()));
             Problem::malformed("query", field, text.clone())
         }))
+    }
+}
+
+/// What is wrong with a query, without the library's own words before it.
+fn told(error: &QueryPayloadError) -> String {
+    match error {
+        QueryPayloadError::Deserialize(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -325,8 +339,7 @@ mod tests {
     }
 
     fn field_at_fault(json: &str) -> Option<String> {
-        let error = serde_json::from_str::<Order>(json).unwrap_err();
-        bad_json(json.as_bytes(), &error).errors.first().map(|error| error.field.clone())
+        read_json::<Order>(json.as_bytes()).unwrap_err().errors.first().map(|error| error.field.clone())
     }
 
     #[test]
@@ -339,7 +352,13 @@ mod tests {
             (r#"{"name": 7, "amount": 1}"#, Some("name")),
             ("{\"name\": \"a\",\n \"amount\": 1.5}", Some("amount")),
             (r#"{"name": "say \"x\": y", "amount": true}"#, Some("amount")),
-            (r#"{"name": "a", "amount": 1, "blocks": [{"price": "0.1"}, {"price": "cheap"}]}"#, Some("price")),
+            (
+                r#"{"name": "a", "amount": 1, "blocks": [{"price": "0.1"}, {"price": "cheap"}]}"#,
+                Some("blocks[1].price"),
+            ),
+            (r#"{"name": "a", "amount": 1, "blocks": [{}]}"#, Some("blocks[0].price")),
+            (r#"{"name": "a", "amount": 1, "blocks": [{"price": "0.1", "cost": 1}]}"#, Some("blocks[0].cost")),
+            (r#"{"name": "a", "amount": 1} {}"#, None),
             (r#"{"name": "a", "amount": "#, None),
             ("[]", None),
         ] {

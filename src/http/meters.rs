@@ -1,8 +1,8 @@
 //! Meters (电表), their supply guard, and their replacement (换表).
 
-use actix_web::{HttpResponse, delete, get, post, put, web};
+use actix_web::{HttpResponse, delete, get, patch, post, put, web};
 use domain::{
-    ids::{BuildingId, ConcentratorId, MeterId},
+    ids::{AccountId, BuildingId, ConcentratorId, MeterId},
     relay::{Causes, RelayState},
 };
 use jiff::Timestamp;
@@ -13,9 +13,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate, Read},
-    input::{At, Body, IdempotencyKey, Query},
+    input::{At, Body, IdempotencyKey, IfMatch, Query, etag},
     located,
-    page::{Ask, OfSite, Page},
+    page::{Ask, Page, Search},
     problem::Problem,
     to_its_end,
 };
@@ -34,6 +34,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(list_meters)
         .service(enter_meter)
         .service(show_meter)
+        .service(rename_meter)
         .service(guard_meter)
         .service(set_passwords)
         .service(drop_passwords)
@@ -123,6 +124,9 @@ struct MeterAndCauses {
     meter: Meter,
     /// Whether it has credentials of its own, beside those of its profile.
     own_credentials: bool,
+    /// The account it counts for, if it does.
+    #[schema(value_type = Option<String>)]
+    account_id: Option<AccountId>,
     /// The building in which it hangs, where that was said.
     #[schema(value_type = Option<String>)]
     building_id: Option<BuildingId>,
@@ -143,17 +147,18 @@ pub(super) struct Guard {
 }
 
 /// Lists a site's meters
-#[utoipa::path(tag = "meters", params(OfSite), responses((status = 200, description = "By identifier", body = Page<Meter>)))]
+#[utoipa::path(tag = "meters", params(Search), responses((status = 200, description = "By identifier", body = Page<Meter>)))]
 #[get("/meters")]
 async fn list_meters(
     caller: May<Read>,
     app: web::Data<App>,
-    query: Query<OfSite>,
+    query: Query<Search>,
 ) -> Result<web::Json<Page<Meter>>, Problem> {
-    let site = caller.list_of(query.0.site_id)?;
-    let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
+    let Search { site_id, search, limit, cursor } = query.0;
+    let (site, part) = (caller.list_of(site_id)?, search.unwrap_or_default());
+    let ask = Ask::new(limit, cursor.as_deref(), &app.settings.http)?;
     let (after, most) = (ask.after, ask.rows());
-    let rows = app.db.read(move |conn| store::meter::page(conn, site, after, most)).await?;
+    let rows = app.db.read(move |conn| store::meter::search(conn, site, &part, after, most)).await?;
     Ok(web::Json(ask.page(rows, |row| row.id, Meter::from)))
 }
 
@@ -166,21 +171,53 @@ async fn enter_meter(caller: May<Operate>, app: web::Data<App>, body: Body<NewMe
     Ok(located(HttpResponse::Created(), &format!("/meters/{}", entered.id), &Meter::from(entered)))
 }
 
-/// Shows a meter and why supply is not wanted at it
-#[utoipa::path(tag = "meters", responses((status = 200, description = "The meter", body = MeterAndCauses)))]
+/// Shows a meter, the account it counts for, and why supply is not wanted at it; its `ETag` is what a change needs as `If-Match`
+#[utoipa::path(tag = "meters", responses(
+    (status = 200, description = "The meter", body = MeterAndCauses, headers(("ETag" = String, description = "Its version"))),
+))]
 #[get("/meters/{id}")]
-async fn show_meter(
-    _caller: May<Read>,
+async fn show_meter(_caller: May<Read>, app: web::Data<App>, id: At<MeterId>) -> Result<HttpResponse, Problem> {
+    tagged(&app, id.0).await
+}
+
+async fn tagged(app: &App, id: MeterId) -> Result<HttpResponse, Problem> {
+    let read = app.db.read(move |conn| {
+        let (row, building) = (store::meter::by_id(conn, id)?, store::building::of_meter(conn, id)?);
+        let (version, own_credentials) = (row.version, store::meter::has_passwords(conn, id)?);
+        let account_id = store::account::by_meter(conn, id)?.map(|account| account.id);
+        let (building_id, causes) = (building.map(|building| building.id), store::meter::causes(conn, id)?);
+        let meter = MeterAndCauses { meter: row.into(), own_credentials, account_id, building_id, causes };
+        Ok::<_, store::Error>((version, meter))
+    });
+    let (version, meter) = read.await?;
+    Ok(HttpResponse::Ok().insert_header(etag(version)).json(meter))
+}
+
+/// What a meter is called from now on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RenameMeter {
+    /// Name.
+    name: String,
+}
+
+/// Gives a meter another name
+#[utoipa::path(
+    tag = "meters",
+    request_body = RenameMeter,
+    params(("If-Match" = String, Header, description = "The ETag that was seen, or * for any")),
+    responses((status = 200, description = "As it is now", body = MeterAndCauses, headers(("ETag" = String, description = "Its version")))),
+)]
+#[patch("/meters/{id}")]
+async fn rename_meter(
+    caller: May<Operate>,
     app: web::Data<App>,
     id: At<MeterId>,
-) -> Result<web::Json<MeterAndCauses>, Problem> {
-    let read = app.db.read(move |conn| {
-        let (row, building) = (store::meter::by_id(conn, id.0)?, store::building::of_meter(conn, id.0)?);
-        let own_credentials = store::meter::has_passwords(conn, id.0)?;
-        let (building_id, causes) = (building.map(|building| building.id), store::meter::causes(conn, id.0)?);
-        Ok::<_, store::Error>(MeterAndCauses { meter: row.into(), own_credentials, building_id, causes })
-    });
-    Ok(web::Json(read.await?))
+    seen: IfMatch,
+    body: Body<RenameMeter>,
+) -> Result<HttpResponse, Problem> {
+    register::rename_meter(&app, id.0, &body.0.name, seen.0, &caller.prefix).await?;
+    tagged(&app, id.0).await
 }
 
 /// Sets or lifts a meter's supply guard (保电)

@@ -31,6 +31,22 @@ pub struct OfSite {
     pub cursor: Option<String>,
 }
 
+/// The parameters of a list of one site's things that people look for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Search {
+    /// The site; may be left out by a key that is for one site only.
+    #[param(value_type = Option<String>)]
+    pub site_id: Option<SiteId>,
+    /// A part of what people call it by, whatever its case; all if absent.
+    pub search: Option<String>,
+    /// Most rows of the page; at most 500 by default settings.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
 /// The parameters of a list that its address already narrows.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

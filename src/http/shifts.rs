@@ -116,7 +116,7 @@ async fn close_shift(
 ) -> Result<web::Json<Shift>, Problem> {
     let terminal = app.db.read(move |conn| store::shift::by_id(conn, id.0)).await?.terminal_id;
     of_terminal(&caller, &app, terminal).await?;
-    Ok(web::Json(shifts::close(&app, id.0, body.0, &key.0, &caller.prefix).await?.0))
+    Ok(web::Json(shifts::close(&app, id.0, body.0, &key.0, caller.seller()).await?.0))
 }
 
 /// Whether the key may act for this terminal.

@@ -109,7 +109,8 @@ async fn make_vend(
 ) -> Result<HttpResponse, Problem> {
     caller.within(body.0.account_id.site())?;
     caller.at_terminal(&body.0.terminal)?;
-    let (receipt, repeated) = to_its_end(async move { vend::vend(&app, body.0, &key.0, &caller.prefix).await }).await?;
+    let (receipt, repeated) =
+        to_its_end(async move { vend::vend(&app, body.0, &key.0, caller.seller()).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}", receipt.vend_id), &receipt))
 }
@@ -122,7 +123,7 @@ async fn make_vend(
 async fn try_vend(caller: May<Sell>, app: web::Data<App>, body: Body<Vend>) -> Result<web::Json<Trial>, Problem> {
     caller.within(body.0.account_id.site())?;
     caller.at_terminal(&body.0.terminal)?;
-    Ok(web::Json(vend::trial(&app, body.0, &caller.prefix).await?))
+    Ok(web::Json(vend::trial(&app, body.0, caller.seller()).await?))
 }
 
 /// Shows the last vend of a terminal, for a counter that does not know what became of it
@@ -173,11 +174,8 @@ async fn reverse_vend(
     body: Body<ReverseVend>,
 ) -> Result<HttpResponse, Problem> {
     caller.at_terminal(&body.0.terminal)?;
-    let reversing = async move {
-        let by = (caller.prefix.as_str(), caller.supervises());
-        reverse(&app, id.0, body.0, &key.0, by).await
-    };
-    let (receipt, repeated) = to_its_end(reversing).await?;
+    let (receipt, repeated) =
+        to_its_end(async move { reverse(&app, id.0, body.0, &key.0, caller.seller()).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}/reversal", receipt.vend_id), &receipt))
 }

@@ -33,7 +33,7 @@ pub struct AttachMeter {
     #[schema(value_type = Option<String>)]
     pub initial_reading: Option<Energy>,
     /// Its billed period registers in kWh, where it is billed by these.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({ "peak": "120.50", "valley": "80.25" }))]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub initial_registers: ByPeriod,
     /// Why it is attached, or the reading was entered by hand.

@@ -43,7 +43,7 @@ pub struct FinalReading {
     #[schema(value_type = String)]
     pub total: Energy,
     /// Its billed period registers in kWh, where it is billed by these.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({ "peak": "120.50", "valley": "80.25" }))]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub registers: ByPeriod,
     /// Whether somebody looked twice: this stands though it does not agree with what was known of the meter. `false` if

@@ -17,6 +17,36 @@ use crate::settings::Settings;
 /// Longest terminal name, in characters.
 const TERMINAL_MAX: usize = 40;
 
+/// Who stands at a counter.
+#[derive(Debug, Clone)]
+pub struct Seller {
+    /// Their key.
+    pub key: String,
+    /// Whether they may use a shift that another key opened, and undo what another shift sold.
+    pub supervises: bool,
+    /// Whether the key is the terminal's own: whoever has it shares the terminal's shifts.
+    pub of_terminal: bool,
+}
+
+impl Seller {
+    /// Whether they may sell in a shift, or close it.
+    ///
+    /// # Errors
+    /// `other_shift` where another key opened it.
+    pub fn check_shift(&self, opened_by: &str) -> Result<(), Error> {
+        if self.supervises || self.of_terminal || self.key == opened_by {
+            return Ok(());
+        }
+        Err(Error::refused("other_shift", "another key opened the terminal's shift: close that one first"))
+    }
+}
+
+impl From<&str> for Seller {
+    fn from(key: &str) -> Self {
+        Self { key: key.to_owned(), supervises: false, of_terminal: false }
+    }
+}
+
 /// Where money is taken or paid out.
 pub struct Counter<'a> {
     site: SiteId,
@@ -27,6 +57,7 @@ pub struct Counter<'a> {
 struct Registered {
     vendor: Vendor,
     shift: ShiftId,
+    opened_by: String,
     number: i64,
 }
 
@@ -52,7 +83,16 @@ impl<'a> Counter<'a> {
         }
         let none = || Error::field("no_open_shift", "terminal", "the terminal has no open shift");
         let shift = store::shift::open_of(conn, row.id)?.ok_or_else(none)?;
-        Ok(Self { site, terminal, registered: Some(Registered { vendor, shift: shift.id, number: shift.number }) })
+        let store::shift::Shift { id: shift, opened_by, number, .. } = shift;
+        Ok(Self { site, terminal, registered: Some(Registered { vendor, shift, opened_by, number }) })
+    }
+
+    /// Whether this one may sell, or take back, in its open shift.
+    ///
+    /// # Errors
+    /// See [`Seller::check_shift`].
+    pub fn check_seller(&self, seller: &Seller) -> Result<(), Error> {
+        self.registered.as_ref().map_or(Ok(()), |registered| seller.check_shift(&registered.opened_by))
     }
 
     /// Its name.

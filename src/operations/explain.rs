@@ -134,7 +134,7 @@ pub fn language(conn: &mut Conn, id: AccountId) -> Result<Language, Error> {
 }
 
 fn one(conn: &mut Conn, replay: &Replay, mut step: Step) -> Result<Explained, Error> {
-    let receipt_number = receipt(conn, &step)?;
+    let (receipt_number, reason) = said(conn, replay.account.id, &step)?;
     let fixed = fixed(&replay.account, replay, &step);
     if let Some(fixed) = &fixed {
         let due: Money = fixed.parts.iter().map(|part| part.amount).sum();
@@ -142,26 +142,37 @@ fn one(conn: &mut Conn, replay: &Replay, mut step: Step) -> Result<Explained, Er
             step.differences.push(format!("charged {}, replayed {due}", -step.moved));
         }
     }
-    explained(conn, &replay.tariff.currency, step, receipt_number, fixed)
+    Ok(Explained { reason, ..explained(conn, &replay.tariff.currency, step, receipt_number, fixed)? })
 }
 
-/// The number on the receipt of a vend, a reversal or a refund.
-fn receipt(conn: &mut Conn, step: &Step) -> Result<Option<String>, Error> {
-    let object = step.transaction.object.split_once(':');
-    Ok(match (step.transaction.kind, object) {
-        (TransactionKind::Vend, Some((_, id))) => match id.parse::<VendId>() {
-            Ok(id) => Some(store::vend::by_id(conn, id)?.receipt_number),
-            Err(_) => None,
+/// The number on the receipt of a vend, a reversal or a refund, and the reason that somebody gave.
+fn said(conn: &mut Conn, account: AccountId, step: &Step) -> Result<(Option<String>, Option<String>), Error> {
+    let posted = step.transaction.id;
+    let (kind, number) = (step.transaction.kind, step.transaction.object.split_once(':').map(|(_, number)| number));
+    // An object that is no identifier was corrupted: the replay tells it.
+    Ok(match (kind, number) {
+        (TransactionKind::Vend, Some(id)) => match id.parse::<VendId>() {
+            Ok(id) => (Some(store::vend::by_id(conn, id)?.receipt_number), None),
+            Err(_) => (None, None),
         },
-        (TransactionKind::Reversal, Some((_, id))) => match id.parse::<ReversalId>() {
-            Ok(id) => Some(store::reversal::by_id(conn, id)?.receipt_number),
-            Err(_) => None,
+        (TransactionKind::Reversal, Some(id)) => match id.parse::<ReversalId>() {
+            Ok(id) => {
+                let row = store::reversal::by_id(conn, id)?;
+                (Some(row.receipt_number), row.reason)
+            }
+            Err(_) => (None, None),
         },
-        (TransactionKind::Refund, Some((_, id))) => match id.parse::<RefundId>() {
-            Ok(id) => Some(store::refund::by_id(conn, id)?.receipt_number),
-            Err(_) => None,
+        (TransactionKind::Refund, Some(id)) => match id.parse::<RefundId>() {
+            Ok(id) => {
+                let row = store::refund::by_id(conn, id)?;
+                (Some(row.receipt_number), Some(row.reason))
+            }
+            Err(_) => (None, None),
         },
-        _ => None,
+        (TransactionKind::Debt | TransactionKind::WriteOff, _) => {
+            (None, store::debt_line::of_transaction(conn, account, posted)?.and_then(|line| line.reason))
+        }
+        _ => (None, None),
     })
 }
 
@@ -238,6 +249,7 @@ fn explained(
         object: step.transaction.object,
         at: step.transaction.at,
         receipt_number,
+        reason: None,
         postings: step.postings.into_iter().map(Moved::from).collect(),
         amount: step.moved,
         balance_before: step.balance_before,

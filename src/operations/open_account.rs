@@ -9,6 +9,7 @@ use domain::{
     money::Money,
     notice::Notice,
     reading::registers::ByPeriod,
+    relay::proof,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use super::{
     books::Books,
     boundary_reading::{Shown, Source},
     debts::{self, Debt},
-    decide_relay, fixed_charges, notices, once,
+    decide_relay, fixed_charges, label, notices, once,
     post::{Entry, post},
 };
 use crate::{app::App, changes::Changed, settings::Settings};
@@ -39,7 +40,7 @@ pub struct OpenAccount {
     #[schema(value_type = Option<String>)]
     pub initial_reading: Option<Energy>,
     /// Its billed period registers in kWh, where it is billed by these.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({ "peak": "120.50", "valley": "80.25" }))]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub initial_registers: ByPeriod,
     /// Why the reading was entered by hand.
@@ -48,6 +49,9 @@ pub struct OpenAccount {
     /// absent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirmed: bool,
+    /// Why the meter need not be cut once as a test of its relay, where cuts are automatic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay_waiver: Option<String>,
     /// What the account brings along, in minor units; negative where it owes.
     #[schema(value_type = Option<i64>)]
     pub opening_credit: Option<Money>,
@@ -70,10 +74,11 @@ pub async fn open(app: &App, id: AccountId, new: OpenAccount, key: &str, by: &st
     let asked = once::Asked::new(id.site(), key, &("open_account", id, &new))?;
     let earlier = asked.clone();
     if app.db.read(move |conn| once::find::<AccountId>(conn, &earlier)).await?.is_none() {
-        let meter = new.meter_id;
+        let (wanted, settings) = (new.clone(), app.settings.clone());
         let ready = move |conn: &mut Conn| {
             pending(&store::account::by_id(conn, id)?)?;
-            check_meter(conn, meter).map(drop)
+            check_meter(conn, wanted.meter_id)?;
+            check_relay(conn, &settings, &wanted)
         };
         app.db.read(ready).await?;
         let first = Source::of(
@@ -109,6 +114,7 @@ async fn write(
                 return Ok(None);
             }
             pending(&account)?;
+            check_relay(conn, &settings, &new)?;
             let beginning = Beginning {
                 meter,
                 multiplier: multiplier(new.multiplier)?,
@@ -126,7 +132,8 @@ async fn write(
             }
             let told = Notice::AccountOpened { balance: credit };
             notices::write(conn, &books.account, &books.tariff.currency, &told, now)?;
-            let detail = format!("meter {meter} from {} kWh on", installation.start_value);
+            let waiver = new.relay_waiver.as_ref().map(|why| format!("; relay not proven: {why}")).unwrap_or_default();
+            let detail = format!("meter {meter} from {} kWh on{waiver}", installation.start_value);
             audit_line::write(conn, id.site(), (&by, now), "open_account", format!("account:{id}"), detail)?;
             once::store(conn, &asked, &id, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
@@ -167,6 +174,22 @@ fn bring_along(
         debt.enter(conn, account, format!("opening_debt:{id}"), (by, now))?;
     }
     Ok(())
+}
+
+/// Whether the meter's relay was proven, or need not be.
+fn check_relay(conn: &mut Conn, settings: &Settings, new: &OpenAccount) -> Result<(), Error> {
+    if let Some(why) = &new.relay_waiver {
+        return label("relay_waiver", why).map(drop);
+    }
+    let (meter, site) = (store::meter::by_id(conn, new.meter_id)?, store::site::by_id(conn, new.meter_id.site())?);
+    let control = settings.meter_profile(&meter.profile)?.wire.relay_control;
+    if !proof::is_needed(control, &decide_relay::policy_of(settings, &site))
+        || store::relay_order::was_cut(conn, new.meter_id)?
+    {
+        return Ok(());
+    }
+    let detail = "the meter's relay was never proven: cut it once and bring it back, or say in relay_waiver why not";
+    Err(Error::field("relay_unproven", "meter_id", detail))
 }
 
 fn pending(account: &Account) -> Result<(), Error> {

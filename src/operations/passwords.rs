@@ -3,6 +3,7 @@
 
 use domain::ids::{ConcentratorId, MeterId};
 use serde::{Deserialize, Serialize};
+use store::Db;
 use utoipa::ToSchema;
 
 use super::{Error, audit_line};
@@ -140,16 +141,15 @@ const fn verb(own: bool) -> &'static str {
 ///
 /// # Errors
 /// Names the first meter or concentrator whose passwords do not open.
-pub async fn check(app: &App) -> Result<(), Error> {
-    let (meters, concentrators) = app
-        .db
+pub async fn check(db: &Db, vault: &Vault) -> Result<(), Error> {
+    let (meters, concentrators) = db
         .read(|conn| Ok::<_, Error>((store::meter::all_passwords(conn)?, store::concentrator::all_passwords(conn)?)))
         .await?;
     for (id, sealed) in meters {
-        MeterPasswords::open(&app.vault, id, &sealed)?;
+        MeterPasswords::open(vault, id, &sealed)?;
     }
     for (id, sealed) in concentrators {
-        ConcentratorPassword::open(&app.vault, id, &sealed)?;
+        ConcentratorPassword::open(vault, id, &sealed)?;
     }
     Ok(())
 }

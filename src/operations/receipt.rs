@@ -50,11 +50,13 @@ impl Heading {
     /// # Errors
     /// A row is missing; the database fails.
     pub fn of(conn: &mut Conn, account: &Account) -> Result<Self, Error> {
+        let installations = store::installation::of_account(conn, account.id)?;
+        // Those that count for it; once it is closed, those that did last.
+        let counts = installations.iter().any(|one| one.end_at.is_none());
+        let ended = installations.iter().filter_map(|one| one.end_at).max().filter(|_| !counts);
         let mut meters = Vec::new();
-        for installation in store::installation::of_account(conn, account.id)? {
-            if installation.end_at.is_none() {
-                meters.push(store::meter::by_id(conn, installation.meter_id)?.address);
-            }
+        for installation in installations.iter().filter(|one| one.end_at == ended) {
+            meters.push(store::meter::by_id(conn, installation.meter_id)?.address);
         }
         let customer = store::customer::by_id(conn, account.customer_id)?.name;
         Ok(Self { site: store::site::by_id(conn, account.id.site())?.name, customer, meters })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     account::State,
-    ids::{AccountId, ConcentratorId, CustomerId, SiteId, TariffId},
+    ids::{AccountId, ConcentratorId, CustomerId, MeterId, SiteId, TariffId},
     money::{Carry, Currency, Money},
     notice::Language,
 };
@@ -20,7 +20,7 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::{Error, label};
+use super::{Error, audit_line, label};
 use crate::app::App;
 
 /// A site to be entered.
@@ -87,6 +87,19 @@ pub struct NewCustomer {
     /// Language of notices, `zh` or `en`; `zh` if absent.
     #[schema(value_type = Option<String>)]
     pub language: Option<Language>,
+}
+
+/// What a customer is from now on.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeCustomer {
+    /// Name.
+    pub name: String,
+    /// Phone number for notices; none if absent.
+    pub phone: Option<String>,
+    /// Language of notices, `zh` or `en`.
+    #[schema(value_type = String)]
+    pub language: Language,
 }
 
 /// An account to be entered; it is opened by a verb of its own.
@@ -262,6 +275,54 @@ pub async fn customer(app: &App, new: NewCustomer) -> Result<Customer, Error> {
             };
             store::customer::insert(conn, &customer)?;
             Ok(customer)
+        })
+        .await
+}
+
+/// Changes a customer. `expected`: the version that was seen; another one is a conflict.
+///
+/// # Errors
+/// Names the field that does not hold; the customer does not exist, or was changed meanwhile.
+pub async fn change_customer(
+    app: &App,
+    id: CustomerId,
+    to: ChangeCustomer,
+    expected: Option<i64>,
+    by: &str,
+) -> Result<Customer, Error> {
+    let name = label("name", &to.name)?;
+    if let Some(phone) = &to.phone {
+        label("phone", phone)?;
+    }
+    let (by, now) = (by.to_owned(), app.clock.now());
+    app.db
+        .write(move |conn| {
+            let seen = store::customer::by_id(conn, id)?;
+            let version = expected.unwrap_or(seen.version);
+            let new = Customer { id, name: name.clone(), phone: to.phone.clone(), language: to.language, version };
+            let customer = store::customer::save(conn, &new)?;
+            let detail = format!("{} to {}", seen.name, customer.name);
+            audit_line::write(conn, id.site(), (&by, now), "change_customer", format!("customer:{id}"), detail)?;
+            Ok(customer)
+        })
+        .await
+}
+
+/// Gives a meter another name. `expected`: the version that was seen; another one is a conflict.
+///
+/// # Errors
+/// A name that is none; the meter does not exist, or was changed meanwhile.
+pub async fn rename_meter(app: &App, id: MeterId, name: &str, expected: Option<i64>, by: &str) -> Result<Meter, Error> {
+    let name = label("name", name)?;
+    let (by, now) = (by.to_owned(), app.clock.now());
+    app.db
+        .write(move |conn| {
+            let seen = store::meter::by_id(conn, id)?;
+            let detail = format!("{} to {name}", seen.name);
+            let version = expected.unwrap_or(seen.version);
+            let meter = store::meter::save(conn, &Meter { name: name.clone(), version, ..seen })?;
+            audit_line::write(conn, id.site(), (&by, now), "rename_meter", format!("meter:{id}"), detail)?;
+            Ok(meter)
         })
         .await
 }

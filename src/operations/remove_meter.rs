@@ -31,7 +31,7 @@ pub struct RemoveMeter {
     #[schema(value_type = Option<String>)]
     pub final_reading: Option<Energy>,
     /// Its billed period registers in kWh, where it is billed by these.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({ "peak": "120.50", "valley": "80.25" }))]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub final_registers: ByPeriod,
     /// Why it is removed, or the reading was entered by hand.

@@ -37,14 +37,14 @@ pub struct ReplaceMeter {
     #[schema(value_type = Option<String>)]
     pub final_reading: Option<Energy>,
     /// The old meter's billed period registers in kWh, where it is billed by these.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({ "peak": "120.50", "valley": "80.25" }))]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub final_registers: ByPeriod,
     /// What the new meter's total shows in kWh, entered by hand; absent: it is read now.
     #[schema(value_type = Option<String>)]
     pub initial_reading: Option<Energy>,
     /// The new meter's billed period registers in kWh, where it is billed by these.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({ "peak": "120.50", "valley": "80.25" }))]
     #[serde(default, skip_serializing_if = "ByPeriod::is_empty")]
     pub initial_registers: ByPeriod,
     /// Why a reading was entered by hand.

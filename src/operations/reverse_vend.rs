@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
-    counter::{Counter, check_name},
+    counter::{Counter, Seller, check_name},
     debts, decide_relay, label, once,
     post::{Entry, post},
     receipt::Heading,
@@ -109,8 +109,8 @@ pub struct Reversal {
     pub heading: Option<Heading>,
 }
 
-/// Reverses a vend, as part of the shift of the terminal that does it. `supervises`: whether `by` may undo what another shift
-/// sold. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
+/// Reverses a vend, as part of the shift of the terminal that does it. What another shift sold is undone by who
+/// supervises. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
 ///
 /// # Errors
 /// No such vend; a conflict where the key was used with other content or the vend was reversed under another key; a
@@ -120,12 +120,12 @@ pub async fn reverse(
     id: VendId,
     how: ReverseVend,
     key: &str,
-    (by, supervises): (&str, bool),
+    seller: impl Into<Seller>,
 ) -> Result<(Reversal, bool), Error> {
     let asked = once::Asked::new(id.site(), key, &("reverse_vend", id, &how))?;
     check_name("terminal", &how.terminal)?;
     let reason = how.reason.as_deref().map(|reason| label("reason", reason)).transpose()?;
-    let (key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
+    let (key, seller, now) = (key.to_owned(), seller.into(), app.clock.now());
     let (terminal, settings) = (how.terminal, app.settings.clone());
     let (receipt, done) = app
         .db
@@ -143,13 +143,14 @@ pub async fn reverse(
             let reversed = store::reversal::of_vend(conn, id)?.is_some();
             let recovered = store::debt_line::recovered_by(conn, id)?;
             let counter = Counter::of(conn, &settings, id.site(), &terminal)?;
-            if counter.shift() != vend.shift_id && !supervises {
+            counter.check_seller(&seller)?;
+            if counter.shift() != vend.shift_id && !seller.supervises {
                 let detail = "another shift sold it: an operator must reverse it";
                 return Err(Error::refused("supervisor_needed", detail));
             }
             let undone = check(&books, (&vend, recovered), reversed, reason.is_some())?;
             let reason = reason.as_deref();
-            let made = Made { vend: &vend, recovered, counter: &counter, reason, key: &key, by: &by, now };
+            let made = Made { vend: &vend, recovered, counter: &counter, reason, key: &key, by: &seller.key, now };
             let receipt = made.write(conn, &mut books, &undone, reversed)?;
             once::store(conn, &asked, &receipt, now)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;

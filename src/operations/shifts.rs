@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::{Conn, vendor::Standing};
 use utoipa::ToSchema;
 
-use super::{Error, audit_line, once};
+use super::{Error, audit_line, counter::Seller, once};
 use crate::app::App;
 
 /// A shift to be opened.
@@ -163,18 +163,24 @@ pub async fn open(app: &App, new: OpenShift, key: &str, by: &str) -> Result<(Shi
 ///
 /// # Errors
 /// A conflict where the key was used with other content or the shift is closed; names the field that does not hold.
-pub async fn close(app: &App, id: ShiftId, how: CloseShift, key: &str, by: &str) -> Result<(Shift, bool), Error> {
+pub async fn close(
+    app: &App,
+    id: ShiftId,
+    how: CloseShift,
+    key: &str,
+    seller: impl Into<Seller>,
+) -> Result<(Shift, bool), Error> {
     let asked = once::Asked::new(id.site(), key, &("close_shift", id, &how))?;
     if how.counted_cash < Money::ZERO {
         return Err(Error::field("counted_cash", "counted_cash", "must not be below 0"));
     }
-    let (by, now) = (by.to_owned(), app.clock.now());
+    let (seller, now) = (seller.into(), app.clock.now());
     app.db
         .write(move |conn| {
             if let Some(earlier) = once::find::<ShiftId>(conn, &asked)? {
                 return Ok((of_id(conn, earlier)?, true));
             }
-            let vendor = store::shift::by_id(conn, id)?.vendor_id;
+            let store::shift::Shift { vendor_id: vendor, opened_by, .. } = store::shift::by_id(conn, id)?;
             // First the vendor, then the shift, as a sale does; what it holds is never counted twice or not at all.
             store::vendor::lock(conn, vendor)?;
             let Some(mut row) = store::shift::lock(conn, id)? else {
@@ -183,11 +189,13 @@ pub async fn close(app: &App, id: ShiftId, how: CloseShift, key: &str, by: &str)
                 }
                 return Err(Error::conflict("shift_closed", "the shift is closed"));
             };
+            seller.check_shift(&opened_by)?;
+            let by = seller.key.as_str();
             let mut totals = store::shift::totals(conn, id)?;
             if is_planted(Bug::ForgetShiftReversals) {
                 totals.iter_mut().for_each(|total| total.reversals = Money::ZERO);
             }
-            (row.closed_by, row.closed_at) = (Some(by.clone()), Some(now));
+            (row.closed_by, row.closed_at) = (Some(by.to_owned()), Some(now));
             (row.net, row.counted_cash) = (Some(vending::net(&totals)), Some(how.counted_cash));
             row.totals = Some(totals);
             store::shift::close(conn, &row)?;
@@ -196,7 +204,7 @@ pub async fn close(app: &App, id: ShiftId, how: CloseShift, key: &str, by: &str)
                 "{}-{}: {} counted, {} expected",
                 shift.terminal, shift.number, how.counted_cash, shift.expected_cash
             );
-            audit_line::write(conn, id.site(), (&by, now), "close_shift", format!("shift:{id}"), detail)?;
+            audit_line::write(conn, id.site(), (by, now), "close_shift", format!("shift:{id}"), detail)?;
             once::store(conn, &asked, &id, now)?;
             store::fault::point("shift.closed");
             Ok((shift, false))

@@ -41,8 +41,14 @@ pub struct NewTariff {
     pub valid_from: Option<Date>,
     /// One block for a flat price, several for a tiered one (阶梯).
     pub blocks: Vec<NewBlock>,
-    /// Prices by the time of day (分时): then the blocks' are added to them, and the first block's is 0.
-    #[schema(value_type = Option<Object>)]
+    /// Prices by the time of day (分时): then the blocks' are added to them, and the first block's is 0. `prices` per kWh of
+    /// `sharp`, `peak`, `flat`, `valley`, `deep_valley`; `day_types`: from when which period counts; `seasons`: which days are
+    /// of which type from a day of the year on; `holidays`: those of a single date.
+    #[schema(value_type = Option<Object>, example = json!({
+        "prices": { "peak": "1.15", "valley": "0.35" },
+        "day_types": { "usual": [{ "at": "00:00:00", "period": "valley" }, { "at": "08:00:00", "period": "peak" }] },
+        "seasons": [{ "from_month": 1, "from_day": 1, "weekdays": "usual", "weekends": "usual" }],
+    }))]
     pub time_of_use: Option<TimeOfUse>,
     /// Day of the month, 1 to 28, on which the blocks begin anew; 1 if absent.
     pub window_start_day: Option<i8>,
@@ -51,7 +57,7 @@ pub struct NewTariff {
     /// Whether an account that is opened inside a window has bounds lower by the days gone; `false` if absent.
     pub prorate_opening: Option<bool>,
     /// Charges that come whatever was used, each with `name`, `every` (`day` or `month`) and `amount` in minor units.
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<Object>>, example = json!([{ "name": "service", "every": "month", "amount": 500 }]))]
     pub fixed_charges: Option<Vec<FixedCharge>>,
     /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
     pub tax_rate_ppm: Option<u32>,
@@ -69,21 +75,29 @@ pub struct NewVersion {
     pub valid_from: Date,
     /// One block for a flat price, several for a tiered one (阶梯).
     pub blocks: Vec<NewBlock>,
-    /// Prices by the time of day (分时): then the blocks' are added to them, and the first block's is 0.
-    #[schema(value_type = Option<Object>)]
+    /// Prices by the time of day (分时): then the blocks' are added to them, and the first block's is 0. `prices` per kWh of
+    /// `sharp`, `peak`, `flat`, `valley`, `deep_valley`; `day_types`: from when which period counts; `seasons`: which days are
+    /// of which type from a day of the year on; `holidays`: those of a single date.
+    #[schema(value_type = Option<Object>, example = json!({
+        "prices": { "peak": "1.15", "valley": "0.35" },
+        "day_types": { "usual": [{ "at": "00:00:00", "period": "valley" }, { "at": "08:00:00", "period": "peak" }] },
+        "seasons": [{ "from_month": 1, "from_day": 1, "weekdays": "usual", "weekends": "usual" }],
+    }))]
     pub time_of_use: Option<TimeOfUse>,
-    /// Day of the month, 1 to 28, on which the blocks begin anew; 1 if absent.
+    /// Day of the month, 1 to 28, on which the blocks begin anew.
     pub window_start_day: Option<i8>,
-    /// The month, 1 to 12, in which they do where a window lasts a year; every month if absent.
+    /// The month, 1 to 12, in which they do where a window lasts a year; every month where only the day is named. With neither,
+    /// both are as in the version before.
     pub window_start_month: Option<i8>,
-    /// Whether an account that is opened inside a window has bounds lower by the days gone; `false` if absent.
+    /// Whether an account that is opened inside a window has bounds lower by the days gone; as before if absent.
     pub prorate_opening: Option<bool>,
-    /// Charges that come whatever was used, each with `name`, `every` (`day` or `month`) and `amount` in minor units.
-    #[schema(value_type = Option<Vec<Object>>)]
+    /// Charges that come whatever was used, each with `name`, `every` (`day` or `month`) and `amount` in minor units; as before
+    /// if absent, and none if empty.
+    #[schema(value_type = Option<Vec<Object>>, example = json!([{ "name": "service", "every": "month", "amount": 500 }]))]
     pub fixed_charges: Option<Vec<FixedCharge>>,
-    /// Tax contained in the price, in millionths (130000 = 13 %); 0 if absent.
+    /// Tax contained in the price, in millionths (130000 = 13 %); as before if absent.
     pub tax_rate_ppm: Option<u32>,
-    /// Least amount of a vend in minor units; 1 if absent.
+    /// Least amount of a vend in minor units; as before if absent.
     #[schema(value_type = Option<i64>)]
     pub minimum_vend: Option<Money>,
 }
@@ -106,22 +120,29 @@ impl NewTariff {
 }
 
 impl NewVersion {
-    /// The version that says so.
+    /// The version that says so; what it leaves open, but for prices, is as in the one before, where there is one.
     ///
     /// # Errors
     /// Names the field that does not hold.
-    pub fn numbered(&self, version: i32) -> Result<TariffVersion, Error> {
+    pub fn numbered(&self, version: i32, before: Option<&TariffVersion>) -> Result<TariffVersion, Error> {
+        let window = match (self.window_start_day, self.window_start_month, before) {
+            (None, None, Some(before)) => (before.window_start_day, before.window_start_month),
+            (day, month, _) => (day.unwrap_or(1), month),
+        };
         let terms = TariffVersion {
             version,
             valid_from: self.valid_from,
             blocks: self.blocks.iter().map(|block| Block { upto: block.upto_kwh, price: block.price }).collect(),
             time_of_use: self.time_of_use.clone(),
-            window_start_day: self.window_start_day.unwrap_or(1),
-            window_start_month: self.window_start_month,
-            prorate_opening: self.prorate_opening.unwrap_or(false),
-            fixed_charges: self.fixed_charges.clone().unwrap_or_default(),
-            tax_rate_ppm: self.tax_rate_ppm.unwrap_or(0),
-            minimum_vend: self.minimum_vend.unwrap_or(Money::new(1)),
+            window_start_day: window.0,
+            window_start_month: window.1,
+            prorate_opening: self.prorate_opening.unwrap_or(before.is_some_and(|before| before.prorate_opening)),
+            fixed_charges: self
+                .fixed_charges
+                .clone()
+                .unwrap_or_else(|| before.map_or(Vec::new(), |before| before.fixed_charges.clone())),
+            tax_rate_ppm: self.tax_rate_ppm.unwrap_or(before.map_or(0, |before| before.tax_rate_ppm)),
+            minimum_vend: self.minimum_vend.unwrap_or(before.map_or(Money::new(1), |before| before.minimum_vend)),
         };
         let named = |bad: BadTariff| Error::field("tariff", bad.field.replace(".upto", ".upto_kwh"), bad.problem);
         terms.validate().map_err(named)?;
@@ -155,7 +176,7 @@ pub(super) async fn enter_first(
         .write(move |conn| {
             let site = store::site::by_id(conn, site_id)?;
             let today = day_of(now, &books::zone(&site)?);
-            let terms = first(today).numbered(1)?;
+            let terms = first(today).numbered(1, None)?;
             let tariff = Tariff { id: ids::next(conn, site_id)?, name: name.clone() };
             store::tariff::insert(conn, &tariff)?;
             store::tariff::insert_version(conn, tariff.id, &terms, now)?;
@@ -189,7 +210,7 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -
                     format!("a tariff has {VERSIONS_MAX} versions at most"),
                 ));
             }
-            let version = new.numbered(number)?;
+            let version = new.numbered(number, versions.last())?;
             store::tariff::insert_version(conn, id, &version, now)?;
             price_change::begin(conn, id, &version, now)?;
             entered(conn, (&by, now), &tariff, &version)

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::{
     Error, balance, books,
     books::Books,
-    counter::Counter,
+    counter::{Counter, Seller},
     debts, decide_relay, notices, once,
     post::{Entry, post},
     receipt::Heading,
@@ -133,8 +133,8 @@ pub struct Trial {
 ///
 /// # Errors
 /// A conflict where the key was used with other content; a refusal by the rule that stands against it.
-pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt, bool), Error> {
-    let (key, by, now) = (key.to_owned(), by.to_owned(), app.clock.now());
+pub async fn vend(app: &App, vend: Vend, key: &str, seller: impl Into<Seller>) -> Result<(Receipt, bool), Error> {
+    let (key, seller, now) = (key.to_owned(), seller.into(), app.clock.now());
     let settings = app.settings.clone();
     let account = vend.account_id;
     let trusted = if is_planted(Bug::TrustHotBalance) { app.hot.get(account).await?.account } else { None };
@@ -157,9 +157,11 @@ pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt
                 books.account.posted = hot.posted;
             }
             let mut counter = Counter::of(conn, &settings, account.site(), &vend.terminal)?;
+            counter.check_seller(&seller)?;
             counter.lock_credit(conn)?;
-            let split = check(conn, &settings, (&books, &counter), &vend, &by, now)?;
-            let made = Made { vend: &vend, counter: &counter, key: &key, content_hash: &content_hash, by: &by, now };
+            let by = seller.key.as_str();
+            let split = check(conn, &settings, (&books, &counter), &vend, by, now)?;
+            let made = Made { vend: &vend, counter: &counter, key: &key, content_hash: &content_hash, by, now };
             let receipt = made.write(conn, &mut books, &split)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, Some(receipt.vend_id), now)?;
             store::fault::point("vend.written");
@@ -181,14 +183,15 @@ pub async fn vend(app: &App, vend: Vend, key: &str, by: &str) -> Result<(Receipt
 ///
 /// # Errors
 /// A refusal by the rule that stands against it.
-pub async fn trial(app: &App, vend: Vend, by: &str) -> Result<Trial, Error> {
-    let (by, now, settings) = (by.to_owned(), app.clock.now(), app.settings.clone());
+pub async fn trial(app: &App, vend: Vend, seller: Seller) -> Result<Trial, Error> {
+    let (now, settings) = (app.clock.now(), app.settings.clone());
     app.db
         .snapshot(move |conn| {
             let row = store::account::by_id(conn, vend.account_id)?;
             let books = Books::load(conn, row)?;
             let counter = Counter::of(conn, &settings, vend.account_id.site(), &vend.terminal)?;
-            let split = check(conn, &settings, (&books, &counter), &vend, &by, now)?;
+            counter.check_seller(&seller)?;
+            let split = check(conn, &settings, (&books, &counter), &vend, &seller.key, now)?;
             Ok(Trial {
                 currency: vend.currency,
                 amount: split.amount,

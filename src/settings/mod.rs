@@ -286,7 +286,7 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
         return Err(value("http.page_rows", "is above http.page_rows_max".to_owned()));
     }
     for (name, preset) in &settings.tariff_presets {
-        if let Err(Error::Refused { field, detail, .. }) = preset.terms.version(Date::MIN).numbered(1) {
+        if let Err(Error::Refused { field, detail, .. }) = preset.terms.version(Date::MIN).numbered(1, None) {
             return Err(value(&format!("tariff_presets.{name}.terms.{}", field.unwrap_or_default()), detail));
         }
     }

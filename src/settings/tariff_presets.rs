@@ -32,7 +32,7 @@ mod tests {
         let names: Vec<&str> = settings.tariff_presets.keys().map(String::as_str).collect();
         assert_eq!(names, ["commercial_time_of_use", "flat", "residential_tiered"]);
         for (name, preset) in &settings.tariff_presets {
-            let version = preset.terms.version(jiff::civil::date(2026, 5, 1)).numbered(1).unwrap();
+            let version = preset.terms.version(jiff::civil::date(2026, 5, 1)).numbered(1, None).unwrap();
             assert_eq!(version.time_of_use.is_some(), name == "commercial_time_of_use");
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result, found},
     prepared::Prepare,
     schema::{accounts, installations},
+    search::{lower, pattern},
 };
 
 row! {
@@ -197,9 +198,39 @@ pub fn by_meter(conn: &mut Conn, meter: MeterId) -> Result<Option<Account>> {
 /// # Errors
 /// Whatever the database answers.
 pub fn page(conn: &mut Conn, site: SiteId, after: Option<AccountId>, limit: i64) -> Result<Vec<Account>> {
-    let after = after.map_or(0, AccountId::get);
+    search(conn, site, "", after, limit)
+}
+
+/// The same of those with `part` in their number.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn search(conn: &mut Conn, site: SiteId, part: &str, after: Option<AccountId>, limit: i64) -> Result<Vec<Account>> {
+    let (after, wanted) = (after.map_or(0, AccountId::get), pattern(part));
     on!(conn, |c| accounts::table
         .filter(accounts::site_id.eq(val(site)))
+        .filter(accounts::id.gt(val(after)))
+        .filter(lower(accounts::number).like(&wanted).escape('!'))
+        .order(accounts::id)
+        .limit(limit)
+        .select(Account::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a customer's accounts after one, by identifier.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn of_customer(
+    conn: &mut Conn,
+    customer: CustomerId,
+    after: Option<AccountId>,
+    limit: i64,
+) -> Result<Vec<Account>> {
+    let after = after.map_or(0, AccountId::get);
+    on!(conn, |c| accounts::table
+        .filter(accounts::site_id.eq(val(customer.site())))
+        .filter(accounts::customer_id.eq(val(customer)))
         .filter(accounts::id.gt(val(after)))
         .order(accounts::id)
         .limit(limit)
@@ -223,20 +254,6 @@ pub fn held(
         .filter(accounts::site_id.eq(val(site)))
         .filter(accounts::id.gt(val(after)))
         .filter(accounts::hold_until.gt(val(Some(now))))
-        .order(accounts::id)
-        .limit(limit)
-        .select(Account::as_select())
-        .load(c))
-}
-
-/// At most `limit` accounts of a customer, by identifier.
-///
-/// # Errors
-/// Whatever the database answers.
-pub fn of_customer(conn: &mut Conn, customer: CustomerId, limit: i64) -> Result<Vec<Account>> {
-    on!(conn, |c| accounts::table
-        .filter(accounts::site_id.eq(val(customer.site())))
-        .filter(accounts::customer_id.eq(val(customer)))
         .order(accounts::id)
         .limit(limit)
         .select(Account::as_select())

@@ -11,6 +11,7 @@ use crate::{
     conn::{Conn, on},
     error::{Error, Result, found},
     schema::customers,
+    search::{lower, lower_or_null, pattern},
 };
 
 row! {
@@ -56,10 +57,30 @@ pub fn by_id(conn: &mut Conn, id: CustomerId) -> Result<Customer> {
 /// # Errors
 /// Whatever the database answers.
 pub fn page(conn: &mut Conn, site: SiteId, after: Option<CustomerId>, limit: i64) -> Result<Vec<Customer>> {
-    let after = after.map_or(0, CustomerId::get);
+    search(conn, site, "", after, limit)
+}
+
+/// The same of those with `part` in their name or phone number.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn search(
+    conn: &mut Conn,
+    site: SiteId,
+    part: &str,
+    after: Option<CustomerId>,
+    limit: i64,
+) -> Result<Vec<Customer>> {
+    let (after, wanted) = (after.map_or(0, CustomerId::get), pattern(part));
     on!(conn, |c| customers::table
         .filter(customers::site_id.eq(val(site)))
         .filter(customers::id.gt(val(after)))
+        .filter(
+            lower(customers::name)
+                .like(&wanted)
+                .escape('!')
+                .or(lower_or_null(customers::phone).like(&wanted).escape('!'))
+        )
         .order(customers::id)
         .limit(limit)
         .select(Customer::as_select())

@@ -56,6 +56,20 @@ pub fn insert(conn: &mut Conn, new: &DebtLine) -> Result<()> {
     on!(conn, |c| diesel::insert_into(debt_lines::table).values(values).execute(c)).map(drop)
 }
 
+/// The line that a transaction of an account posted, if it did.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn of_transaction(conn: &mut Conn, account: AccountId, posted: TransactionId) -> Result<Option<DebtLine>> {
+    on!(conn, |c| debt_lines::table
+        .filter(debt_lines::site_id.eq(val(account.site())))
+        .filter(debt_lines::account_id.eq(val(account)))
+        .filter(debt_lines::transaction_id.eq(val(posted)))
+        .select(DebtLine::as_select())
+        .first(c)
+        .optional())
+}
+
 /// How what an account owes is recovered: as the newest debt says; none where none was ever entered.
 ///
 /// # Errors

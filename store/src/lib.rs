@@ -44,6 +44,7 @@ pub mod relay_order_group;
 pub mod relay_schedule;
 pub mod reprint;
 pub mod reversal;
+mod search;
 pub mod settled_day;
 pub mod settled_energy;
 pub mod shift;

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result, found},
     prepared::Prepare,
     schema::{installations, meter_causes, meters},
+    search::{lower, pattern},
 };
 
 /// Whether the archive read back from the concentrator named the meter that ours names.
@@ -147,10 +148,19 @@ pub fn of_concentrator(conn: &mut Conn, id: ConcentratorId) -> Result<Vec<Meter>
 /// # Errors
 /// Whatever the database answers.
 pub fn page(conn: &mut Conn, site: SiteId, after: Option<MeterId>, limit: i64) -> Result<Vec<Meter>> {
-    let after = after.map_or(0, MeterId::get);
+    search(conn, site, "", after, limit)
+}
+
+/// The same of those with `part` in their address or name.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn search(conn: &mut Conn, site: SiteId, part: &str, after: Option<MeterId>, limit: i64) -> Result<Vec<Meter>> {
+    let (after, wanted) = (after.map_or(0, MeterId::get), pattern(part));
     on!(conn, |c| meters::table
         .filter(meters::site_id.eq(val(site)))
         .filter(meters::id.gt(val(after)))
+        .filter(meters::address.like(&wanted).escape('!').or(lower(meters::name).like(&wanted).escape('!')))
         .order(meters::id)
         .limit(limit)
         .select(Meter::as_select())

@@ -217,6 +217,22 @@ pub fn live_of(conn: &mut Conn, meter: MeterId) -> Result<Option<RelayOrder>> {
         .optional())
 }
 
+/// Whether this meter's relay was ever seen cut by an order.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn was_cut(conn: &mut Conn, meter: MeterId) -> Result<bool> {
+    let cut: Option<SiteId> = on!(conn, |c| relay_orders::table
+        .filter(relay_orders::site_id.eq(val(meter.site())))
+        .filter(relay_orders::meter_id.eq(val(meter)))
+        .filter(relay_orders::action.eq(val(Action::Disconnect)))
+        .filter(relay_orders::state.eq(val(State::Confirmed)))
+        .select(relay_orders::site_id)
+        .first(c)
+        .optional())?;
+    Ok(cut.is_some())
+}
+
 /// A site's live orders, by identifier.
 ///
 /// # Errors

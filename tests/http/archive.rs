@@ -56,6 +56,66 @@ async fn a_list_is_gone_through_page_by_page() {
 }
 
 #[actix_web::test]
+async fn people_are_found_by_a_part_of_what_they_are_called_by() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let new = json!({ "site_id": street.site, "name": "WANG Li_100%", "phone": "13800138000" });
+    let wang = api.post("/api/v1/customers", &new).await.id();
+    let account = json!({ "customer_id": wang, "tariff_id": street.tariff, "number": "B-7-101" });
+    let account = api.post("/api/v1/accounts", &account).await.id();
+    let finds = async |list: &str, part: &str| {
+        let page = api.get(&format!("/api/v1/{list}?site_id={}&search={part}", street.site)).await.ok();
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for part in ["wang", "li_1", "100%25", "0138"] {
+        assert_eq!(finds("customers", part).await, [wang.as_str()], "{part}");
+    }
+    assert_eq!(finds("customers", "li").await, [street.customer.as_str(), wang.as_str()]);
+    assert!(finds("customers", "l%25i").await.is_empty(), "a sign of LIKE is a letter like others");
+    assert_eq!(finds("accounts", "b-7").await, [account.as_str()]);
+    let address = api.get(&format!("/api/v1/meters/{}", street.meter)).await.ok()["address"].clone();
+    assert_eq!(finds("meters", address.as_str().unwrap()).await, [street.meter.as_str()]);
+    assert_eq!(finds("meters", "shop").await, [street.meter.as_str()]);
+    assert!(finds("meters", "nowhere").await.is_empty());
+
+    let of_wang = api.get(&format!("/api/v1/customers/{wang}/accounts")).await.ok();
+    assert_eq!((&of_wang["items"][0]["id"], &of_wang["items"][1]), (&json!(account), &Value::Null));
+    let meter = api.get(&format!("/api/v1/meters/{}", street.meter)).await.ok();
+    assert_eq!(meter["account_id"], json!(street.account));
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn a_customer_and_a_meter_are_changed_by_who_saw_them_last() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let (customer, meter) =
+        (format!("/api/v1/customers/{}", street.customer), format!("/api/v1/meters/{}", street.meter));
+    let moved = json!({ "name": "Li Hua-Wei", "phone": "13900139000", "language": "en" });
+    for (path, to) in [(&customer, &moved), (&meter, &json!({ "name": "Shop 1a" }))] {
+        let seen = api.get(path).await;
+        let seen = [("if-match", seen.header("etag").unwrap())];
+        let changed = api.send("PATCH", path, &seen, to).await.ok();
+        assert_eq!(changed["name"], to["name"]);
+        assert_eq!(api.get(path).await.ok(), changed);
+        assert_eq!(api.send("PATCH", path, &seen, to).await.problem(), (409, "version"));
+        assert_eq!(api.send("PATCH", path, &[], to).await.problem(), (400, "if_match_missing"));
+        let unnamed = json!({ "name": " ", "language": "en" });
+        let unnamed = if path == &meter { json!({ "name": " " }) } else { unnamed };
+        assert_eq!(api.send("PATCH", path, &[("if-match", "*")], &unnamed).await.field(), Some("name"));
+        assert_eq!(api.get(path).await.ok(), changed, "what was refused changed nothing");
+    }
+    let log = api.get(&format!("/api/v1/audit_log?site_id={}", street.site)).await.ok();
+    assert_eq!(
+        (&log["items"][0]["verb"], &log["items"][0]["detail"]),
+        (&json!("rename_meter"), &json!("Shop 1 to Shop 1a"))
+    );
+    assert_eq!(log["items"][1]["verb"], "change_customer");
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn readings_are_listed_between_two_instants() {
     let api = Api::start().await;
     let street = api.street().await;

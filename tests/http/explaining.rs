@@ -42,6 +42,24 @@ async fn an_account_is_explained_as_json_and_as_a_text_in_two_languages() {
 }
 
 #[actix_web::test]
+async fn what_is_owed_is_explained_with_its_reason() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let debt = json!({ "amount": 1_000, "currency": "CNY", "reason": "unpaid bills of 2025" });
+    api.post_once(&format!("/api/v1/accounts/{}/debts", street.account), "debt", &debt).await.ok();
+    api.post_once("/api/v1/vends", "sale", &street.vend(500)).await.ok();
+    let path = format!("/api/v1/accounts/{}/explain?{}", street.account, around_today());
+    let told = api.get(&path).await.ok();
+    assert_eq!((&told["transactions"][1]["reason"], &told["transactions"][2].get("reason")), (&debt["reason"], &None));
+    let text = api.get(&format!("{path}&format=text&lang=en")).await.ok();
+    let lines: Vec<&str> = text.as_str().unwrap().lines().map(str::trim).collect();
+    for wanted in ["Debt +10.00 CNY", "Reason: unpaid bills of 2025", "Debt -1.00 CNY"] {
+        assert!(lines.contains(&wanted), "{wanted}: {lines:?}");
+    }
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn a_span_that_is_none_is_refused_with_its_field() {
     let api = Api::start().await;
     let street = api.street().await;

@@ -135,7 +135,7 @@ async fn a_batch_comes_as_a_file_of_a_spreadsheet_too() {
     let csv = "text/csv; charset=utf-8";
     for (file, field, detail) in [
         ("account_number\nS-1\n", "lines[0]", "missing field `amount`"),
-        ("account_number,amount\nS-1,100\nS-1,1.50\n", "lines[1]", "invalid digit found in string, column 2"),
+        ("account_number,amount\nS-1,100\nS-1,1.50\n", "lines[1].amount", "invalid digit found in string"),
         ("account_number,amount\nS-1,100,7\n", "lines[0]", "3 columns in place of 2"),
         ("account_number,amount,colour\nS-1,100,red\n", "lines[0]", "unknown field `colour`"),
     ] {

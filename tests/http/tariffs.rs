@@ -27,7 +27,8 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
     let blocks = json!([{ "upto_kwh": "2160", "price": "0" }, { "upto_kwh": null, "price": "0.050000" }]);
     let tariff = json!({
         "site_id": street.site, "name": "Shops", "blocks": blocks, "time_of_use": peak_and_valley(),
-        "window_start_month": 7, "prorate_opening": true,
+        "window_start_month": 7, "prorate_opening": true, "tax_rate_ppm": 130_000, "minimum_vend": 200,
+        "fixed_charges": [{ "name": "meter", "every": "month", "amount": 300 }],
     });
     let entered = api.post("/api/v1/tariffs", &tariff).await.ok();
     let first = &entered["versions"][0];
@@ -42,6 +43,19 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
     let both = api.post(&versions, &later).await.ok();
     let second = &both["versions"][1];
     assert_eq!((&second["version"], &second["time_of_use"]), (&json!(2), &Value::Null));
+    for kept in
+        ["window_start_day", "window_start_month", "prorate_opening", "tax_rate_ppm", "minimum_vend", "fixed_charges"]
+    {
+        assert_eq!((kept, &second[kept]), (kept, &first[kept]), "what a version does not name is as before");
+    }
+    let named = json!({
+        "valid_from": "2099-02-01", "blocks": [{ "price": "0.6" }], "window_start_day": 5, "prorate_opening": false,
+        "tax_rate_ppm": 0, "minimum_vend": 1, "fixed_charges": [],
+    });
+    let both = api.post(&versions, &named).await.ok();
+    let third = &both["versions"][2];
+    assert_eq!((&third["window_start_day"], &third["window_start_month"]), (&json!(5), &Value::Null));
+    assert_eq!((&third["tax_rate_ppm"], &third["fixed_charges"]), (&json!(0), &json!([])));
     for day in ["2026-01-01", "2099-01-01"] {
         let refused = api.post(&versions, &json!({ "valid_from": day, "blocks": [{ "price": "0.7" }] })).await;
         assert_eq!((refused.problem(), refused.field()), ((422, "tariff"), Some("valid_from")), "{day}");

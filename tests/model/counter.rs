@@ -55,7 +55,7 @@ impl Sequence {
         let Sold { account, id, amount, recovered, on, reversed } = self.sold[nth];
         let how = ReverseVend { terminal: "till-1".to_owned(), reason: Some("typed wrong".to_owned()) };
         let key = self.key();
-        let undone = reverse(&self.app, id, how.clone(), &key, (BY, false)).await;
+        let undone = reverse(&self.app, id, how.clone(), &key, BY).await;
         let expected = match (reversed, self.is_active(account)) {
             (true, _) => "already_reversed",
             (false, false) => "account_not_active",
@@ -63,7 +63,7 @@ impl Sequence {
         };
         assert_eq!(word(&undone), expected);
         if expected == "done" {
-            assert!(reverse(&self.app, id, how, &key, (BY, false)).await.unwrap().1);
+            assert!(reverse(&self.app, id, how, &key, BY).await.unwrap().1);
             self.note(format!("account {account}: reversal of {amount}"));
             self.sold[nth].reversed = true;
             self.books.accounts[account].money -= amount - recovered;

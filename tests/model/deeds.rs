@@ -129,6 +129,7 @@ impl Sequence {
             opening_credit: Some(Money::new(credit)),
             opening_debt: (owed > 0).then(|| Money::new(owed)),
             confirmed: false,
+            relay_waiver: None,
         };
         let key = self.key();
         for _ in 0..2 {

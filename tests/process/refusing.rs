@@ -69,6 +69,8 @@ fn a_file_that_is_missing_or_no_toml() {
 fn a_database_that_is_not_there() {
     let config = Config::new("[database]\nurl = \"postgres://nobody@127.0.0.1:1/nothing\"");
     assert!(config.refused(&["serve"]).contains("127.0.0.1"));
+    let unseen = config.told(&["check-config"]);
+    assert!(unseen.starts_with("not compared with a database: ") && unseen.contains("the settings hold"), "{unseen}");
     let config = Config::new("[database]\nurl = \"mysql://somewhere\"");
     for command in [&["serve"][..], &["migrate"], &["audit"]] {
         let told = config.refused(command);
@@ -124,6 +126,8 @@ async fn a_key_that_does_not_open_what_is_kept(database: Database) {
 
     let other = with_key("b").refused(&["serve"]);
     assert!(other.contains(&format!("what is kept of meter:{meter}")) && !other.contains("panicked"), "{other}");
+    assert!(with_key("b").refused(&["check-config"]).contains("what is kept of"));
+    assert!(with_key("a").told(&["check-config"]).starts_with("the settings hold"));
     let none = Config::head_end(&database, "").refused(&["serve"]);
     assert!(none.contains("WATTGATE__SECRETS__KEY") && !none.contains("panicked"), "{none}");
     let open = Config::head_end(&database, "");

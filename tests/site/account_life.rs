@@ -117,6 +117,7 @@ impl Home {
             opening_credit: Some(Money::new(CREDIT)),
             opening_debt: None,
             confirmed: false,
+            relay_waiver: None,
         };
         open_account::open(&self.app, account, opening, key, "tests").await.unwrap();
         account

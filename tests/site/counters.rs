@@ -11,6 +11,7 @@ use crate::support::{Answer, Court, Database, HeadEnd, Rest, on_both};
 on_both!(
     a_terminal_sells_with_its_own_key_in_shifts_that_are_counted_and_closed,
     what_another_shift_sold_is_reversed_by_an_operator_only,
+    nobody_sells_in_the_shift_of_another_cashier,
     a_vendor_sells_up_to_its_limit_whoever_sells_at_once,
     a_shift_is_closed_between_sales_and_never_in_the_middle_of_one,
     who_is_blocked_or_not_registered_sells_nothing,
@@ -162,6 +163,38 @@ async fn what_another_shift_sold_is_reversed_by_an_operator_only(database: Datab
     let shifts = market.head_end.rest.get(&format!("/shifts?site_id={}", market.court.site)).await;
     let nets: Vec<_> = shifts["items"].as_array().unwrap().iter().map(|shift| &shift["totals"][0]["net"]).collect();
     assert_eq!(nets, [&Value::Null, &json!(-1_000), &json!(1_000)], "it belongs to the shift that reversed it");
+    market.head_end.audited().await;
+}
+
+async fn nobody_sells_in_the_shift_of_another_cashier(database: Database) {
+    let market = Market::open(&database, "", None).await;
+    let till = market.till("till-1").await;
+    let cashier = async |name| {
+        let now = jiff::Timestamp::now();
+        let key = keys::make(&market.head_end.app.db, name, Role::Cashier, Some(market.court.site), now).await.unwrap();
+        Till { rest: market.head_end.rest.with_key(&key), id: till.id.clone(), name: till.name }
+    };
+    let (zhang, li) = (cashier("Zhang").await, cashier("Li").await);
+    let shift = text(&zhang.opens("o-1", 0).await.ok()["id"]);
+    let sold = market.sells(&zhang, 0, "v-1", 1_000).await.ok();
+    assert_eq!(market.sells(&li, 0, "v-2", 1_000).await.problem(), (422, "other_shift"));
+    let trial = li.rest.ask(Method::POST, "/vends/trial", None, Some(&market.sale(&li, 0, 1_000))).await;
+    assert_eq!(trial.problem(), (422, "other_shift"));
+    let reversal = format!("/vends/{}/reverse", text(&sold["vend_id"]));
+    let back = json!({ "terminal": "till-1", "reason": null });
+    assert_eq!(li.rest.post_once(&reversal, "r-1", &back).await.problem(), (422, "other_shift"));
+    assert_eq!(li.closes(&shift, "c-1", 1_000).await.problem(), (422, "other_shift"));
+    assert_eq!(market.held().await, 1_000, "nothing of it was done");
+
+    // The terminal's own key shares its shifts, and an operator may use any.
+    market.sells(&till, 0, "v-3", 500).await.ok();
+    let operator = Till { rest: market.head_end.rest.clone(), id: till.id.clone(), name: till.name };
+    market.sells(&operator, 0, "v-4", 500).await.ok();
+    operator.closes(&shift, "c-2", 2_000).await.ok();
+    let again = market.sells(&zhang, 0, "v-1", 1_000).await.ok();
+    assert_eq!(again, sold, "a key that was used is answered whoever has the shift");
+    li.opens("o-2", 0).await.ok();
+    market.sells(&li, 0, "v-2", 1_000).await.ok();
     market.head_end.audited().await;
 }
 

@@ -88,6 +88,7 @@ async fn a_meter_that_sells_by_itself_is_refused_at_its_installation(database: D
             opening_credit: None,
             opening_debt: None,
             confirmed: false,
+            relay_waiver: None,
         };
         open_account::open(&home.app, account.id, opening, key, "tests").await.map(|row| row.id)
     };

@@ -45,7 +45,7 @@ impl Home {
 
     async fn reverses(&self, vend: VendId, key: &str) -> Result<Reversal, Error> {
         let how = ReverseVend { terminal: "till-1".to_owned(), reason: None };
-        reverse(&self.app, vend, how, key, ("tests", false)).await.map(|(receipt, _)| receipt)
+        reverse(&self.app, vend, how, key, "tests").await.map(|(receipt, _)| receipt)
     }
 
     async fn debt(&self) -> i64 {

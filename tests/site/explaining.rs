@@ -116,7 +116,7 @@ async fn a_correction_over_the_end_of_a_month_is_explained_by_its_old_and_new_va
     let sale = Vend { account_id: home.account, amount, currency: "CNY".to_owned(), tender, terminal };
     let (sold, _) = vend::vend(&home.app, sale, "sale", "tests").await.unwrap();
     let back = ReverseVend { terminal: "till-1".to_owned(), reason: None };
-    reverse_vend::reverse(&home.app, sold.vend_id, back, "back", ("tests", false)).await.unwrap();
+    reverse_vend::reverse(&home.app, sold.vend_id, back, "back", "tests").await.unwrap();
     home.read_at("06-02 00:10", Kind::DailyFreeze, "06-02 00:00", "1025.0002").await;
     home.read_at("06-02 09:00", Kind::DailyFreeze, "06-01 00:00", "1021.0002").await;
 

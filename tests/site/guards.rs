@@ -2,15 +2,16 @@
 
 use domain::relay::RelayState;
 use jiff::ToSpan;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Court, Database, HeadEnd, SOON, eventually, on_both};
+use crate::support::{Court, Database, HeadEnd, SOON, Supply, eventually, on_both};
 
 on_both!(
     a_guarded_supply_is_not_cut_until_the_guard_is_lifted,
     a_hold_puts_the_cut_off_until_it_is_lifted,
     a_vend_does_not_lift_an_operators_disconnect,
     a_site_that_only_reports_cuts_nobody,
+    a_meter_is_cut_once_before_its_account_opens_or_that_is_waived,
 );
 
 async fn a_guarded_supply_is_not_cut_until_the_guard_is_lifted(database: Database) {
@@ -102,5 +103,31 @@ async fn a_site_that_only_reports_cuts_nobody(database: Database) {
     hero.polled(rest, 3).await;
     assert!(hero.orders(rest).await.is_empty());
     assert_eq!(hero.truth.relay(), RelayState::Connected);
+    head_end.audited().await;
+}
+
+async fn a_meter_is_cut_once_before_its_account_opens_or_that_is_waived(database: Database) {
+    let head_end = HeadEnd::start_with(&database, "[policy.relay]\nproven_before_opening = true\n").await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 2).await;
+    court.read(rest).await;
+    let (tested, waived) = (&court.supplies[0], &court.supplies[1]);
+    let opens = async |supply: &Supply, key: &str, waiver: Value| {
+        let opening = json!({ "meter_id": supply.meter, "opening_credit": 100_000, "relay_waiver": waiver });
+        rest.post_once(&format!("/accounts/{}/open", supply.account), key, &opening).await
+    };
+    assert_eq!(opens(tested, "open-1", Value::Null).await.problem(), (422, "relay_unproven"));
+    assert_eq!(opens(waived, "open-2", json!(" ")).await.problem(), (422, "relay_waiver"));
+
+    let orders = format!("/meters/{}/relay_orders", tested.meter);
+    for action in ["disconnect", "reconnect"] {
+        rest.post_once(&orders, action, &json!({ "action": action, "reason": "commissioning" })).await.ok();
+        tested.confirmed(rest, action).await;
+    }
+    opens(tested, "open-1", Value::Null).await.ok();
+    opens(waived, "open-2", json!("a hospital")).await.ok();
+    let log = rest.get(&format!("/audit_log?site_id={}", court.site)).await;
+    let opened = log["items"].as_array().unwrap().iter().find(|line| line["verb"] == "open_account").unwrap();
+    assert!(opened["detail"].as_str().unwrap().ends_with("; relay not proven: a hospital"), "{opened}");
     head_end.audited().await;
 }

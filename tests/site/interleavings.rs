@@ -34,6 +34,9 @@ use crate::support::{Database, Home, SetByHand, Terms, by_blocks, flat, play};
 
 /// A cut needs a warning served a second before and nothing else; what was held is looked at again a second later.
 const UNGUARDED: &str = r#"
+[policy.relay]
+proven_before_opening = false
+
 [policy.disconnection]
 automatic = "on"
 friendly_hours = []

@@ -148,6 +148,7 @@ impl Home {
             opening_credit: Some(Money::new(CREDIT)),
             opening_debt: None,
             confirmed: false,
+            relay_waiver: None,
         };
         open_account::open(app, account, opening, &format!("open-{nth}"), "tests").await.unwrap();
         Self { app: app.clone(), clock: self.clock.clone(), meter, account }

@@ -42,6 +42,9 @@ on_both!(
 
 /// A cut needs a warning served a day before and nothing else.
 const UNGUARDED: &str = r#"
+[policy.relay]
+proven_before_opening = false
+
 [policy.disconnection]
 automatic = "on"
 friendly_hours = []

@@ -23,6 +23,8 @@ async fn supply_that_was_permitted_waits_for_the_customer_to_press_the_button(da
     assert_eq!(waiting["permit"], true);
     assert_eq!((hero.truth.relay(), hero.truth.command()), (RelayState::Disconnected, RelayState::Connected));
     let notices = rest.get(&format!("/accounts/{}/notices", hero.account)).await;
+    // The promise: from the vend to the permission, which is ours to keep, and to supply, which is the customer's.
+    assert_eq!(promises(&head_end), [("permitted".to_owned(), 1)]);
     let told = notices["items"].as_array().unwrap().iter().filter(|notice| notice["kind"] == "press_button").count();
     assert_eq!(told, 1, "the customer is told to press it");
 
@@ -30,5 +32,38 @@ async fn supply_that_was_permitted_waits_for_the_customer_to_press_the_button(da
     let restored = hero.confirmed(rest, "reconnect").await;
     assert_eq!((&restored["id"], &restored["attempts"]), (&waiting["id"], &1.into()));
     assert_eq!(hero.shown(rest).await["relay"], "connected");
+    eventually(SOON, "both steps are counted", async || {
+        (promises(&head_end) == [("permitted".to_owned(), 1), ("supplied".to_owned(), 1)]).then_some(())
+    })
+    .await;
+
+    // An operator's reconnect kept no promise.
+    let orders = format!("/meters/{}/relay_orders", hero.meter);
+    for action in ["disconnect", "reconnect"] {
+        let body = serde_json::json!({ "action": action, "reason": "works" });
+        rest.post_once(&orders, action, &body).await.ok();
+        if action == "reconnect" {
+            eventually(SOON, "it waits for the customer", async || {
+                (hero.orders(rest).await.pop()?["state"] == "awaiting_customer").then_some(())
+            })
+            .await;
+            assert!(hero.truth.press());
+        }
+        hero.confirmed(rest, action).await;
+    }
+    assert_eq!(promises(&head_end), [("permitted".to_owned(), 1), ("supplied".to_owned(), 1)]);
     head_end.audited().await;
+}
+
+/// How often each step of the restore promise was come to, as `/metrics` tells.
+fn promises(head_end: &HeadEnd) -> Vec<(String, u64)> {
+    let families = head_end.app.registry.gather();
+    let family = families.iter().find(|family| family.name() == "wattgate_restore_seconds");
+    let mut steps: Vec<_> = family
+        .into_iter()
+        .flat_map(|family| family.get_metric())
+        .map(|one| (one.get_label()[0].value().to_owned(), one.get_histogram().get_sample_count()))
+        .collect();
+    steps.sort();
+    steps
 }

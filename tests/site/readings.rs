@@ -49,6 +49,7 @@ impl Home {
             opening_credit: Some(Money::new(CREDIT)),
             opening_debt: None,
             confirmed,
+            relay_waiver: None,
         };
         open_account::open(&self.app, account.id, opening, &format!("open-{total}"), "tests").await?;
         self.account = account.id;

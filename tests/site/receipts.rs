@@ -115,7 +115,7 @@ async fn a_receipt_tells_what_was_charged_since_the_vend_before_and_stays_as_it_
 
     // That vend is taken back. 5 kWh on 1 June, of which a correction moves one into May, where it costs 0.80.
     let back = ReverseVend { terminal: "till-1".to_owned(), reason: None };
-    reverse_vend::reverse(&counter.0.app, second, back, "back", ("tests", false)).await.unwrap();
+    reverse_vend::reverse(&counter.0.app, second, back, "back", "tests").await.unwrap();
     counter.read_at("06-02 00:10", Kind::DailyFreeze, "06-02 00:00", "1025.0002").await;
     counter.read_at("06-02 09:00", Kind::DailyFreeze, "06-01 00:00", "1021.0002").await;
     let third = counter.sells("06-02 10:00", 1000).await;

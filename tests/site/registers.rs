@@ -141,6 +141,7 @@ fn opening(meter_id: MeterId, Shown { total, registers, confirmed }: Shown) -> O
         opening_credit: Some(Money::new(CREDIT)),
         opening_debt: None,
         confirmed,
+        relay_waiver: None,
     }
 }
 

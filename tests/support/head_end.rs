@@ -64,6 +64,7 @@ read_back_window = "2s"
 customer_interval = "300ms"
 retry_first = "200ms"
 retry_cap = "1s"
+proven_before_opening = false
 
 [policy.polling]
 slot = "500ms"

@@ -124,6 +124,7 @@ impl Home {
             opening_credit: Some(Money::new(terms.credit)),
             opening_debt: None,
             confirmed: false,
+            relay_waiver: None,
         };
         open_account::open(app, account, opening, "open-1", "tests").await.unwrap();
         Self { app: app.clone(), clock: clock.clone(), meter, account }

@@ -9,6 +9,7 @@ pub mod decide;
 pub mod found;
 pub mod mass_cut;
 pub mod order;
+pub mod proof;
 pub mod schedule;
 pub mod wait;
 

@@ -1,7 +1,7 @@
 //! An explanation as a text for the customer, in Chinese and English.
 
 use domain::{
-    ledger::TransactionKind,
+    ledger::{LedgerAccount, TransactionKind},
     money::Money,
     notice::Language,
     reading::Kind,
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Explained, ExplainedDay, Explanation,
-    view::{Boundary, EnergyCharge, ExplainedRegister, FixedCharge, Line, Part, Seen},
+    view::{Boundary, EnergyCharge, ExplainedRegister, FixedCharge, Line, Moved, Part, Seen},
 };
 
 /// A text that grows line by line.
@@ -81,6 +81,14 @@ impl Text<'_> {
             format!("{sequence}. {at} {zh}{receipt_zh}：{amount}"),
             format!("{sequence}. {at} {en}{receipt_en}: {amount}"),
         );
+        let owed: Money = transaction.postings.iter().map(owed).sum();
+        if owed != Money::ZERO {
+            let owed = self.signed(owed);
+            self.line(3, format!("旧欠{owed}"), format!("Debt {owed}"));
+        }
+        if let Some(reason) = &transaction.reason {
+            self.line(3, format!("原因：{reason}"), format!("Reason: {reason}"));
+        }
         if let Some(charge) = &transaction.energy_charge {
             self.energy_charge(charge, transaction);
         }
@@ -214,6 +222,15 @@ impl Text<'_> {
                 format!("{days} of {of_days} days from {from}: {price} a month (price version {version}), as {amount}"),
             ),
         }
+    }
+}
+
+/// What a posting adds to the account's debt.
+fn owed(posting: &Moved) -> Money {
+    match (posting.from, posting.to) {
+        (LedgerAccount::Debt(_), _) => posting.amount,
+        (_, LedgerAccount::Debt(_)) => -posting.amount,
+        _ => Money::ZERO,
     }
 }
 

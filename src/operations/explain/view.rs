@@ -72,6 +72,10 @@ pub struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub receipt_number: Option<String>,
+    /// Why, where somebody said so: of a reversal, a refund, and of what is owed apart from the balance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub reason: Option<String>,
     /// How the money moved.
     pub postings: Vec<Moved>,
     /// What it added to the balance; negative where it took.

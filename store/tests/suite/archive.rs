@@ -6,7 +6,7 @@ use domain::{
     relay::{Cause, Causes, RelayReading, RelayState},
 };
 use store::{
-    Error, alarm,
+    Error, account, alarm,
     api_key::{self, ApiKey, Role},
     concentrator, customer, idempotency, ids, meter,
     read_request::{self, ReadRequest, ReadState},
@@ -153,6 +153,28 @@ on_both! {
             let all: Vec<u16> = first.iter().chain(&rest).map(|meter| meter.point).collect();
             assert_eq!(all, [1, 2, 3, 4, 5, 6], "of this site only, each once");
             assert_eq!(site::page(conn, Some(town.site), 9)?.len(), 1);
+            Ok(())
+        }).await.unwrap();
+    }
+
+    async fn a_part_of_a_name_or_number_finds_its_rows(base) {
+        let town = base.town().await;
+        base.run(move |conn| {
+            let id = ids::next(conn, town.site)?;
+            let row = customer::by_id(conn, town.customer)?;
+            let named = customer::Customer { id, name: "王丽 WANG_1".to_owned(), phone: Some("0139 7%".to_owned()), ..row };
+            customer::insert(conn, &named)?;
+            for part in ["丽 wang", "g_1", "7%", "0139"] {
+                assert_eq!(customer::search(conn, town.site, part, None, 9)?, [named.clone()], "{part}");
+            }
+            assert_eq!(customer::search(conn, town.site, "丽%", None, 9)?, []);
+            assert_eq!(customer::search(conn, town.site, "", None, 9)?.len(), 2);
+            let (meter, account) = (meter::by_id(conn, town.meter)?, account::by_id(conn, town.account)?);
+            let part = meter.address.get(4..).unwrap_or_default();
+            assert_eq!(meter::search(conn, town.site, part, None, 9)?, [meter.clone()]);
+            assert_eq!(account::search(conn, town.site, &account.number, None, 9)?, [account.clone()]);
+            assert_eq!(account::of_customer(conn, town.customer, None, 9)?, [account.clone()]);
+            assert_eq!(account::of_customer(conn, town.customer, Some(account.id), 9)?, []);
             Ok(())
         }).await.unwrap();
     }

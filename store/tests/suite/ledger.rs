@@ -133,7 +133,7 @@ on_both! {
             assert_eq!((&saved, saved.credit()), (&row, credit));
             assert_eq!(account::by_number(conn, town.site, "0001")?, Some(saved.clone()));
             assert_eq!(account::by_meter(conn, town.meter)?, Some(saved.clone()));
-            assert_eq!(account::of_customer(conn, town.customer, 9)?, std::slice::from_ref(&saved));
+            assert_eq!(account::of_customer(conn, town.customer, None, 9)?, std::slice::from_ref(&saved));
             assert_eq!(account::page(conn, town.site, None, 9)?, [saved]);
 
             // What is taken away is gone, and does not stay as it was.

@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use serde_json::Value;
 use wattgate::hot::{self, HotBalances, HotSettings, Snapshot, Update};
 
-use super::{Config, Counter, Serving, Street, rounds, servers};
+use super::{Config, Counter, Serving, Street, kill_at_its_point, rounds, serve_to, servers};
 use crate::{
     process::peer::Peer,
     support::{Database, Rest, SOON, eventually, play},
@@ -68,6 +68,33 @@ fn balances_that_redis_has_from_long_ago_find_back_with_the_next_readings() {
             load.agrees(counter).await;
         }
         assert_eq!(street.differences(&config, serving).await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn redis_is_told_of_a_vend_after_its_commit_only() {
+    play(Database::sqlite(), async |database| {
+        let redis = servers::Redis::start().await;
+        let config = configured(&database, &redis);
+        let serving = config.serve().await;
+        let mut street = Street::enter(&config, &serving, 1).await;
+        let hot = Load::new(&street, &serving, &redis).hot;
+        serving.stop().await;
+        let id = account(street.counters[0].account());
+        let posted = async || hot.get(id).await.unwrap().account.map(|part| part.posted.get());
+        for (point, first_answer) in [("vend.posted", 201), ("vend.written", 201), ("vend.committed", 200)] {
+            let serving = serve_to(&config, point).await;
+            let (before, counter) = (posted().await, &mut street.counters[0]);
+            let (key, body) = counter.next();
+            let (answer, ()) = join(counter.ask(serving.rest, &key, &body), kill_at_its_point(serving, point)).await;
+            assert_eq!(answer, None, "the answer is lost at {point}");
+            assert_eq!((posted().await, before.is_some()), (before, true), "nothing was told at {point}");
+
+            let serving = config.serve().await;
+            assert_eq!(counter.sell(serving.rest).await, Some(first_answer), "asked again after {point}");
+            Load::new(&street, &serving, &redis).agrees(&street.counters[0]).await;
+            serving.stop().await;
+        }
     });
 }
 
