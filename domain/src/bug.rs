@@ -100,6 +100,8 @@ words! {
         LiftLock = "lift_lock",
         /// Any customer may switch.
         AnyCustomerSwitches = "any_customer_switches",
+        /// What an account brings along that it owes is forgotten.
+        ForgetOpeningDebt = "forget_opening_debt",
     }
 }
 

@@ -1,13 +1,18 @@
 //! What an office does for, and about, customers beside selling: debts entered and written off, subsidies to one or to many,
 //! emergency credit, payments in flight.
 
-use domain::{ids::AccountId, ledger::Tender, money::Money};
+use domain::{
+    ids::{AccountId, PaymentId},
+    ledger::Tender,
+    money::Money,
+};
 use jiff::{SignedDuration, Timestamp};
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use wattgate::{
     app::App,
     operations::{
         Error,
+        adjust::{self, NewAdjustment},
         batch_credit::{self, NewBatchCredit, NewLine},
         books,
         debts::{self, NewDebt, WriteOffDebt},
@@ -18,11 +23,11 @@ use wattgate::{
 };
 
 use crate::{
-    auditor::{Answer, Request},
+    auditor::{Answer, Request, Terms},
     clock::shift,
-    errand::{Call, Deed, Errand, Wish},
+    errand::{Call, Deed, Errand, Wish, done},
     fate::{Event, minutes},
-    plan::{Random, Size, between},
+    plan::{Plan, Random, Size, between},
     world::World,
 };
 
@@ -61,12 +66,26 @@ pub enum Aid {
         /// Minor units for the first; the others get a little more each.
         amount: i64,
     },
+    /// A balance is put right.
+    Adjust {
+        /// Whose.
+        meter: usize,
+        /// Minor units; negative where it is taken.
+        amount: i64,
+    },
     /// A customer begins to pay; the money comes later, or never.
     Announce {
         /// Who.
         meter: usize,
         /// Minor units.
         amount: i64,
+    },
+    /// A customer's payment is over, whatever became of it.
+    Withdraw {
+        /// Whose.
+        meter: usize,
+        /// The payment.
+        payment: PaymentId,
     },
     /// A customer asks for emergency credit.
     Help {
@@ -84,7 +103,9 @@ impl Aid {
             Self::Forgive { .. } => "debt written off",
             Self::Give { .. } => "subsidy",
             Self::GiveMany { .. } => "batch of subsidies",
+            Self::Adjust { .. } => "adjustment",
             Self::Announce { .. } => "payment in flight",
+            Self::Withdraw { .. } => "payment over",
             Self::Help { .. } => "emergency credit",
         }
     }
@@ -100,6 +121,9 @@ pub const NAMES: &[&str] = &[
     "subsidy refused: account_not_active",
     "batch of subsidies",
     "batch of subsidies refused: batch_lines",
+    "adjustment",
+    "adjustment refused: account_not_active",
+    "payment over",
     "payment in flight",
     "payment in flight refused: account_not_active",
     "emergency credit",
@@ -165,6 +189,19 @@ pub fn ask(world: &World, app: App, aid: &Aid, key: &str) -> Option<(Request, Ca
                 ),
             )
         }
+        Aid::Adjust { meter, amount } => {
+            let (account, amount) = (account(meter)?, Money::new(amount));
+            let new = NewAdjustment { amount, currency, reason };
+            let request = Request::Adjust { key: key.clone(), account, amount };
+            let call = async move {
+                Ok::<_, Error>(Some(books::json(&adjust::adjust(&app, account, new, &key, "operator").await?.0)?))
+            };
+            (request, Box::pin(call))
+        }
+        Aid::Withdraw { meter, payment } => {
+            let request = Request::Withdraw { account: account(meter)? };
+            (request, done(async move { payment_in_flight::end(&app, payment).await }))
+        }
         Aid::Announce { meter, amount } => announce(app, account(meter)?, Money::new(amount), key),
         Aid::Help { meter } => {
             let account = account(meter)?;
@@ -185,7 +222,7 @@ fn announce(app: App, account: AccountId, amount: Money, key: String) -> (Reques
     let new = AnnouncePayment { account_id: account, amount, currency, tender };
     let call = async move {
         let payment = payment_in_flight::announce(&app, new, &key, "cashier").await?;
-        Ok::<_, Error>(Some(format!("{} {}", payment.begun_at, payment.holds_until)))
+        Ok::<_, Error>(Some(format!("{} {} {}", payment.begun_at, payment.holds_until, payment.id)))
     };
     (Request::Announce { account }, Box::pin(call))
 }
@@ -196,6 +233,14 @@ pub fn settle(world: &World, aid: &Aid, answer: &Answer) {
         Answer::Done { .. } => world.count("aid", aid.name()),
         Answer::Refused { code } => world.count("aid", &format!("{} refused: {code}", aid.name())),
         Answer::Unknown => {}
+    }
+    if let (Aid::Announce { meter, .. }, Answer::Done { receipt: Some(told) }) = (aid, answer)
+        && let Some(payment) = told.rsplit(' ').next().and_then(|id| id.parse().ok())
+        && world.random.borrow_mut().random_bool(0.3)
+    {
+        let after = SignedDuration::from_secs(world.random.borrow_mut().random_range(5..900));
+        let (what, key) = (Aid::Withdraw { meter: *meter, payment }, format!("over-{payment}"));
+        world.later(after, Deed::Run(Errand::patient(Wish::Aid { what, key })));
     }
     if let (Aid::Help { meter }, Answer::Done { .. }) = (aid, answer)
         && world.random.borrow_mut().random_bool(0.5)
@@ -214,6 +259,17 @@ pub fn in_need(world: &World, nth: usize) {
     world.later(after, Deed::Run(Errand::patient(Wish::Aid { what: Aid::Help { meter: nth }, key })));
 }
 
+/// What an account is opened with that it owes: in runs with debts every third does.
+#[must_use]
+pub fn brought(plan: &Plan, meter: usize) -> Option<(Money, Terms)> {
+    if plan.seed % 3 != 1 || !meter.is_multiple_of(3) {
+        return None;
+    }
+    let amount = Random::seed_from_u64(plan.seed ^ u64::try_from(meter).ok()?).random_range(1..4_000);
+    let domain::debt::Terms { share_ppm, weekly_cap } = plan.settings.policy.debts.terms;
+    Some((Money::new(amount), Terms { share_ppm, weekly_cap }))
+}
+
 /// Payments that begin.
 #[must_use]
 pub fn payments(random: &mut Random, size: Size, start: Timestamp, quiet_from: Timestamp) -> Vec<(Timestamp, Event)> {
@@ -224,6 +280,24 @@ pub fn payments(random: &mut Random, size: Size, start: Timestamp, quiet_from: T
         amount: random.random_range(1..9_000),
     };
     (0..count).map(|_| (between(random, begin, quiet_from), Event::Aid(announce(random)))).collect()
+}
+
+/// Balances that are put right.
+#[must_use]
+pub fn adjustments(
+    random: &mut Random,
+    size: Size,
+    start: Timestamp,
+    quiet_from: Timestamp,
+) -> Vec<(Timestamp, Event)> {
+    let (begin, meters) = (shift(start, minutes(30)), usize::from(size.meters));
+    let count = random.random_range(0..=2 * usize::from(size.days));
+    let adjust = |random: &mut Random| {
+        let amount = random.random_range(1..3_000);
+        let amount = if random.random_bool(0.5) { amount } else { -amount };
+        Aid::Adjust { meter: random.random_range(0..meters), amount }
+    };
+    (0..count).map(|_| (between(random, begin, quiet_from), Event::Aid(adjust(random)))).collect()
 }
 
 /// Debts, subsidies and calls for help.

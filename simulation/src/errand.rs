@@ -308,9 +308,10 @@ fn prepare(world: &Rc<World>, app: &App, wish: &Wish) -> Option<(Request, Call)>
             let shown = by_hand.then(|| plan::displayed(&place.handle.registers()));
             // What is read off the display anew is asked anew.
             let key = if *by_hand { format!("{key}-{}", world.number()) } else { key.clone() };
-            let request = Request::Open { key: key.clone(), account: place.account, credit: Money::new(*credit) };
+            let (credit, debt) = (Money::new(*credit), aid::brought(&world.plan, *meter));
+            let request = Request::Open { key: key.clone(), account: place.account, credit, debt };
             let meter = (place.meter, world.plan.multiplier(*meter));
-            (request, open(app, place.account, meter, *credit, shown, key))
+            (request, open(app, place.account, meter, (credit, debt.map(|(amount, _)| amount)), shown, key))
         }
         Wish::Vend { meter, amount, key } => {
             let (account, key) = (place(meter)?.account, key.clone());
@@ -385,7 +386,7 @@ fn open(
     app: App,
     account: AccountId,
     (meter_id, multiplier): (MeterId, Option<u32>),
-    credit: i64,
+    (credit, opening_debt): (Money, Option<Money>),
     shown: Option<Energy>,
     key: String,
 ) -> Call {
@@ -395,8 +396,8 @@ fn open(
         initial_reading: shown,
         initial_registers: domain::reading::registers::ByPeriod::new(),
         reason: shown.map(|_| "read off the display".to_owned()),
-        opening_credit: Some(Money::new(credit)),
-        opening_debt: None,
+        opening_credit: Some(credit),
+        opening_debt,
         confirmed: false,
         relay_waiver: None,
     };

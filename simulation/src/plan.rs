@@ -316,6 +316,7 @@ fn help(
         settings.policy.credit.limits.emergency_credit = Money::new(apart.random_range(300..1_500));
     }
     events.extend(aid::payments(&mut apart, size, start, quiet_from));
+    events.extend(aid::adjustments(&mut apart, size, start, quiet_from));
 }
 
 /// What a control room does with many meters.

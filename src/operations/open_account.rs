@@ -2,6 +2,7 @@
 
 use domain::{
     account::State,
+    bug::{Bug, is_planted},
     calendar::day_of,
     energy::Energy,
     ids::{AccountId, MeterId},
@@ -167,7 +168,7 @@ fn bring_along(
         postings: Vec::from_iter(ledger::opening(id, credit)),
     };
     post(conn, account, entry, now)?;
-    if let Some(amount) = new.opening_debt {
+    if let Some(amount) = new.opening_debt.filter(|_| !is_planted(Bug::ForgetOpeningDebt)) {
         debts::check_amount(settings, account.debt, amount, "opening_debt")?;
         let (terms, source) = (settings.policy.debts.terms, LedgerAccount::Opening);
         let debt = Debt { amount, terms, source, reason: "brought along at the opening" };

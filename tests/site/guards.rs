@@ -117,7 +117,7 @@ async fn a_meter_is_cut_once_before_its_account_opens_or_that_is_waived(database
         rest.post_once(&format!("/accounts/{}/open", supply.account), key, &opening).await
     };
     assert_eq!(opens(tested, "open-1", Value::Null).await.problem(), (422, "relay_unproven"));
-    assert_eq!(opens(waived, "open-2", json!(" ")).await.problem(), (422, "relay_waiver"));
+    assert_eq!(opens(waived, "open-2", json!(" ")).await.problem(), (422, "label"));
 
     let orders = format!("/meters/{}/relay_orders", tested.meter);
     for action in ["disconnect", "reconnect"] {

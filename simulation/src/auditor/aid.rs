@@ -15,6 +15,12 @@ pub struct Aid {
     debts: BTreeMap<String, (AccountId, Money, Terms)>,
     /// Debts to be written off; none: all of it.
     forgiven: BTreeMap<String, (AccountId, Option<Money>)>,
+    /// What accounts are opened with that they owe.
+    brought: BTreeMap<AccountId, (Money, Terms)>,
+    /// Accounts that were told to be open.
+    opened: BTreeSet<AccountId>,
+    /// Balances to be put right.
+    adjusted: BTreeMap<String, (AccountId, Money)>,
     /// Money to be given, in this order.
     gifts: BTreeMap<String, Vec<(AccountId, Money)>>,
     /// What was answered under a key, and when first.
@@ -51,6 +57,11 @@ impl Aid {
                 let terms = Terms { share_ppm: *share_ppm, weekly_cap: *weekly_cap };
                 self.debts.insert(key.clone(), (*account, *amount, terms));
             }
+            Request::Open { account, debt: Some(debt), .. } => drop(self.brought.insert(*account, *debt)),
+            Request::Adjust { key, account, amount } => {
+                self.touch(*account);
+                self.adjusted.insert(key.clone(), (*account, *amount));
+            }
             Request::Forgive { key, account, amount } => drop(self.forgiven.insert(key.clone(), (*account, *amount))),
             Request::Give { key, lines, .. } => {
                 lines.iter().for_each(|(account, _)| self.touch(*account));
@@ -85,6 +96,9 @@ impl Aid {
     /// # Errors
     /// A key has two answers; emergency credit is activated twice while credit is low.
     pub fn answer(&mut self, at: Timestamp, request: u64, what: &Request, answer: &Answer) -> Result<(), Violation> {
+        if let (Request::Open { account, .. }, Answer::Done { .. }) = (what, answer) {
+            self.opened.insert(*account);
+        }
         let Some(key) = key(what) else { return Ok(()) };
         let repeats = self.repeats.remove(&request);
         let wrong = |invariant, detail: String| Err(Violation::of(invariant, format!("{key}: {detail}")));
@@ -126,6 +140,10 @@ impl Aid {
 
     /// The terms of a debt that somebody wanted entered so.
     pub fn asked_to_owe(&self, key: &str, account: AccountId, amount: Money) -> Option<Terms> {
+        if let Some(of) = key.strip_prefix("opening_debt:") {
+            let brought = self.brought.get(&account).filter(|_| of == account.to_string());
+            return brought.filter(|(wanted, _)| *wanted == amount).map(|(_, terms)| *terms);
+        }
         let asked = self.debts.get(key.strip_prefix("debt:")?);
         asked.filter(|(of, wanted, _)| (*of, *wanted) == (account, amount)).map(|(_, _, terms)| *terms)
     }
@@ -146,14 +164,22 @@ impl Aid {
         self.gifts.values().any(|lines| lines.get(place) == Some(&(account, amount)))
     }
 
-    /// What an account surely was given by then, to it alone.
+    /// Whether somebody wanted a balance put right by so much.
+    pub fn asked_to_adjust(&self, key: &str, account: AccountId, amount: Money) -> bool {
+        key.strip_prefix("adjustment:").and_then(|key| self.adjusted.get(key)) == Some(&(account, amount))
+    }
+
+    /// What an account surely was given by then, to it alone, less what may have been taken.
     pub fn surely_given(&self, account: AccountId, by: Timestamp) -> Money {
         let given = self.gifts.iter().filter(|(key, _)| self.done.get(*key).is_some_and(|(_, at)| *at <= by));
         let to_it = given.filter_map(|(_, lines)| match lines.as_slice() {
             [(of, amount)] if *of == account => Some(*amount),
             _ => None,
         });
-        to_it.sum()
+        let adjusted = self.adjusted.iter().filter(|(_, (of, _))| *of == account);
+        let adjusted = adjusted
+            .filter(|(key, (_, amount))| *amount < Money::ZERO || self.done.get(*key).is_some_and(|(_, at)| *at <= by));
+        to_it.chain(adjusted.map(|(_, (_, amount))| *amount)).sum()
     }
 
     /// What was left of an account at a look, give or take a doubt: emergency credit is over once that came back to zero.
@@ -191,6 +217,7 @@ impl Aid {
                 Some(lines) if key.starts_with("batch") => whole(receipt, lines, posted),
                 Some(_) => posted.contains_key(&format!("subsidy:{key}")),
                 None if self.debts.contains_key(key) => posted.contains_key(&format!("debt:{key}")),
+                None if self.adjusted.contains_key(key) => posted.contains_key(&format!("adjustment:{key}")),
                 None if self.forgiven.contains_key(key) => posted.contains_key(&format!("debt_write_off:{key}")),
                 None => true,
             };
@@ -198,7 +225,11 @@ impl Aid {
                 return Err(Violation::of("I3", format!("{key}: answered with {receipt}, and not posted so")));
             }
         }
-        Ok(())
+        let lost = self.opened.iter().filter(|account| self.brought.contains_key(*account));
+        match lost.into_iter().find(|account| !posted.contains_key(&format!("opening_debt:{account}"))) {
+            Some(account) => Err(Violation::of("I3", format!("account {account}: opened without its debt"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -214,6 +245,7 @@ fn whole(receipt: &str, lines: &[(AccountId, Money)], posted: &BTreeMap<String, 
 fn key(what: &Request) -> Option<&String> {
     match what {
         Request::Owe { key, .. }
+        | Request::Adjust { key, .. }
         | Request::Forgive { key, .. }
         | Request::Give { key, .. }
         | Request::Help { key, .. } => Some(key),
@@ -256,6 +288,33 @@ mod tests {
         assert_eq!(word(aid.kept(&BTreeMap::from([("debt:d".to_owned(), amount)]), true)), Ok(()));
         aid.ask(4, &owe);
         assert_eq!(word(aid.answer(at(2), 4, &owe, &told("s"))), Err("I2"));
+    }
+
+    #[test]
+    fn what_an_account_is_opened_with_is_owed_and_what_was_put_right_was_asked_for() {
+        let mut aid = Aid::default();
+        let (amount, terms) = (Money::new(5), Terms { share_ppm: 1, weekly_cap: None });
+        let (key, credit, debt) = ("open".to_owned(), Money::ZERO, Some((amount, terms)));
+        let open = Request::Open { key, account: account(1), credit, debt };
+        aid.ask(1, &open);
+        let brought = format!("opening_debt:{}", account(1));
+        assert_eq!(aid.asked_to_owe(&brought, account(1), amount), Some(terms));
+        assert_eq!(aid.asked_to_owe(&brought, account(1), Money::new(6)), None);
+        assert_eq!(aid.asked_to_owe(&brought, account(2), amount), None);
+        assert_eq!(word(aid.kept(&BTreeMap::new(), false)), Ok(()), "nobody was told");
+        assert_eq!(word(aid.answer(at(1), 1, &open, &Answer::Done { receipt: None })), Ok(()));
+        assert_eq!(word(aid.kept(&BTreeMap::new(), false)), Err("I3"));
+        assert_eq!(word(aid.kept(&BTreeMap::from([(brought, amount)]), false)), Ok(()));
+
+        let adjust = |key: &str, amount| Request::Adjust { key: key.to_owned(), account: account(2), amount };
+        let (up, down) = (adjust("up", amount), adjust("down", -Money::new(2)));
+        aid.ask(2, &up);
+        assert_eq!(aid.surely_given(account(2), at(9)), Money::ZERO, "it may not be done");
+        assert_eq!(word(aid.answer(at(3), 2, &up, &told("r"))), Ok(()));
+        assert!(aid.asked_to_adjust("adjustment:up", account(2), amount));
+        assert!(!aid.asked_to_adjust("adjustment:up", account(1), amount));
+        aid.ask(3, &down);
+        assert_eq!(aid.surely_given(account(2), at(9)), Money::new(3), "it may be taken");
     }
 
     #[test]

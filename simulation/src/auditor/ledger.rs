@@ -225,7 +225,8 @@ impl Ledger {
             return wrong(format!("leaves {balance}, and says {:?}", one.balance_after));
         }
         account.owed.post(one, (moved, owed, balance), (vend, reversal), people, rules)?;
-        let aid = matches!(one.kind, Kind::Debt | Kind::Subsidy) || one.kind == Kind::WriteOff && owed != Money::ZERO;
+        let aid = matches!(one.kind, Kind::Debt | Kind::Subsidy | Kind::Adjustment)
+            || one.kind == Kind::WriteOff && owed != Money::ZERO;
         if aid && self.aid.insert(one.key.clone(), moved - owed).is_some() {
             return wrong(format!("posts {moved} a second time, as {}", one.key));
         }
@@ -237,7 +238,10 @@ impl Ledger {
                 return wrong(format!("gives {moved}, which nobody asked for"));
             }
             Kind::Subsidy => account.sold = account.sold + moved,
-            Kind::Adjustment => return wrong(format!("adjusts by {moved}, which nobody asked for")),
+            Kind::Adjustment if !people.aid.asked_to_adjust(&one.key, one.account, moved) => {
+                return wrong(format!("adjusts by {moved}, which nobody asked for"));
+            }
+            Kind::Adjustment => account.sold = account.sold + moved,
             Kind::Opening if one.sequence != 1 || !people.asked_to_open(one.account, moved) => {
                 return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
             }

@@ -79,6 +79,7 @@ use self::{
 pub use self::{
     facts::{Answer, Automatic, Fact, MeterTruth, Peak, Rules, Supply, Truth, Version, Violation},
     fixed::FixedCharge,
+    owed::Terms,
     request::{Request, Whose},
     seen::{
         AccountSeen, Cause, CutSeen, DaySeen, HotSeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen,

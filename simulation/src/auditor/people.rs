@@ -165,7 +165,10 @@ impl People {
         self.turned.answer(at, request, &asked.what, outcome);
         self.calendars.answer(at, request, &asked.what, outcome);
         match &asked.what {
-            Request::Open { account, .. } if outcome == Outcome::Done => drop(self.opened.insert(*account)),
+            Request::Open { account, .. } if outcome == Outcome::Done => {
+                self.opened.insert(*account);
+                self.aid.answer(at, request, &asked.what, answer)?;
+            }
             Request::Vend { .. } => self.vend_answered(at, &asked, answer)?,
             Request::Replace { old, new, .. } if outcome == Outcome::Done => self.replaced.push((*old, *new)),
             Request::Reverse { .. } => self.reversals.answer(request, &asked.what, answer)?,
@@ -192,7 +195,11 @@ impl People {
                     self.turned.told_of_payment(at, *account, told);
                 }
             }
-            what @ (Request::Owe { .. } | Request::Forgive { .. } | Request::Give { .. } | Request::Help { .. }) => {
+            what @ (Request::Owe { .. }
+            | Request::Adjust { .. }
+            | Request::Forgive { .. }
+            | Request::Give { .. }
+            | Request::Help { .. }) => {
                 self.aid.answer(at, request, what, answer)?;
             }
             _ => {}

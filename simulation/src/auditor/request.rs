@@ -9,7 +9,7 @@ use jiff::{
     civil::{Date, Time},
 };
 
-use super::{Automatic, Limits, Supply};
+use super::{Automatic, Limits, Supply, Terms};
 
 /// Who but an operator has supply cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +31,8 @@ pub enum Request {
         account: AccountId,
         /// What it begins with.
         credit: Money,
+        /// What it owes apart from that, and how that is recovered.
+        debt: Option<(Money, Terms)>,
     },
     /// Sell electricity.
     Vend {
@@ -117,6 +119,15 @@ pub enum Request {
         /// To whom, and how much.
         lines: Vec<(AccountId, Money)>,
     },
+    /// Put a balance right.
+    Adjust {
+        /// Idempotency key.
+        key: String,
+        /// Whose.
+        account: AccountId,
+        /// By how much; negative where it is taken.
+        amount: Money,
+    },
     /// Give an account another tariff.
     Tariff {
         /// Which.
@@ -161,6 +172,11 @@ pub enum Request {
     },
     /// Say that a payment is in flight; answered with its begin and the end of what it holds.
     Announce {
+        /// Whose.
+        account: AccountId,
+    },
+    /// Say that an account's payments in flight are over.
+    Withdraw {
         /// Whose.
         account: AccountId,
     },

@@ -41,7 +41,7 @@ impl Story {
         let (account, meter, tariff) = (account(1), meter(1), tariff());
         story.auditor.told(at(0), Fact::Account { account, meter, tariff, permit: false, switchable: true });
         story.done(0, Request::Switch { automatic: Automatic::On });
-        story.done(0, Request::Open { key: "open".to_owned(), account, credit: Money::new(5) });
+        story.done(0, Request::Open { key: "open".to_owned(), account, credit: Money::new(5), debt: None });
         story.seen.accounts.insert(account, account_seen(2, 5, 0));
         story.seen.installations.push(installation());
         story.seen.transactions.push(transaction(1, Kind::Opening, 5));

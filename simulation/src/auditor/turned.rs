@@ -55,6 +55,8 @@ struct Payment {
     told_at: Timestamp,
     /// From when until when it holds a cut, by the head end's clock.
     holds: (Timestamp, Timestamp),
+    /// When somebody first asked for its end.
+    withdrawn: Option<Timestamp>,
 }
 
 /// A payment that nobody was told of holds a cut no longer than this.
@@ -97,6 +99,10 @@ impl Turned {
             Request::Group { meters, supply: Supply::On, emergency: false, .. } => self.may_end(at, meters),
             Request::Stop => self.wishes.values_mut().for_each(|toggle| toggle.may_become(at, false)),
             Request::Announce { account } => drop(self.announced.insert(*account, at)),
+            Request::Withdraw { account } => {
+                let all = self.payments.get_mut(account).into_iter().flatten();
+                all.for_each(|payment| payment.withdrawn = payment.withdrawn.or(Some(at)));
+            }
             _ => {}
         }
     }
@@ -150,15 +156,18 @@ impl Turned {
 
     /// Somebody was told that a payment is in flight, and from when until when it holds a cut.
     pub fn told_of_payment(&mut self, at: Timestamp, account: AccountId, told: &str) {
-        let span = told.split_once(' ').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
-        let payment = span.map(|holds| Payment { told_at: at, holds });
+        let mut words = told.split(' ');
+        let mut instant = || words.next()?.parse().ok();
+        let span = instant().zip(instant());
+        let payment = span.map(|holds| Payment { told_at: at, holds, withdrawn: None });
         self.payments.entry(account).or_default().extend(payment);
     }
 
     /// Whether a payment surely was in flight at a moment at which the head end's clock showed `shown`.
     pub fn paying_surely(&self, account: AccountId, at: Timestamp, shown: Timestamp) -> bool {
         let all = self.payments.get(&account).into_iter().flatten();
-        all.filter(|one| one.told_at < at).any(|one| one.holds.0 <= shown && shown < one.holds.1)
+        all.filter(|one| one.told_at < at && one.withdrawn.is_none_or(|asked| at < asked))
+            .any(|one| one.holds.0 <= shown && shown < one.holds.1)
     }
 
     /// Whether one may be.
@@ -289,6 +298,8 @@ mod tests {
         turned.told_of_payment(at(10), account(1), &format!("{} {}", at(2), at(900)));
         assert_eq!([10, 11, 899, 900].map(|second| surely(&turned, second)), [false, true, true, false]);
         assert!(!turned.may_be_paying(account(1), at(1_300), at(1_300)));
+        turned.ask(at(500), 2, &Request::Withdraw { account: account(1) });
+        assert_eq!([499, 500].map(|second| surely(&turned, second)), [true, false], "it may be over");
         assert!(!turned.may_be_paying(account(2), at(5), at(5)));
     }
 

@@ -19,7 +19,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let mut people = People::default();
-        let open = Request::Open { key: "o".to_owned(), account: account(1), credit: Money::new(1000) };
+        let open = Request::Open { key: "o".to_owned(), account: account(1), credit: Money::new(1000), debt: None };
         people.ask(at(0), 1, open);
         let (key, content) = ("a".to_owned(), "a".to_owned());
         people.ask(at(0), 2, Request::Vend { key, account: account(1), amount: Money::new(300), content });
