@@ -4,6 +4,7 @@ use domain::{ledger::Tender, money::Money};
 use rand::RngExt;
 use wattgate::operations::{
     Error,
+    adjust::{NewAdjustment, adjust},
     batch_credit::{self, NewBatchCredit, NewLine},
     change_limits::{ChangeLimits, change},
     debts::{self, NewDebt, WriteOffDebt},
@@ -196,6 +197,22 @@ impl Sequence {
             assert!(batch_credit::credit(&self.app, batch, &key, BY).await.unwrap().1);
             self.note(format!("a batch of {lines:?}"));
             lines.iter().for_each(|(account, _, amount)| self.books.accounts[*account].money += amount);
+        }
+    }
+
+    pub async fn adjust(&mut self) {
+        let (account, amount) = (self.some_account(), self.random.random_range(1..5_000));
+        let amount = if self.random.random_bool(0.5) { amount } else { -amount };
+        let new =
+            NewAdjustment { amount: Money::new(amount), currency: "CNY".to_owned(), reason: "a wrong bill".to_owned() };
+        let key = self.key();
+        let put_right = adjust(&self.app, self.accounts[account], new.clone(), &key, BY).await;
+        let active = self.is_active(account);
+        assert_eq!(word(&put_right), if active { "done" } else { "account_not_active" });
+        if active {
+            assert!(adjust(&self.app, self.accounts[account], new, &key, BY).await.unwrap().1);
+            self.note(format!("account {account}: adjusted by {amount}"));
+            self.books.accounts[account].money += amount;
         }
     }
 

@@ -8,7 +8,7 @@ use domain::{
     money::Money,
 };
 use jiff::{
-    Timestamp,
+    SignedDuration, Timestamp,
     civil::{Date, DateTime},
 };
 
@@ -22,6 +22,9 @@ use super::{
 
 /// Changes of the price in a day, times looks that fit between two readings.
 const PRICE_CHANGES: i64 = 2 * 12;
+
+/// Whoever can be reached for so long was read: the longest slot is an hour, and a clock may be set forward by one.
+const SURELY_READ: SignedDuration = SignedDuration::from_hours(4);
 
 /// Where every register begins again: 1,000,000 kWh.
 const REGISTER_MODULUS: i64 = 10_000_000_000;
@@ -53,6 +56,8 @@ struct Meter {
     largest_day: i64,
     /// The relay from the beginning, and every move.
     relay: Vec<(Timestamp, Supply)>,
+    /// Since when, in true local time, it can be read without a break.
+    reached: Option<DateTime>,
 }
 
 /// What an account truly used by one meter.
@@ -82,7 +87,14 @@ impl Field {
         for (id, one) in &truth.meters {
             let meter = self.meters.entry(*id).or_insert_with(|| Meter::new(one));
             meter.take(one);
+            meter.reached = meter.reached.or(Some(self.now)).filter(|_| one.reachable);
         }
+    }
+
+    /// Whether all meters that count for an account could be read for long enough that they were.
+    pub fn surely_read(&self, account: AccountId) -> bool {
+        let since = self.now.saturating_sub(SURELY_READ);
+        self.uses(account).all(|(one, meter)| one.end.is_some() || meter.reached.is_some_and(|from| from <= since))
     }
 
     /// An account's meter counts, from a register's value on, or to one.
@@ -271,6 +283,7 @@ impl Meter {
             day_began: truth.energy,
             largest_day: 0,
             relay: vec![(Timestamp::MIN, first)],
+            reached: None,
         }
     }
 

@@ -285,8 +285,8 @@ impl Auditor {
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
         }
-        self.field.look(truth);
         self.field.now = time::local(at, &self.rules.zone);
+        self.field.look(truth);
         for (id, row) in &seen.accounts {
             if let Some(opened) = row.opened_at {
                 self.field.opened.insert(*id, time::local(opened, &self.rules.zone).date());

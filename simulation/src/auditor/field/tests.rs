@@ -36,11 +36,25 @@ fn look(field: &mut Field, truth: &MeterTruth) {
 
 /// Account 1 began at noon of the first, when 2000 had flowed.
 fn begun() -> Field {
-    let mut field = Field::default();
+    let mut field = Field { now: date(2026, 5, 1).at(12, 0, 0, 0), ..Field::default() };
     let now = truth(2000, &[]);
     look(&mut field, &now);
     field.installed(&installation(), &now, &rules().zone, SLACK).unwrap();
     field
+}
+
+#[test]
+fn who_can_be_reached_for_hours_was_surely_read() {
+    let mut field = begun();
+    let mut after = |hours: i8, reachable: bool| {
+        field.now = date(2026, 5, 1).at(12 + hours, 0, 0, 0);
+        look(&mut field, &MeterTruth { reachable, ..truth(2000, &[]) });
+        field.surely_read(account(1))
+    };
+    let seen: Vec<bool> = [(0, true), (3, true), (4, true), (5, false), (6, true), (9, true), (10, true)]
+        .map(|(hours, reachable)| after(hours, reachable))
+        .to_vec();
+    assert_eq!(seen, [false, false, true, false, false, false, true]);
 }
 
 fn versions() -> Vec<Version> {
