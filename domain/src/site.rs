@@ -98,20 +98,20 @@ impl Policy {
         if let Some((field, ..)) = not_below.into_iter().find(|(_, span, least)| span < least) {
             return Err(BadPolicy { field, problem: "is too short" });
         }
-        if self.polling.freeze_from >= self.polling.freeze_until {
-            return Err(BadPolicy { field: "polling.freeze_until", problem: "must be after freeze_from" });
-        }
-        if !(1..=100).contains(&self.polling.round_limit_percent) {
-            return Err(BadPolicy { field: "polling.round_limit_percent", problem: "must be 1 to 100" });
-        }
-        if self.relay.disconnect_attempts == 0 {
-            return Err(BadPolicy { field: "relay.disconnect_attempts", problem: "must be at least 1" });
-        }
-        if self.disconnection.mass_cut.per_hour == 0 {
-            return Err(BadPolicy { field: "disconnection.mass_cut.per_hour", problem: "must be at least 1" });
-        }
-        if self.disconnection.mass_cut.per_day_percent > 100 {
-            return Err(BadPolicy { field: "disconnection.mass_cut.per_day_percent", problem: "must be 0 to 100" });
+        let (mass_cut, vending) = (&self.disconnection.mass_cut, &self.vending);
+        let further = [
+            ("polling.freeze_until", self.polling.freeze_from < self.polling.freeze_until, "must be after freeze_from"),
+            ("polling.round_limit_percent", (1..=100).contains(&self.polling.round_limit_percent), "must be 1 to 100"),
+            ("relay.disconnect_attempts", self.relay.disconnect_attempts > 0, "must be at least 1"),
+            ("disconnection.mass_cut.per_hour", mass_cut.per_hour > 0, "must be at least 1"),
+            ("disconnection.mass_cut.per_day_percent", mass_cut.per_day_percent <= 100, "must be 0 to 100"),
+            ("vending.maximum_per_vend", vending.maximum_per_vend > Money::ZERO, "must be above 0"),
+            ("vending.maximum_per_cashier_day", vending.maximum_per_cashier_day > Money::ZERO, "must be above 0"),
+            ("debts.maximum", self.debts.maximum >= Money::ZERO, "must not be negative"),
+            ("settlement.meters_per_account", self.settlement.meters_per_account > 0, "must be at least 1"),
+        ];
+        if let Some((field, _, problem)) = further.into_iter().find(|(_, holds, _)| !holds) {
+            return Err(BadPolicy { field, problem });
         }
         if let Some((_, problem)) = self.debts.terms.problem() {
             return Err(BadPolicy { field: "debts.terms", problem });
@@ -411,7 +411,11 @@ mod tests {
     #[test]
     fn a_policy_that_breaks_a_rule_is_refused_by_name() {
         type Change = fn(&mut Policy);
-        let cases: [(&str, Change); 15] = [
+        let cases: [(&str, Change); 19] = [
+            ("vending.maximum_per_vend", |policy| policy.vending.maximum_per_vend = Money::ZERO),
+            ("vending.maximum_per_cashier_day", |policy| policy.vending.maximum_per_cashier_day = Money::ZERO),
+            ("debts.maximum", |policy| policy.debts.maximum = Money::new(-1)),
+            ("settlement.meters_per_account", |policy| policy.settlement.meters_per_account = 0),
             ("notices.quiet_to", |policy| policy.notices.quiet_to = None),
             ("notices.quiet_to", |policy| policy.notices.quiet_to = policy.notices.quiet_from),
             ("notices.by_hand_alarm_after", |policy| policy.notices.by_hand_alarm_after = SignedDuration::ZERO),

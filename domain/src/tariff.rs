@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub use fixed_charge::{Dues, Every, FixedCharge};
-pub use succession::{CHANGES_MAX, FurtherVersion, TariffChange, VERSIONS_MAX};
+pub use succession::{CHANGES_MAX, FurtherVersion, TariffChange, VERSIONS_MAX, number_within, tariff_on};
 pub use time_of_use::{Period, Season, Span, Switch, TimeOfUse};
 
 /// Most that a version's `tax_rate_ppm` may be: 100 %.

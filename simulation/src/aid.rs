@@ -189,15 +189,7 @@ pub fn ask(world: &World, app: App, aid: &Aid, key: &str) -> Option<(Request, Ca
                 ),
             )
         }
-        Aid::Adjust { meter, amount } => {
-            let (account, amount) = (account(meter)?, Money::new(amount));
-            let new = NewAdjustment { amount, currency, reason };
-            let request = Request::Adjust { key: key.clone(), account, amount };
-            let call = async move {
-                Ok::<_, Error>(Some(books::json(&adjust::adjust(&app, account, new, &key, "operator").await?.0)?))
-            };
-            (request, Box::pin(call))
-        }
+        Aid::Adjust { meter, amount } => put_right(app, account(meter)?, Money::new(amount), key),
         Aid::Withdraw { meter, payment } => {
             let request = Request::Withdraw { account: account(meter)? };
             (request, done(async move { payment_in_flight::end(&app, payment).await }))
@@ -214,6 +206,16 @@ pub fn ask(world: &World, app: App, aid: &Aid, key: &str) -> Option<(Request, Ca
             )
         }
     })
+}
+
+/// A balance is put right.
+fn put_right(app: App, account: AccountId, amount: Money, key: String) -> (Request, Call) {
+    let new = NewAdjustment { amount, currency: "CNY".to_owned(), reason: "simulated".to_owned() };
+    let request = Request::Adjust { key: key.clone(), account, amount };
+    let call = async move {
+        Ok::<_, Error>(Some(books::json(&adjust::adjust(&app, account, new, &key, "operator").await?.0)?))
+    };
+    (request, Box::pin(call))
 }
 
 /// A payment begins.

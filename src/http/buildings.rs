@@ -115,7 +115,8 @@ async fn guard_building(
 #[serde(deny_unknown_fields)]
 struct Place {
     /// The building; null: none.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
+    #[serde(deserialize_with = "Option::deserialize")]
     building_id: Option<BuildingId>,
 }
 

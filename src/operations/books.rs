@@ -38,6 +38,8 @@ pub struct Books {
     pub removed: BTreeSet<MeterId>,
     /// Energies settled in the windows that can still change.
     pub settled: Usage,
+    /// The first of these windows; none: no meter counts.
+    settled_since: Option<Date>,
 }
 
 /// A meter of an account.
@@ -78,11 +80,12 @@ impl Books {
         for meter in &meters {
             removed.remove(&meter.installation.meter_id);
         }
-        let settled = match oldest {
+        let settled_since = oldest.map(|day| tariff.earliest_window(day));
+        let settled = match settled_since {
             None => Usage::none(),
-            Some(day) => store::settled_energy::since(conn, account.id, Some(tariff.earliest_window(day)))?,
+            Some(window) => store::settled_energy::since(conn, account.id, Some(window))?,
         };
-        Ok(Self { account, site, zone, tariff, changes, opened, meters, removed, settled })
+        Ok(Self { account, site, zone, tariff, changes, opened, meters, removed, settled, settled_since })
     }
 
     /// Locks an account's row until the transaction ends, then reads its books.
@@ -161,7 +164,12 @@ impl Books {
         }
         let begin = midnight(first, &self.zone);
         let spans = self.meters.iter().map(|meter| meter.as_of.duration_since(begin.max(meter.installation.start_at)));
-        let all = self.settled.plus(&self.unsettled());
+        // What a window before the present one had used decides over the blocks of what was used in it of late.
+        let window = self.tariff.earliest_window(first);
+        let all = match self.settled_since.filter(|since| window < *since) {
+            Some(_) => store::settled_energy::since(conn, self.account.id, Some(window))?.plus(&self.unsettled()),
+            None => self.settled.plus(&self.unsettled()),
+        };
         let cost = charge::exact_cost(&all, &self.tariff)? - charge::exact_cost(&all.minus(&late), &self.tariff)?;
         Ok(domain::account::mean_cost_per_hour(cost, spans.max().unwrap_or_default(), policy))
     }

@@ -196,6 +196,12 @@ pub(super) async fn last_readings(
         .await?;
     let shown =
         |one: &FinalReading| Shown { total: one.total, registers: one.registers.clone(), confirmed: one.confirmed };
+    for (nth, one) in entered.iter().enumerate() {
+        if entered.iter().take(nth).any(|before| before.meter_id == one.meter_id) {
+            let field = format!("final_readings[{nth}].meter_id");
+            return Err(Error::field("meter", field, "its last reading is named twice"));
+        }
+    }
     let mut entered: BTreeMap<MeterId, Shown> = entered.iter().map(|one| (one.meter_id, shown(one))).collect();
     if let Some(strange) = entered.keys().find(|meter| !meters.contains(meter)) {
         let detail = format!("meter {strange} does not count for the account");

@@ -72,6 +72,13 @@ impl<'a> Counter<'a> {
             if settings.policy.vending.registered_terminals_only {
                 return Err(Error::field("terminal_unknown", "terminal", "the terminal is not registered"));
             }
+            if let Some((stem, _)) = terminal.rsplit_once('-')
+                && looks_like_a_shift(terminal, stem)
+                && store::terminal::by_name(conn, site, stem)?.is_some()
+            {
+                let detail = format!("its receipts would look like those of {stem}, which is registered");
+                return Err(Error::field("terminal_unknown", "terminal", detail));
+            }
             return Ok(Self { site, terminal, registered: None });
         };
         let vendor = store::vendor::by_id(conn, row.vendor_id)?;
@@ -167,6 +174,13 @@ pub fn held(conn: &mut Conn, vendor: VendorId) -> Result<Money, Error> {
         sold = sold + vending::net(&store::shift::totals(conn, shift)?);
     }
     Ok(sold - store::vendor::deposited(conn, vendor)?)
+}
+
+/// Whether a terminal's name is another's with a number behind it, as a shift has: then their receipts are numbered alike.
+#[must_use]
+pub fn looks_like_a_shift(name: &str, of: &str) -> bool {
+    let number = name.strip_prefix(of).and_then(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A terminal's name, as receipts carry it.

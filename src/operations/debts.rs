@@ -298,7 +298,7 @@ pub(super) fn leave(
             let detail = format!("the account owes a debt of {left} minor units: vend it first, or write it off");
             return Err(Error::field("account_owes", "write_off", detail));
         }
-        give_up(conn, account, left, format!("debt_write_off:{}", account.id), reason, (by, now))?;
+        give_up(conn, account, left, format!("debt_left:{}", account.id), reason, (by, now))?;
     }
     Ok((settled, left))
 }

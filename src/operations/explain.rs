@@ -14,7 +14,7 @@ use domain::{
     ledger::TransactionKind,
     money::{Carry, Currency, Exact, Money},
     notice::Language,
-    tariff::Period,
+    tariff::{Period, number_within},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
@@ -270,7 +270,7 @@ fn energy_charge(currency: &Currency, days: Vec<ExplainedDay>, charged: &replay:
             Priced::Block(block) => (Some(block), None),
             Priced::Period(period) => (None, Some(period)),
         };
-        let (window, tariff_version) = (slice.window, slice.version);
+        let (window, tariff_version) = (slice.window, number_within(slice.version));
         let (energy, price, cost) = (slice.energy, slice.price, slice.cost);
         Line { window, tariff_version, block, period, energy, price, cost, amount }
     });

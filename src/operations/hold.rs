@@ -13,7 +13,8 @@ use crate::{app::App, changes::Changed};
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// Until when the account's meters are not cut for credit; null lifts the hold.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub until: Option<Timestamp>,
     /// Why it is held, or no longer; stands in the audit log.
     pub reason: String,

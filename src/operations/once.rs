@@ -40,11 +40,20 @@ pub fn content_hash(content: &impl Serialize) -> Result<String, Error> {
 /// # Errors
 /// A conflict where the key was used with other content.
 pub fn find<T: DeserializeOwned>(conn: &mut Conn, asked: &Asked) -> Result<Option<T>, Error> {
-    let Some(earlier) = store::idempotency::find(conn, asked.site, &asked.key)? else { return Ok(None) };
+    let Some(earlier) = store::idempotency::find(conn, asked.site, &asked.key)? else {
+        // Vends have keys of their own, and one key asks for one thing.
+        let sold = store::vend::by_key(conn, asked.site, &asked.key)?.is_some();
+        return if sold { Err(reused()) } else { Ok(None) };
+    };
     if earlier.content_hash != asked.content_hash {
-        return Err(Error::conflict("idempotency_key_reused", "the key was used with other content"));
+        return Err(reused());
     }
     serde_json::from_str(&earlier.body).map(Some).map_err(|bad| books::corrupt(bad.to_string()))
+}
+
+/// A key that was used for something else.
+pub(super) fn reused() -> Error {
+    Error::conflict("idempotency_key_reused", "the key was used with other content")
 }
 
 /// Stores the answer, in the transaction of its effect.

@@ -6,7 +6,7 @@ use domain::{
     energy::Energy,
     ids::{AccountId, TariffId},
     money::{Carry, Exact, Money, Price},
-    tariff::{Period, Tariff, TariffVersion},
+    tariff::{Period, Tariff, TariffVersion, number_within, tariff_on},
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::{Error, books, books::Books};
 use crate::app::App;
 
 /// What is asked: an amount, or energies.
-#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AskQuote {
@@ -114,19 +114,20 @@ pub async fn quote(app: &App, id: TariffId, ask: AskQuote) -> Result<Quote, Erro
         .snapshot(move |conn| {
             store::tariff::by_id(conn, id)?;
             let site = store::site::by_id(conn, id.site())?;
-            let (zone, tariff) = (books::zone(&site)?, books::tariff(conn, id, &site)?);
-            let (used, opened) = match ask.account_id {
-                None => (Usage::none(), Date::MIN),
+            let zone = books::zone(&site)?;
+            let today = day_of(now, &zone);
+            let (tariff, used, opened) = match ask.account_id {
+                None => (books::tariff(conn, id, &site)?, Usage::none(), Date::MIN),
                 Some(account) => {
                     let row = store::account::by_id(conn, account)?;
-                    if row.tariff_id != id {
+                    let books = Books::load(conn, row)?;
+                    if tariff_on(today, books.account.tariff_id, &books.changes) != id {
                         return Err(Error::field("account", "account_id", "is priced by another tariff"));
                     }
-                    let books = Books::load(conn, row)?;
-                    (books.settled.plus(&books.unsettled()), books.opened)
+                    let used = books.settled.plus(&books.unsettled());
+                    (books.tariff, used, books.opened)
                 }
             };
-            let today = day_of(now, &zone);
             let version = tariff.at(today).ok_or(ChargeError::NoVersion(today))?;
             let (window, number) = tariff.window(today, opened)?;
             let standing = Standing { used: &used, window, version, tariff: &tariff };
@@ -147,7 +148,7 @@ pub async fn quote(app: &App, id: TariffId, ask: AskQuote) -> Result<Quote, Erro
             let cost = quote::cost(&used, &more, &tariff)?;
             Ok(Quote {
                 tariff_id: id,
-                version: number,
+                version: number_within(number),
                 window,
                 used_kwh: used.of_window(window, number),
                 currency: site.currency.clone(),
@@ -176,7 +177,10 @@ impl Standing<'_> {
         }
         check_period(self.version, period, "period")?;
         let (amount, key) = (Exact::of(amount, &self.tariff.currency), (self.window, self.version.version, period));
-        let free = || Error::field("quote", "amount", "energy is free: no amount is needed");
+        let free = || {
+            let detail = format!("buys more than {} kWh, or energy is free", quote::ENERGY_MAX);
+            Error::field("quote", "amount", detail)
+        };
         let energy = quote::energy_for(amount, self.used, key, self.tariff)?.ok_or_else(free)?;
         Ok([(key, energy)].into_iter().collect())
     }

@@ -329,7 +329,8 @@ impl Replay {
         if is > least
             && let Some(first) = reached.readings.first()
         {
-            let from = midnight(day_of(first.as_of, &self.zone), &self.zone);
+            // What was shown since the day began, or since the day of what its boundary is told from, is never taken back.
+            let from = midnight(day.min(day_of(first.as_of, &self.zone)), &self.zone);
             let until = reached.readings.last().map_or(reached.at, |last| last.as_of);
             let meter = installation.meter_id;
             let shown = match reached.register {

@@ -129,7 +129,7 @@ pub async fn transfer(app: &App, id: AccountId, to: TransferAccount, key: &str, 
             if let Some(earlier) = once::find::<Transfer>(conn, &asked)? {
                 return Ok((earlier, None));
             }
-            store::customer::by_id(conn, to.customer_id)?;
+            to.to_another(conn, &old)?;
             let running = store::installation::of_account(conn, id)?;
             let meters = close_account::settle_up(conn, &settings, &mut old, &last, &reason, now)?;
             let (debt_settled, debt_written_off) = debts::leave(conn, &mut old, to.write_off, &reason, (&by, now))?;
@@ -201,6 +201,17 @@ fn pay_out(
     }
 }
 
+impl TransferAccount {
+    /// Whether it is for a customer who does not have the account already.
+    fn to_another(&self, conn: &mut Conn, old: &Account) -> Result<(), Error> {
+        store::customer::by_id(conn, self.customer_id)?;
+        if self.customer_id == old.customer_id {
+            return Err(Error::field("same_customer", "customer_id", "the account is this customer's already"));
+        }
+        Ok(())
+    }
+}
+
 /// The account that takes another's place, stored, with nothing on it yet.
 fn successor(conn: &mut Conn, old: &Account, to: &TransferAccount, now: Timestamp) -> Result<Account, Error> {
     let id: AccountId = store::ids::next(conn, old.id.site())?;
@@ -241,8 +252,14 @@ fn tariffs_from(
 ) -> Result<Vec<AccountTariff>, Error> {
     let site = store::site::by_id(conn, old.site())?;
     let today = day_of(now, &books::zone(&site)?);
-    let (mut to_come, mut place) = (Vec::new(), 0);
+    // A change takes the place of those that were entered before it for its day or later.
+    let mut lasting: Vec<AccountTariff> = Vec::new();
     for change in store::account_tariff::of_account(conn, old)? {
+        lasting.retain(|before| before.valid_from < change.valid_from);
+        lasting.push(change);
+    }
+    let (mut to_come, mut place) = (Vec::new(), 0);
+    for change in lasting {
         if change.valid_from <= today {
             new.tariff_id = change.tariff_id;
         } else {

@@ -160,7 +160,8 @@ pub async fn vend(app: &App, vend: Vend, key: &str, seller: impl Into<Seller>) -
             counter.check_seller(&seller)?;
             counter.lock_credit(conn)?;
             let by = seller.key.as_str();
-            let split = check(conn, &settings, (&books, &counter), &vend, by, now)?;
+            let sold = sold_today(conn, &settings, &books, by, now)?;
+            let split = check(conn, &settings, (&books, &counter), &vend, sold, now)?;
             let made = Made { vend: &vend, counter: &counter, key: &key, content_hash: &content_hash, by, now };
             let receipt = made.write(conn, &mut books, &split)?;
             let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, Some(receipt.vend_id), now)?;
@@ -191,7 +192,8 @@ pub async fn trial(app: &App, vend: Vend, seller: Seller) -> Result<Trial, Error
             let books = Books::load(conn, row)?;
             let counter = Counter::of(conn, &settings, vend.account_id.site(), &vend.terminal)?;
             counter.check_seller(&seller)?;
-            let split = check(conn, &settings, (&books, &counter), &vend, &seller.key, now)?;
+            let sold = sold_since_midnight(conn, &books, &seller.key, now)?;
+            let split = check(conn, &settings, (&books, &counter), &vend, sold, now)?;
             Ok(Trial {
                 currency: vend.currency,
                 amount: split.amount,
@@ -209,13 +211,35 @@ pub async fn trial(app: &App, vend: Vend, seller: Seller) -> Result<Trial, Error
 
 /// The receipt of an earlier vend with this key.
 fn repeated(conn: &mut Conn, vend: &Vend, key: &str, content_hash: &str) -> Result<Option<Receipt>, Error> {
-    let Some(earlier) = store::vend::by_key(conn, vend.account_id.site(), key)? else { return Ok(None) };
+    let site = vend.account_id.site();
+    let Some(earlier) = store::vend::by_key(conn, site, key)? else {
+        let used = store::idempotency::find(conn, site, key)?.is_some();
+        return if used { Err(once::reused()) } else { Ok(None) };
+    };
     if earlier.content_hash != content_hash {
-        return Err(Error::conflict("idempotency_key_reused", "the key was used with other content"));
+        return Err(once::reused());
     }
     serde_json::from_str(&earlier.receipt)
         .map(Some)
         .map_err(|bad| books::corrupt(format!("receipt of vend {}: {bad}", earlier.id)))
+}
+
+fn sold_since_midnight(conn: &mut Conn, books: &Books, by: &str, now: Timestamp) -> Result<Money, Error> {
+    let since = midnight(day_of(now, &books.zone), &books.zone);
+    Ok(store::vend::sold_by(conn, books.account.id.site(), by, since)?)
+}
+
+/// What a cashier sold today. Near its limit for a day, the cashier is held until the transaction ends: sales to several accounts
+/// at once would count past each other.
+fn sold_today(conn: &mut Conn, settings: &Settings, books: &Books, by: &str, now: Timestamp) -> Result<Money, Error> {
+    let sold = sold_since_midnight(conn, books, by, now)?;
+    let policy = &settings.policy.vending;
+    let at_once = policy.maximum_per_vend.get().saturating_mul(i64::from(settings.database.pool_size));
+    if sold.get().saturating_add(at_once) < policy.maximum_per_cashier_day.get() {
+        return Ok(sold);
+    }
+    store::api_key::lock(conn, by)?;
+    sold_since_midnight(conn, books, by, now)
 }
 
 fn check(
@@ -223,7 +247,7 @@ fn check(
     settings: &Settings,
     (books, counter): (&Books, &Counter<'_>),
     vend: &Vend,
-    by: &str,
+    cashier_sold_today: Money,
     now: Timestamp,
 ) -> Result<Split, Error> {
     if vend.currency != books.account.currency {
@@ -232,12 +256,11 @@ fn check(
     }
     let today = day_of(now, &books.zone);
     let version = books.tariff.at(today).ok_or(domain::charge::ChargeError::NoVersion(today))?;
-    let since = midnight(today, &books.zone);
     let facts = Facts {
         state: books.account.state,
         balance: books.account.posted,
         available: books.available()?,
-        cashier_sold_today: store::vend::sold_by(conn, vend.account_id.site(), by, since)?,
+        cashier_sold_today,
         owed: debts::owed(conn, settings, books, now)?,
         emergency: books.account.limits().active_emergency(&books.account.credit()),
     };

@@ -38,8 +38,9 @@ pub struct ChangeVendor {
     /// Whether it may sell: `active` or `blocked`.
     #[schema(value_type = String)]
     pub state: Standing,
-    /// Most of what was sold that it may hold back, in minor units; absent: no limit.
-    #[schema(value_type = Option<i64>, minimum = 0)]
+    /// Most of what was sold that it may hold back, in minor units; null: no limit.
+    #[schema(value_type = Option<i64>, minimum = 0, required)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub credit_limit: Option<Money>,
 }
 
@@ -127,6 +128,12 @@ pub async fn register_terminal(app: &App, new: NewTerminal, by: &str) -> Result<
             let vendor = store::vendor::by_id(conn, new.vendor_id)?;
             if store::terminal::by_name(conn, site, &new.name)?.is_some() {
                 return Err(Error::conflict("terminal_taken", "the site has a terminal of this name"));
+            }
+            // Its receipts would look like those of a terminal whose name ends as theirs do: `shop-1` and the first shift of `shop`.
+            let sold = store::vend::unregistered_after(conn, site, &new.name)?;
+            if let Some(like) = sold.iter().find(|sold| counter::looks_like_a_shift(sold, &new.name)) {
+                let detail = format!("receipts were given at {like}, and its own would look like them");
+                return Err(Error::conflict("terminal_taken", detail));
             }
             let id = store::ids::next(conn, site)?;
             let (vendor_id, name, state) = (vendor.id, new.name.clone(), Standing::Active);

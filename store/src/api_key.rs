@@ -64,6 +64,15 @@ pub fn by_prefix(conn: &mut Conn, prefix: &str) -> Result<Option<ApiKey>> {
     on!(conn, |c| api_keys::table.find(prefix).select(ApiKey::as_select()).first(c).optional())
 }
 
+/// Holds a key until the transaction ends: of two sales by it the second sees what the first came to.
+///
+/// # Errors
+/// [`crate::Error::Busy`] where somebody else held it too long.
+pub fn lock(conn: &mut Conn, prefix: &str) -> Result<()> {
+    let same = api_keys::name.eq(api_keys::name);
+    on!(conn, |c| diesel::update(api_keys::table.find(prefix)).set(same).execute(c)).map(drop)
+}
+
 /// At most `limit` keys after one, by their public parts.
 ///
 /// # Errors

@@ -16,15 +16,17 @@ define_sql_function! {
     fn lower_or_null(text: Nullable<Text>) -> Nullable<Text>;
 }
 
-/// What `LIKE` looks for: all that contains `part`, with `!` before what would stand for other characters.
+/// What `LIKE` looks for: all whose small letters contain `part`.
 pub(crate) fn pattern(part: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in part.chars().flat_map(char::to_lowercase) {
-        if matches!(letter, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    pattern
+    format!("%{}%", plain(&part.to_lowercase()))
+}
+
+/// All that begins with `part`.
+pub(crate) fn begins(part: &str) -> String {
+    format!("{}%", plain(part))
+}
+
+/// A text with `!` before what would stand for other characters.
+fn plain(part: &str) -> String {
+    part.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }

@@ -13,6 +13,7 @@ use crate::{
     conn::{Conn, on},
     error::{Result, found},
     schema::{receipt_counters, reversals, vends},
+    search::begins,
 };
 
 row! {
@@ -71,6 +72,19 @@ pub fn next_receipt(conn: &mut Conn, site: SiteId, terminal: &str) -> Result<i64
         .set(receipt_counters::last.eq(receipt_counters::last + 1))
         .returning(receipt_counters::last)
         .get_result(c))
+}
+
+/// Terminals that are not registered and gave receipts, whose names are `name`, a hyphen and something.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn unregistered_after(conn: &mut Conn, site: SiteId, name: &str) -> Result<Vec<String>> {
+    let wanted = begins(&format!("{name}-"));
+    on!(conn, |c| receipt_counters::table
+        .filter(receipt_counters::site_id.eq(val(site)))
+        .filter(receipt_counters::terminal.like(&wanted).escape('!'))
+        .select(receipt_counters::terminal)
+        .load(c))
 }
 
 /// Stores a vend.

@@ -22,6 +22,28 @@ impl Street {
 }
 
 #[actix_web::test]
+async fn what_is_left_out_lifts_nothing() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let until = api.app.clock.now() + 48.hours();
+    street.hold(&api, &json!({ "until": until, "reason": "the bank is closed" })).await.ok();
+    let forgot = street.hold(&api, &json!({ "reason": "ill, longer" })).await;
+    assert_eq!((forgot.problem(), forgot.field()), ((400, "body"), Some("until")));
+    assert_eq!(street.held(&api).await, [json!(street.account)]);
+
+    let building = api.post("/api/v1/buildings", &json!({ "site_id": street.site, "name": "A" })).await.id();
+    let place = format!("/api/v1/meters/{}/building", street.meter);
+    api.send("PUT", &place, &[], &json!({ "building_id": building })).await.ok();
+    assert_eq!(api.send("PUT", &place, &[], &json!({})).await.field(), Some("building_id"));
+    let vendor = json!({ "site_id": street.site, "name": "Corner shop", "credit_limit": 1_000 });
+    let vendor = format!("/api/v1/vendors/{}", api.post("/api/v1/vendors", &vendor).await.id());
+    let renamed = json!({ "name": "Kiosk", "state": "active" });
+    assert_eq!(api.send("PATCH", &vendor, &[("if-match", "*")], &renamed).await.field(), Some("credit_limit"));
+    assert_eq!(api.get(&vendor).await.ok()["credit_limit"], 1_000);
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn without_money_a_reconnect_needs_a_hold_with_an_end() {
     let api = Api::start().await;
     let street = api.street().await;

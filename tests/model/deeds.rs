@@ -326,8 +326,10 @@ impl Sequence {
         self.note(format!("account {account} becomes {}", self.accounts.len()));
         let old = &self.books.accounts[account];
         let has = old.tariffs.iter().rev().find(|(from, _)| *from <= today).map(|(_, tariff)| (Date::MIN, *tariff));
-        let to_come = old.tariffs.iter().filter(|(from, _)| *from > today).copied();
-        let tariffs = has.into_iter().chain(to_come).collect();
+        // Of two changes the one that was entered last holds from its day on, whatever the other said.
+        let holds = |nth: usize, from: Date| old.tariffs.iter().skip(nth + 1).all(|(later, _)| *later > from);
+        let to_come = old.tariffs.iter().enumerate().filter(|(nth, (from, _))| *from > today && holds(*nth, *from));
+        let tariffs = has.into_iter().chain(to_come.map(|(_, change)| *change)).collect();
         let counts = live.iter().map(|count| self.count_from_now(count.meter, count.multiplier)).collect();
         let (settled, passed) = self.over(account);
         assert_eq!((done.balance.get(), done.debt_settled.get()), (passed, settled));

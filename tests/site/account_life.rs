@@ -85,6 +85,25 @@ impl Home {
         close(&self.app, self.account, how, key, "tests").await
     }
 
+    /// What becomes of a closing that names a meter twice, and of a transfer to who has the account.
+    async fn refuses_what_is_named_twice(&self) {
+        let mut twice = closing(self, "1001");
+        twice.final_readings.extend(twice.final_readings.clone());
+        let refused = self.closes(twice, "close-twice").await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { code: "meter", .. }), "{refused:?}");
+        let account = self.account;
+        let row = self.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap();
+        let same = TransferAccount {
+            customer_id: row.customer_id,
+            number: None,
+            final_readings: closing(self, "1001").final_readings,
+            reason: "sold".to_owned(),
+            write_off: false,
+            pay_out: None,
+        };
+        assert_eq!(code(transfer(&self.app, account, same, "transfer-same", "tests").await), "same_customer");
+    }
+
     async fn state(&self) -> State {
         let account = self.account;
         self.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().state
@@ -166,6 +185,7 @@ pub(super) fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str
 async fn an_account_closes_with_its_last_reading_and_what_is_left_is_paid_out(database: Database) {
     let home = opened(&database).await;
     two_days_later(&home).await;
+    home.refuses_what_is_named_twice().await;
     let closed = home.closes(closing(&home, "1022"), "close-1").await.unwrap();
     // 22 kWh; two days of 0.10; and 2 of 31 days of the month, from the 4th on: floor(310 x 5/31) - floor(310 x 3/31) = 20.
     let left = CREDIT - 2200 - 20 - 20;
@@ -173,6 +193,7 @@ async fn an_account_closes_with_its_last_reading_and_what_is_left_is_paid_out(da
     let receipt = closed.refund.clone().unwrap();
     assert_eq!((receipt.amount, receipt.balance_after), (Money::new(left), Money::ZERO));
     assert_eq!(receipt.receipt_number, "till-1-1");
+    assert_eq!(receipt.heading.map(|heading| heading.meters.len()), Some(1));
     assert_eq!(closed.meters[0].final_reading, kwh("1022"));
     assert_eq!(home.state().await, State::Closed);
     assert_eq!(home.used().await, (CREDIT, 0), "nothing is left");

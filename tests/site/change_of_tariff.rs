@@ -12,6 +12,7 @@ use wattgate::{
     operations::{
         change_tariff::{ChangeTariff, change},
         close_account::FinalReading,
+        quote::{self, AskQuote},
         tariffs::{self, NewTariff},
         transfer_account::{TransferAccount, transfer},
     },
@@ -27,6 +28,7 @@ on_both!(
     a_change_for_the_same_day_takes_the_place_of_the_one_before,
     a_change_is_for_tomorrow_or_later_and_by_a_tariff_that_holds_then,
     who_takes_over_an_account_has_its_tariff_and_its_changes_to_come,
+    a_change_that_another_took_the_place_of_does_not_come_back_with_a_transfer,
 );
 
 async fn tariff(home: &Home, new: NewTariff) -> TariffId {
@@ -50,6 +52,11 @@ async fn energy_is_priced_by_the_tariff_of_its_day_and_blocks_go_on(database: Da
     let shops = tariff(&home, dearer()).await;
     let changed = change(&home.app, home.account, to(shops, 6), "change-1", "tests").await.unwrap();
     assert_eq!((changed.place, changed.valid_from), (1, date(2026, 5, 6)));
+    let quoted = async |tariff: TariffId| {
+        let ask = AskQuote { account_id: Some(home.account), amount: Some(Money::new(100)), ..Default::default() };
+        quote::quote(&home.app, tariff, ask).await.map(|quote| (quote.version, quote.parts[0].price.to_string()))
+    };
+    assert_eq!(code(&quoted(shops).await.unwrap_err()), "account");
     for (now, midnight, total, used) in [
         ("05 00:10", "05 00:00", "1004", 400),
         // By the old one until the midnight of the change.
@@ -62,6 +69,7 @@ async fn energy_is_priced_by_the_tariff_of_its_day_and_blocks_go_on(database: Da
         assert_eq!(home.used().await, (used, 0), "{now}");
         home.hot_agrees().await;
     }
+    assert_eq!(quoted(shops).await.unwrap(), (1, "4.000000".to_owned()), "12 kWh are used");
     home.at("07 09:00");
     home.arrives(&[home.reading(Kind::Instant, "07 09:00", "1013")]).await;
     assert_eq!(home.used().await, (2200, 400), "what is not settled, too");
@@ -162,6 +170,35 @@ async fn who_takes_over_an_account_has_its_tariff_and_its_changes_to_come(databa
         [home.reading(Kind::DailyFreeze, "07 00:00", "1030"), home.reading(Kind::DailyFreeze, "08 00:00", "1040")];
     home.arrives(&midnights).await;
     assert_eq!(home.used().await, (3000 + 2000 + 4000, 0));
+    home.hot_agrees().await;
+    home.closed().await;
+}
+
+/// 2.00 from the 5th on was entered after 9.00 from the 7th on, and took its place: for the next customer as well.
+async fn a_change_that_another_took_the_place_of_does_not_come_back_with_a_transfer(database: Database) {
+    let mut home = Home::priced(&database, flat("1")).await;
+    let (second, never) = (tariff(&home, by_blocks(flat("2"))).await, tariff(&home, by_blocks(flat("9"))).await);
+    change(&home.app, home.account, to(never, 7), "change-1", "tests").await.unwrap();
+    change(&home.app, home.account, to(second, 5), "change-2", "tests").await.unwrap();
+    home.at("05 00:10");
+    home.arrives(&[home.reading(Kind::DailyFreeze, "05 00:00", "1010")]).await;
+    home.at("06 00:00");
+    let total = kwh("1020");
+    let last = FinalReading { meter_id: home.meter, total, registers: Default::default(), confirmed: false };
+    let next = TransferAccount {
+        customer_id: home.customer("Wu").await,
+        number: None,
+        final_readings: vec![last],
+        reason: "sold".to_owned(),
+        write_off: false,
+        pay_out: None,
+    };
+    home.account = transfer(&home.app, home.account, next, "transfer-1", "tests").await.unwrap().new_account_id;
+    home.at("08 00:10");
+    let midnights =
+        [home.reading(Kind::DailyFreeze, "07 00:00", "1030"), home.reading(Kind::DailyFreeze, "08 00:00", "1040")];
+    home.arrives(&midnights).await;
+    assert_eq!(home.used().await, (1000 + 2000 + 2000 + 2000, 0));
     home.hot_agrees().await;
     home.closed().await;
 }

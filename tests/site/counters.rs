@@ -12,6 +12,7 @@ on_both!(
     a_terminal_sells_with_its_own_key_in_shifts_that_are_counted_and_closed,
     what_another_shift_sold_is_reversed_by_an_operator_only,
     nobody_sells_in_the_shift_of_another_cashier,
+    receipts_of_two_terminals_never_look_alike,
     a_vendor_sells_up_to_its_limit_whoever_sells_at_once,
     a_shift_is_closed_between_sales_and_never_in_the_middle_of_one,
     who_is_blocked_or_not_registered_sells_nothing,
@@ -198,6 +199,25 @@ async fn nobody_sells_in_the_shift_of_another_cashier(database: Database) {
     market.head_end.audited().await;
 }
 
+async fn receipts_of_two_terminals_never_look_alike(database: Database) {
+    let market = Market::open(&database, "", None).await;
+    let rest = &market.head_end.rest;
+    let sells = async |terminal: &str, key: &str| {
+        let mut sale = market.court.supplies[0].sale(100);
+        sale["terminal"] = json!(terminal);
+        rest.post_once("/vends", key, &sale).await
+    };
+    assert_eq!(sells("shop-1", "v-1").await.ok()["receipt_number"], "shop-1-1");
+    let shop = json!({ "vendor_id": market.vendor, "name": "shop" });
+    let registered = rest.ask(Method::POST, "/terminals", None, Some(&shop)).await;
+    assert_eq!(registered.problem(), (409, "terminal_taken"), "its first receipt would be shop-1-1 as well");
+    market.till("kiosk").await;
+    assert_eq!(sells("kiosk-1", "v-2").await.problem(), (422, "terminal_unknown"));
+    sells("kiosk-a", "v-3").await.ok();
+    market.till("shop_x").await;
+    market.head_end.audited().await;
+}
+
 async fn a_vendor_sells_up_to_its_limit_whoever_sells_at_once(database: Database) {
     let market = Market::open(&database, "", Some(3_000)).await;
     let tills = [market.till("till-1").await, market.till("till-2").await];
@@ -229,7 +249,7 @@ async fn a_vendor_sells_up_to_its_limit_whoever_sells_at_once(database: Database
     assert_eq!(market.held().await, 300);
     assert_eq!(tills[0].rest.post_once(&deposits, "d-2", &handed_over).await.problem().0, 403, "not by a cashier");
     assert_eq!(market.sells(&tills[1], 1, "v-20", 2_700).await.status, 201);
-    let change = json!({ "name": "Corner shop", "state": "active" });
+    let change = json!({ "name": "Corner shop", "state": "active", "credit_limit": null });
     market.change(&format!("/vendors/{}", market.vendor), &change).await;
     assert_eq!(market.sells(&tills[1], 1, "v-21", 9_000).await.status, 201, "no limit any more");
     assert_eq!(market.held().await, 12_000);
@@ -268,9 +288,9 @@ async fn who_is_blocked_or_not_registered_sells_nothing(database: Database) {
     market.change(&terminal, &json!({ "state": "blocked" })).await;
     assert_eq!(market.sells(&till, 0, "v-1", 500).await.problem(), (422, "terminal_blocked"));
     market.change(&terminal, &json!({ "state": "active" })).await;
-    market.change(&vendor, &json!({ "name": "Corner shop", "state": "blocked" })).await;
+    market.change(&vendor, &json!({ "name": "Corner shop", "state": "blocked", "credit_limit": null })).await;
     assert_eq!(market.sells(&till, 0, "v-1", 500).await.problem(), (422, "vendor_blocked"));
-    market.change(&vendor, &json!({ "name": "Corner shop", "state": "active" })).await;
+    market.change(&vendor, &json!({ "name": "Corner shop", "state": "active", "credit_limit": null })).await;
     assert_eq!(market.sells(&till, 0, "v-1", 500).await.status, 201);
 
     let rest = &market.head_end.rest;

@@ -12,6 +12,7 @@ use domain::{
         order::{Event, Refusal},
     },
 };
+use jiff::Timestamp;
 use store::{Db, supply_wait::SupplyWait};
 use wattgate::{
     app::App,
@@ -22,6 +23,7 @@ use wattgate::{
         order_relay::{self, Done, OrderRelay},
         record_order,
         register::{self, NewAccount},
+        tariffs::NewBlock,
     },
     settings,
 };
@@ -39,6 +41,7 @@ on_both!(
     how_old_a_reading_may_be_is_what_the_meters_profile_says,
     the_quarantines_alarm_is_told_anew_each_day,
     a_refused_reconnect_is_brought_to_an_operator,
+    a_forecast_knows_the_blocks_of_the_window_before,
 );
 
 const CONNECTED: RelayReading =
@@ -201,4 +204,28 @@ async fn a_refused_reconnect_is_brought_to_an_operator(database: Database) {
     record_order::record(&home.app, order.id, Event::Refused(Refusal::Other)).await.unwrap();
     assert_eq!(home.alarms_of("reconnect_refused").await, [(format!("meter:{}", home.meter), true)]);
     home.app.stop().await;
+}
+
+/// 0.10 for the first 10 kWh of a month, then 10.00; 24 kWh a day since 20 April. Of the seven days before 3 May five are of April,
+/// whose cheap block was used up: 5 x 240.00, and 1.00 + 380.00 for the first two of May, in 168 h.
+async fn a_forecast_knows_the_blocks_of_the_window_before(database: Database) {
+    let block = |upto: Option<&str>, price: &str| NewBlock { upto_kwh: upto.map(kwh), price: price.parse().unwrap() };
+    let tariff = by_blocks(vec![block(Some("10"), "0.10"), block(None, "10.00")]);
+    let terms =
+        Terms { nth: 1, time_zone: "Asia/Shanghai", tariff, multiplier: 1, register: kwh("1000"), credit: 500_000 };
+    let home = Home::start(&database, "2026-04-20T00:00:00+08:00".parse().unwrap(), terms).await;
+    let days = (21..=30).map(|day| (4, day)).chain((1..=3).map(|day| (5, day)));
+    for (nth, (month, day)) in (1..).zip(days) {
+        let midnight: Timestamp = format!("2026-{month:02}-{day:02}T00:00:00+08:00").parse().unwrap();
+        home.clock.set(midnight);
+        home.arrives(&[home.observation(Kind::DailyFreeze, midnight, kwh(&format!("{}", 1000 + 24 * nth)))]).await;
+    }
+    let (account, now, policy) = (home.account, home.app.clock.now(), home.app.settings.policy.credit.clone());
+    let mean = home.app.db.read(move |conn| {
+        let row = store::account::by_id(conn, account)?;
+        Books::load(conn, row)?.mean_cost_per_hour(conn, &policy, now)
+    });
+    let mean = mean.await.unwrap().unwrap().to_string();
+    assert!(mean.starts_with("9.41"), "{mean} an hour");
+    home.closed().await;
 }

@@ -20,6 +20,7 @@ on_both!(
     what_supply_needs_is_not_taken_for_a_debt,
     an_account_that_ends_settles_its_debt_or_it_is_written_off,
     a_debt_stays_behind_when_an_account_is_transferred,
+    a_key_of_a_write_off_that_is_the_accounts_own_number_stands_in_no_closings_way,
 );
 
 impl Home {
@@ -181,5 +182,17 @@ async fn a_debt_stays_behind_when_an_account_is_transferred(database: Database) 
     let back = TransferAccount { write_off: true, ..back };
     let done = transfer(&home.app, home.account, back, "pass-3", "tests").await.unwrap();
     assert_eq!((done.balance, done.debt_settled + done.debt_written_off), (Money::ZERO, Money::new(more)));
+    home.closed().await;
+}
+
+async fn a_key_of_a_write_off_that_is_the_accounts_own_number_stands_in_no_closings_way(database: Database) {
+    let home = Home::priced(&database, flat("1")).await;
+    home.owes(1_000, 200_000, None, "debt-1").await.unwrap();
+    let part = WriteOffDebt { amount: Some(Money::new(400)), reason: "hardship".to_owned() };
+    debts::write_off(&home.app, home.account, part, &home.account.to_string(), "tests").await.unwrap();
+    home.owes(CREDIT, 200_000, None, "debt-2").await.unwrap();
+    home.at("04 12:00");
+    let closed = home.closes(CloseAccount { write_off: true, ..closing(&home, "1001") }, "close-1").await.unwrap();
+    assert_eq!(closed.debt_written_off.get(), 600 + 100);
     home.closed().await;
 }

@@ -5,7 +5,7 @@ use domain::{
     ledger::{self, Tender, TransactionKind},
     money::{Exact, Money},
     notice::Language,
-    reading::Kind,
+    reading::{Kind, Observation, TimeSource},
     tariff::{Every, FixedCharge},
 };
 use jiff::{Timestamp, civil::date};
@@ -28,6 +28,7 @@ on_both!(
     a_correction_over_the_end_of_a_month_is_explained_by_its_old_and_new_values,
     prices_by_the_time_of_day_are_explained_by_their_periods,
     rows_that_do_not_agree_are_told,
+    a_register_that_was_higher_before_midnight_agrees_with_the_books,
 );
 
 /// 0.50 up to 10 kWh of the month, 0.55 up to 20, then 0.80; and 31.00 a month. Opened on 30 May at 8 o'clock with 100.00
@@ -269,4 +270,18 @@ async fn rows_that_do_not_agree_are_told(database: Database) {
         audit.differences.iter().filter_map(|what| what.split_once(": ")).map(|(_, what)| what).collect();
     assert_eq!(told, wrong, "the audit tells the same");
     home.app.stop().await;
+}
+
+/// A meter that is read a little before midnight may have shown a little more than it froze: no digit is taken back.
+async fn a_register_that_was_higher_before_midnight_agrees_with_the_books(database: Database) {
+    let home = opened(&database).await;
+    home.clock.set(at("05-30 23:59"));
+    let before = home.observation(Kind::Instant, at("05-30 23:59"), kwh("1008.52"));
+    home.arrives(&[Observation { time_source: TimeSource::Meter, ..before }]).await;
+    home.read_at("05-31 00:10", Kind::DailyFreeze, "05-31 00:00", "1008.50").await;
+    home.read_at("06-01 00:10", Kind::DailyFreeze, "06-01 00:00", "1016").await;
+    let told = home.explanation(Moment::Date(date(2026, 5, 30)), Moment::Date(date(2026, 6, 1))).await.unwrap();
+    let text = explain::text(&told, Language::En);
+    assert!(told.agrees() && text.contains("register 1000 to 1008.52"), "{text}");
+    home.closed().await;
 }

@@ -8,6 +8,8 @@ use crate::support::{Court, Database, HeadEnd, on_both};
 on_both!(
     a_vend_repeated_64_fold_in_parallel_is_made_once,
     a_key_used_for_another_vend_is_refused,
+    a_key_is_for_one_thing,
+    a_cashier_sells_up_to_a_days_limit_whoever_buys_at_once,
     a_vend_reversed_under_many_keys_at_once_is_reversed_once,
     a_reversal_takes_supply_with_the_money,
 );
@@ -50,6 +52,43 @@ async fn a_key_used_for_another_vend_is_refused(database: Database) {
     assert_eq!(other.problem(), (409, "idempotency_key_reused"));
     assert_eq!(hero.balance(rest).await["posted"], 105_000);
     assert_eq!(hero.vend(rest, "till-1-0001", 5_000).await, receipt, "the first content still gets its receipt");
+    head_end.audited().await;
+}
+
+async fn a_cashier_sells_up_to_a_days_limit_whoever_buys_at_once(database: Database) {
+    let head_end = HeadEnd::start_with(&database, "[policy.vending]\nmaximum_per_cashier_day = 25000\n").await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 8).await;
+    court.read(rest).await;
+    for supply in &court.supplies {
+        supply.open(rest, 1_000).await;
+    }
+    let sales = court.supplies.iter().enumerate().map(|(nth, supply)| async move {
+        rest.post_once("/vends", &format!("sale-{nth}"), &supply.sale(10_000)).await
+    });
+    let answers = join_all(sales).await;
+    let sold = answers.iter().filter(|answer| answer.status == 201).count();
+    let refused = answers.iter().filter(|answer| answer.problem() == (422, "cashier_day_limit")).count();
+    assert_eq!((sold, refused), (2, 6), "{answers:?}");
+    head_end.audited().await;
+}
+
+async fn a_key_is_for_one_thing(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let hero = &court.supplies[0];
+    hero.open(rest, 10_000).await;
+    let back = json!({
+        "account_id": hero.account, "amount": 100, "currency": "CNY", "tender": "cash", "terminal": "counter-1",
+        "reason": "asked for",
+    });
+    rest.post_once("/refunds", "k-1", &back).await.ok();
+    assert_eq!(rest.post_once("/vends", "k-1", &hero.sale(500)).await.problem(), (409, "idempotency_key_reused"));
+    hero.vend(rest, "k-2", 500).await;
+    assert_eq!(rest.post_once("/refunds", "k-2", &back).await.problem(), (409, "idempotency_key_reused"));
+    assert_eq!(rest.post_once("/refunds", "k-1", &back).await.status, 200);
     head_end.audited().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Action, Cause, Causes, RelayControl,
-    decide::{AccountFacts, MeterFacts, lift},
+    decide::{AccountFacts, MeterFacts, lift, unsent_cut},
 };
 use crate::{
     account::State,
@@ -105,7 +105,12 @@ pub fn ask(ask: Ask, meter: &MeterFacts, account: Option<&AccountFacts>, now: Ti
     }
     match (ask.action, ask.cause) {
         (Action::Disconnect, _) if !ask.approved && is_guarded(meter, account) => Err(Refusal::SupplyGuard),
-        (Action::Disconnect, cause) => Ok(Answer { causes: meter.causes.with(cause), order: true }),
+        (Action::Disconnect, cause) => {
+            // A cut for credit that never left is superseded, and its cause with it: no warning, guard or limit let it pass.
+            let unsent = unsent_cut(meter);
+            let standing = if unsent { meter.causes.without(Cause::Credit) } else { meter.causes.clone() };
+            Ok(Answer { causes: standing.with(cause), order: true })
+        }
         (Action::Reconnect, Cause::Operator) => by_operator(ask.customer_may, meter, account, now),
         (Action::Reconnect, cause) => {
             let left = lift(&meter.causes, cause, account);

@@ -218,7 +218,7 @@ fn live(meter: &MeterFacts, action: Action) -> Option<&Order> {
 }
 
 /// Whether a cut for credit was ordered and never sent.
-fn unsent_cut(meter: &MeterFacts) -> bool {
+pub(super) fn unsent_cut(meter: &MeterFacts) -> bool {
     live(meter, Action::Disconnect)
         .is_some_and(|order| order.cause == Cause::Credit && order.state == OrderState::Ordered && order.attempts == 0)
 }

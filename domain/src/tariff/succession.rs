@@ -11,6 +11,23 @@ pub const VERSIONS_MAX: i32 = 9_999;
 /// The most times that an account may change its tariff.
 pub const CHANGES_MAX: i32 = 999;
 
+/// A version's number within its tariff, whichever change brought it to an account.
+#[must_use]
+pub const fn number_within(version: i32) -> i32 {
+    version % (VERSIONS_MAX + 1)
+}
+
+/// The tariff that prices an account on a day which began with `first`; changes by their place.
+#[must_use]
+pub fn tariff_on(day: Date, first: TariffId, changes: &[TariffChange]) -> TariffId {
+    let mut tariffs = vec![(Date::MIN, first)];
+    for change in changes {
+        tariffs.retain(|(from, _)| *from < change.from);
+        tariffs.push((change.from, change.tariff));
+    }
+    tariffs.iter().rfind(|(from, _)| *from <= day).map_or(first, |(_, tariff)| *tariff)
+}
+
 /// An account's change to another tariff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TariffChange {

@@ -212,14 +212,13 @@ impl Ledger {
     ) -> Result<(), Violation> {
         let wrong = |detail: String| Err(Violation::of("I1", format!("transaction {}: {detail}", one.id)));
         let (moved, owed) = self.moves(one)?;
-        let balance = format!("balance:{}", one.account);
         let account = self.accounts.entry(one.account).or_default();
         account.right = None;
         if one.sequence != account.sequence + 1 {
             return wrong(format!("is number {} after {} of account {}", one.sequence, account.sequence, one.account));
         }
         account.sequence = one.sequence;
-        let balance = self.sums.get(&balance).copied().unwrap_or_default();
+        let balance = self.sums.get(&format!("balance:{}", one.account)).copied().unwrap_or_default();
         let balance = Money::new(i64::try_from(balance).unwrap_or(i64::MAX));
         if one.balance_after.is_some_and(|told| told != balance) {
             return wrong(format!("leaves {balance}, and says {:?}", one.balance_after));
@@ -234,14 +233,13 @@ impl Ledger {
             Kind::Debt => {}
             Kind::WriteOff if owed != Money::ZERO => {}
             Kind::DebtRecovery => account.given.0 = account.given.0 - moved,
-            Kind::Subsidy if !people.aid.asked_to_give(&one.key, one.account, moved) => {
-                return wrong(format!("gives {moved}, which nobody asked for"));
+            Kind::Subsidy if people.aid.asked_to_give(&one.key, one.account, moved) => {
+                account.sold = account.sold + moved;
             }
-            Kind::Subsidy => account.sold = account.sold + moved,
-            Kind::Adjustment if !people.aid.asked_to_adjust(&one.key, one.account, moved) => {
-                return wrong(format!("adjusts by {moved}, which nobody asked for"));
+            Kind::Adjustment if people.aid.asked_to_adjust(&one.key, one.account, moved) => {
+                account.sold = account.sold + moved;
             }
-            Kind::Adjustment => account.sold = account.sold + moved,
+            Kind::Subsidy | Kind::Adjustment => return wrong(format!("gives {moved}, which nobody asked for")),
             Kind::Opening if one.sequence != 1 || !people.asked_to_open(one.account, moved) => {
                 return wrong(format!("opens account {} with {moved}, which nobody asked for", one.account));
             }

@@ -6,7 +6,7 @@ use domain::{
     ledger::{self, LedgerAccount, TransactionKind},
     money::{Exact, Price},
     reading::{Kind, Quality},
-    tariff::{Every, Period},
+    tariff::{Every, Period, number_within},
 };
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -375,7 +375,7 @@ impl From<replay::Boundary> for Boundary {
 impl From<Fixed> for FixedCharge {
     fn from(fixed: Fixed) -> Self {
         let part = |part: domain::explain::FixedPart| Part {
-            tariff_version: part.version,
+            tariff_version: number_within(part.version),
             every: part.every,
             price: part.price,
             from: part.from,

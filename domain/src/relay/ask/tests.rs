@@ -6,10 +6,13 @@ use super::*;
 use crate::{
     account::{Credit, Limits, State},
     calendar::shift,
-    fixtures::{at, hours},
+    fixtures::{at, hours, meter_id, order_id, policy},
     money::Money,
     polling::Sightings,
-    relay::{RelayReading, RelayState},
+    relay::{
+        RelayReading, RelayState,
+        order::{Order, Wish},
+    },
 };
 
 fn funded(available: i64) -> AccountFacts {
@@ -99,6 +102,24 @@ fn a_cut_of_a_schedule_that_never_reached_the_relay_leaves_nothing_behind() {
     let scheduled = meter([Cause::Schedule].into_iter().collect(), false, false, false);
     let scheduled = MeterFacts { relay: Some(supplied), ..scheduled };
     assert_eq!(by_schedule(&scheduled, Some(&funded(0))), answer(&[], false));
+}
+
+#[test]
+fn a_cut_for_credit_that_never_left_is_forgotten_with_its_order() {
+    let noon = noon();
+    let wish = Wish { action: Action::Disconnect, cause: Cause::Credit, permit: false };
+    let order = Order::new(order_id(), meter_id(), None, wish, noon, &policy().relay);
+    let cut = meter([Cause::Credit].into_iter().collect(), false, false, false);
+    let waits = MeterFacts { order: Some(order.clone()), ..cut.clone() };
+    let lock = asked(Action::Disconnect, Cause::Safety);
+    assert_eq!(ask(lock, &waits, Some(&funded(-9)), noon), answer(&[Cause::Safety], true));
+    let left = MeterFacts { order: Some(Order { attempts: 1, ..order }), ..cut.clone() };
+    assert_eq!(ask(lock, &left, Some(&funded(-9)), noon), answer(&[Cause::Credit, Cause::Safety], true));
+    assert_eq!(
+        ask(lock, &cut, Some(&funded(-9)), noon),
+        answer(&[Cause::Credit, Cause::Safety], true),
+        "it is dark for it"
+    );
 }
 
 /// What comes of a reconnect that leaves these causes and may lift no other.
