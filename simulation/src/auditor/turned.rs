@@ -40,6 +40,8 @@ pub struct Turned {
     limits: BTreeMap<AccountId, Toggle<Option<Limits>>>,
     /// Whether a meter is wanted off by others than operators.
     wishes: BTreeMap<(MeterId, Whose), Toggle<bool>>,
+    /// The keys under which that was asked, each where it came first.
+    wish_keys: BTreeMap<(MeterId, Whose), Vec<String>>,
     /// When a payment of an account was announced last, answered or not.
     announced: BTreeMap<AccountId, Timestamp>,
     /// Payments that are in flight, as clients were told.
@@ -91,7 +93,11 @@ impl Turned {
             Request::Suspend { account, on } => off(&mut self.suspended, *account).asked(at, request, *on),
             Request::Hold { account, until } => off(&mut self.holds, *account).asked(at, request, *until),
             Request::Limits { account, to } => off(&mut self.limits, *account).asked(at, request, Some(*to)),
-            Request::Wish { whose, meter, supply, .. } => {
+            Request::Wish { key, whose, meter, supply } => {
+                let keys = self.wish_keys.entry((*meter, *whose)).or_default();
+                if !keys.contains(key) {
+                    keys.push(key.clone());
+                }
                 off(&mut self.wishes, (*meter, *whose)).asked(at, request, *supply == Supply::Off);
             }
             // An operator's reconnect lifts what a customer may lift no more.
@@ -120,7 +126,11 @@ impl Turned {
             Request::Suspend { account, .. } => off(&mut self.suspended, *account).answered(at, request, outcome),
             Request::Hold { account, .. } => off(&mut self.holds, *account).answered(at, request, outcome),
             Request::Limits { account, .. } => off(&mut self.limits, *account).answered(at, request, outcome),
-            Request::Wish { whose, meter, .. } => {
+            Request::Wish { key, whose, meter, .. } => {
+                // What a key did long ago it does not do again where another was used since.
+                let newest = self.wish_keys.get(&(*meter, *whose)).and_then(|keys| keys.last());
+                let overtaken = outcome == Outcome::Done && newest != Some(key);
+                let outcome = if overtaken { Outcome::Unknown } else { outcome };
                 off(&mut self.wishes, (*meter, *whose)).answered(at, request, outcome);
             }
             _ => {}
@@ -287,6 +297,24 @@ mod tests {
             turn(&mut turned, 70, &wish(whose, Supply::On));
             assert_eq!(wished(&turned, 80), (false, true));
         }
+    }
+
+    #[test]
+    fn a_key_that_comes_again_after_another_says_nothing_of_what_is_wished_now() {
+        let wish =
+            |key: &str, supply| Request::Wish { key: key.to_owned(), whose: Whose::Customer, meter: meter(1), supply };
+        let mut turned = Turned::default();
+        turned.ask(at(0), 1, &wish("off", Supply::Off));
+        turned.answer(at(1), 1, &wish("off", Supply::Off), Outcome::Unknown);
+        turned.ask(at(2), 2, &wish("on", Supply::On));
+        turned.answer(at(3), 2, &wish("on", Supply::On), Outcome::Done);
+        let mut again = turned.clone();
+        again.ask(at(4), 3, &wish("off", Supply::Off));
+        again.answer(at(5), 3, &wish("off", Supply::Off), Outcome::Done);
+        assert!(!again.surely_wished_off(meter(1), at(6), at(9)), "the answer is an old one");
+        turned.ask(at(4), 3, &wish("off again", Supply::Off));
+        turned.answer(at(5), 3, &wish("off again", Supply::Off), Outcome::Done);
+        assert!(turned.surely_wished_off(meter(1), at(6), at(9)));
     }
 
     #[test]
