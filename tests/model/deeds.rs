@@ -17,7 +17,7 @@ use wattgate::operations::{
     close_account::{CloseAccount, FinalReading, close},
     judge_reading::{self, Finding},
     open_account::{OpenAccount, open},
-    register::{self, NewAccount},
+    register::{self, NewAccount, NewCustomer},
     remove_meter::{RemoveMeter, remove},
     replace_meter::{ReplaceMeter, replace},
     suspend_account,
@@ -313,8 +313,9 @@ impl Sequence {
         }
         let live: Vec<Count> = self.books.accounts[account].live().cloned().collect();
         let final_readings = self.end_all(account);
+        let heir = NewCustomer { site_id: self.site, name: "Wu".to_owned(), phone: None, language: None };
         let to = TransferAccount {
-            customer_id: self.customer,
+            customer_id: register::customer(&self.app, heir).await.unwrap().id,
             number: None,
             final_readings,
             reason: "sold".to_owned(),
