@@ -95,7 +95,9 @@ pub struct NewCustomer {
 pub struct ChangeCustomer {
     /// Name.
     pub name: String,
-    /// Phone number for notices; none if absent.
+    /// Phone number for notices; null: none.
+    #[schema(required)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub phone: Option<String>,
     /// Language of notices, `zh` or `en`.
     #[schema(value_type = String)]

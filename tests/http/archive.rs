@@ -101,11 +101,14 @@ async fn a_customer_and_a_meter_are_changed_by_who_saw_them_last() {
         assert_eq!(api.get(path).await.ok(), changed);
         assert_eq!(api.send("PATCH", path, &seen, to).await.problem(), (409, "version"));
         assert_eq!(api.send("PATCH", path, &[], to).await.problem(), (400, "if_match_missing"));
-        let unnamed = json!({ "name": " ", "language": "en" });
+        let unnamed = json!({ "name": " ", "phone": null, "language": "en" });
         let unnamed = if path == &meter { json!({ "name": " " }) } else { unnamed };
         assert_eq!(api.send("PATCH", path, &[("if-match", "*")], &unnamed).await.field(), Some("name"));
         assert_eq!(api.get(path).await.ok(), changed, "what was refused changed nothing");
     }
+    let forgot = api.send("PATCH", &customer, &[("if-match", "*")], &json!({ "name": "Li", "language": "en" })).await;
+    assert_eq!((forgot.problem(), forgot.field()), ((400, "body"), Some("phone")), "what is left out is not lost");
+    assert_eq!(api.get(&customer).await.ok()["phone"], "13900139000");
     let log = api.get(&format!("/api/v1/audit_log?site_id={}", street.site)).await.ok();
     assert_eq!(
         (&log["items"][0]["verb"], &log["items"][0]["detail"]),
