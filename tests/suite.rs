@@ -3,6 +3,7 @@
 
 mod support;
 
+mod defaults;
 mod hot;
 mod http;
 mod model;

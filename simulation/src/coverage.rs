@@ -106,7 +106,7 @@ pub fn expected() -> Counts {
         ],
     );
     list("money", VEND_REFUSALS);
-    list("money", &["reversal", "reversal repeated", "reversal refused", "refund", "refund refused"]);
+    list("money", &["reversal", "vend withdrawn", "reversal repeated", "reversal refused", "refund", "refund refused"]);
     list("aid", crate::aid::NAMES);
     list("contract", crate::contract::NAMES);
     list("control", crate::control::NAMES);
@@ -204,6 +204,7 @@ const STEPS: &[&str] = &[
     "acknowledged to awaiting_customer",
     "acknowledged to confirmed",
     "acknowledged to superseded",
+    "acknowledged to failed",
     "awaiting_customer to confirmed",
     "awaiting_customer to superseded",
 ];

@@ -30,7 +30,7 @@ use crate::{
     auditor::{Answer, Automatic, Fact, Request, Supply},
     contract::{self, Contract},
     control::{self, Control},
-    counter::{Sold, keep, reprint, reverse, sell, vend_of},
+    counter::{Sold, keep, reprint, reverse, sell, vend_of, withdraws},
     coverage,
     fate::Event,
     leaving::{self, Leave},
@@ -416,7 +416,9 @@ fn settle(world: &World, app: &App, wish: &Wish, answer: &Answer) {
             world.count("money", "vend");
             keep(world, key, answer);
         }
-        Wish::Reverse { .. } if done => world.count("money", "reversal"),
+        Wish::Reverse { key, .. } if done => {
+            world.count("money", if withdraws(key) { "vend withdrawn" } else { "reversal" });
+        }
         Wish::Reverse { .. } if matches!(answer, Answer::Refused { .. }) => world.count("money", "reversal refused"),
         Wish::Vend { .. } => match answer {
             Answer::Refused { code } if code == "idempotency_key_reused" => world.count("money", "key reused"),

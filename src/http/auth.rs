@@ -166,7 +166,10 @@ impl<R: Right> FromRequest for May<R> {
             if R::ROLES.contains(&caller.role) {
                 Ok(Self { caller, right: PhantomData })
             } else {
-                Err(Problem::forbidden("role", format!("this key may not {}", R::ALLOWS)))
+                let named = |role: &Role| format!("{role:?}").to_lowercase();
+                let may = R::ROLES.iter().map(named).collect::<Vec<_>>().join(" or ");
+                let detail = format!("a key of role {} may not {}: {may} may", named(&caller.role), R::ALLOWS);
+                Err(Problem::forbidden("role", detail))
             }
         }))
     }

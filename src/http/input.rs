@@ -14,7 +14,7 @@ use domain::ids::{
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::{
     IntoParams,
     openapi::{
@@ -57,6 +57,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
+/// Most rows of a table that are told to be bad at once: one wrong column makes all of them so.
+const BAD_ROWS_TOLD: usize = 100;
+
 /// A table as a CSV body (RFC 4180), UTF-8, whose first row names the columns. Unknown columns are refused by the type
 /// itself.
 pub struct Table<T>(pub Vec<T>);
@@ -76,9 +79,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
             let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
             let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
             let columns = rows.headers().cloned().unwrap_or_default();
-            let rows =
-                (0..).zip(rows.deserialize()).map(|(nth, row)| row.map_err(|error| bad_row(nth, &columns, &error)));
-            rows.collect::<Result<_, _>>().map(Self)
+            let (mut good, mut bad) = (Vec::new(), Vec::new());
+            for (nth, row) in (0..).zip(rows.deserialize()) {
+                match row {
+                    Ok(row) => good.push(row),
+                    Err(error) if bad.len() < BAD_ROWS_TOLD => bad.push(bad_row(nth, &columns, &error)),
+                    Err(_) => break,
+                }
+            }
+            bad.into_iter().reduce(Problem::and).map_or(Ok(Self(good)), Err)
         })
     }
 }
@@ -147,7 +156,9 @@ fn named_field(message: &str) -> Option<&str> {
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let refused = |error: serde_path_to_error::Error<serde_json::Error>| {
-        let field = field_at(&error).filter(|_| error.inner().is_data());
+        // A word of a fixed list that is none at all, such as null, counts as bad syntax to serde.
+        let at_fault = error.inner().is_data() || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        let field = field_at(&error).filter(|_| at_fault);
         Problem::malformed("body", field.as_deref(), error.inner().to_string())
     };
     let read = serde_path_to_error::deserialize(&mut json).map_err(refused)?;

@@ -109,6 +109,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the head end failed; its log says why")
     }
 
+    /// This problem, with the fields of another one beside its own.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.errors.extend(other.errors);
+        self
+    }
+
     fn at(mut self, field: Option<&str>) -> Self {
         let detail = self.detail.clone();
         self.errors.extend(field.map(|field| FieldProblem { field: field.to_owned(), detail }));

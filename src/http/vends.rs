@@ -19,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     operations::{
-        reverse_vend::{Reversal, ReverseVend, Reversed, reverse},
+        reverse_vend::{Reversal, ReverseVend, Reversed, WithdrawVend, Withdrawn, reverse, withdraw},
         vend::{self, Receipt, Trial, Vend},
     },
 };
@@ -57,6 +57,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show_vend)
         .service(reverse_vend)
         .service(show_reversal)
+        .service(withdraw_vend)
         .service(list_vends_of_account);
 }
 
@@ -146,7 +147,7 @@ async fn show_last_vend(
 
 /// Shows a vend
 #[utoipa::path(tag = "vends", responses((status = 200, description = "Its receipt", body = ShownVend)))]
-#[get(r"/vends/{id:\d+}")]
+#[get("/vends/{id}")]
 async fn show_vend(_caller: May<Read>, app: web::Data<App>, id: At<VendId>) -> Result<web::Json<ShownVend>, Problem> {
     let read = app.db.read(move |conn| {
         let row = store::vend::by_id(conn, id.0)?;
@@ -178,6 +179,34 @@ async fn reverse_vend(
         to_its_end(async move { reverse(&app, id.0, body.0, &key.0, caller.seller()).await }).await?;
     let answer = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(located(answer, &format!("/vends/{}/reversal", receipt.vend_id), &receipt))
+}
+
+/// Withdraws a vend by its key: one that was made is reversed, and one that was not never will be. After a timeout, ask
+/// again with the same key
+#[utoipa::path(
+    tag = "vends",
+    request_body = WithdrawVend,
+    params(IdempotencyKey),
+    responses(
+        (status = 201, description = "Withdrawn", body = Withdrawn),
+        (status = 200, description = "Withdrawn before with this key: the same answer", body = Withdrawn),
+    ),
+)]
+#[post("/vends/withdraw")]
+async fn withdraw_vend(
+    caller: May<Sell>,
+    app: web::Data<App>,
+    key: IdempotencyKey,
+    body: Body<WithdrawVend>,
+) -> Result<HttpResponse, Problem> {
+    caller.within(body.0.account_id.site())?;
+    caller.at_terminal(&body.0.terminal)?;
+    let (answer, repeated) = to_its_end(async move { withdraw(&app, body.0, &key.0, caller.seller()).await }).await?;
+    let mut status = if repeated { HttpResponse::Ok() } else { HttpResponse::Created() };
+    Ok(match &answer.reversal {
+        Some(reversal) => located(status, &format!("/vends/{}/reversal", reversal.vend_id), &answer),
+        None => status.json(answer),
+    })
 }
 
 /// Shows the reversal of a vend

@@ -85,6 +85,7 @@ pub async fn change(app: &App, id: AccountId, to: ChangeTariff, key: &str, by: &
             let detail = format!("{reason}; tariff {} from {valid_from} on", to.tariff_id);
             audit_line::write(conn, id.site(), (&by, now), "change_tariff", format!("account:{id}"), detail)?;
             once::store(conn, &asked, &place, now)?;
+            store::fault::point("change_tariff.written");
             Ok((row, true))
         })
         .await?;

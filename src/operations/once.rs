@@ -51,6 +51,36 @@ pub fn find<T: DeserializeOwned>(conn: &mut Conn, asked: &Asked) -> Result<Optio
     serde_json::from_str(&earlier.body).map(Some).map_err(|bad| books::corrupt(bad.to_string()))
 }
 
+/// What stands under the key of a vend that was withdrawn before it was made.
+const BARRED: &str = "barred";
+
+/// Bars a key that nothing was asked under yet: a vend that comes with it later is refused.
+///
+/// # Errors
+/// A conflict where the key was used.
+pub(super) fn bar(conn: &mut Conn, (site, key): (SiteId, &str), now: Timestamp) -> Result<(), Error> {
+    match store::idempotency::find(conn, site, key)? {
+        Some(earlier) if earlier.content_hash == BARRED => Ok(()),
+        Some(_) => Err(reused()),
+        None => store(conn, &Asked { site, key: key.to_owned(), content_hash: BARRED.to_owned() }, &(), now),
+    }
+}
+
+/// Whether a vend may be made under a key that no vend has.
+///
+/// # Errors
+/// A conflict where the key was used, or barred.
+pub(super) fn free_for_a_vend(conn: &mut Conn, site: SiteId, key: &str) -> Result<(), Error> {
+    match store::idempotency::find(conn, site, key)? {
+        None => Ok(()),
+        Some(earlier) if earlier.content_hash == BARRED => Err(Error::conflict(
+            "vend_withdrawn",
+            "it was withdrawn before it was made: nothing is sold under this key",
+        )),
+        Some(_) => Err(reused()),
+    }
+}
+
 /// A key that was used for something else.
 pub(super) fn reused() -> Error {
     Error::conflict("idempotency_key_reused", "the key was used with other content")

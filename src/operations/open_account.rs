@@ -194,9 +194,10 @@ fn check_relay(conn: &mut Conn, settings: &Settings, new: &OpenAccount) -> Resul
 }
 
 fn pending(account: &Account) -> Result<(), Error> {
-    if account.state == State::Pending {
-        Ok(())
-    } else {
-        Err(Error::conflict("account_not_pending", "the account is open already"))
-    }
+    let told = match account.state {
+        State::Pending => return Ok(()),
+        State::Closed => "the account was closed: enter a new one",
+        State::Active | State::Suspended => "the account is open already",
+    };
+    Err(Error::conflict("account_not_pending", told))
 }

@@ -1,5 +1,7 @@
 //! Reversing a vend (冲正): all of its money goes back the way it came, once, in one transaction that is durable before the
-//! answer.
+//! answer. A client that does not know whether it sold withdraws the vend by its key.
+
+use std::sync::Arc;
 
 use domain::{
     bug::{Bug, is_planted},
@@ -18,11 +20,13 @@ use super::{
     Error, balance, books,
     books::Books,
     counter::{Counter, Seller, check_name},
-    debts, decide_relay, label, once,
+    debts,
+    decide_relay::{self, Reviewed},
+    label, once,
     post::{Entry, post},
     receipt::Heading,
 };
-use crate::{app::App, changes::Changed};
+use crate::{app::App, changes::Changed, hot::Update, settings::Settings};
 
 /// How a vend is reversed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -109,6 +113,28 @@ pub struct Reversal {
     pub heading: Option<Heading>,
 }
 
+/// A vend that its client does not know the end of, to be taken back whether it was made or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawVend {
+    /// The account that the vend was for.
+    #[schema(value_type = String)]
+    pub account_id: AccountId,
+    /// The `Idempotency-Key` that the vend was, or will be, asked for with.
+    pub vend_key: String,
+    /// The terminal it is withdrawn at, 1 to 40 letters, digits, `-` or `_`.
+    pub terminal: String,
+    /// Why; needed where less than 0 would be available afterwards.
+    pub reason: Option<String>,
+}
+
+/// What the withdrawal of a vend came to. Stored, and the same for every repetition of its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Withdrawn {
+    /// The reversal of the vend; none where nothing had been sold, and nothing will be under this key.
+    pub reversal: Option<Reversal>,
+}
+
 /// Reverses a vend, as part of the shift of the terminal that does it. What another shift sold is undone by who
 /// supervises. `true` beside the receipt: the key was used before with the same content, and this is its receipt.
 ///
@@ -123,10 +149,7 @@ pub async fn reverse(
     seller: impl Into<Seller>,
 ) -> Result<(Reversal, bool), Error> {
     let asked = once::Asked::new(id.site(), key, &("reverse_vend", id, &how))?;
-    check_name("terminal", &how.terminal)?;
-    let reason = how.reason.as_deref().map(|reason| label("reason", reason)).transpose()?;
-    let (key, seller, now) = (key.to_owned(), seller.into(), app.clock.now());
-    let (terminal, settings) = (how.terminal, app.settings.clone());
+    let undoing = Undoing::new(app, how, key, seller.into())?;
     let (receipt, done) = app
         .db
         .write(move |conn| {
@@ -140,25 +163,71 @@ pub async fn reverse(
                 return Ok((repeated, None));
             }
             store::fault::point("reversal.locked");
-            let reversed = store::reversal::of_vend(conn, id)?.is_some();
-            let recovered = store::debt_line::recovered_by(conn, id)?;
-            let counter = Counter::of(conn, &settings, id.site(), &terminal)?;
-            counter.check_seller(&seller)?;
-            if counter.shift() != vend.shift_id && !seller.supervises {
-                let detail = "another shift sold it: an operator must reverse it";
-                return Err(Error::refused("supervisor_needed", detail));
-            }
-            let undone = check(&books, (&vend, recovered), reversed, reason.is_some())?;
-            let reason = reason.as_deref();
-            let made = Made { vend: &vend, recovered, counter: &counter, reason, key: &key, by: &seller.key, now };
-            let receipt = made.write(conn, &mut books, &undone, reversed)?;
-            once::store(conn, &asked, &receipt, now)?;
-            let reviewed = decide_relay::in_transaction(conn, &settings, &mut books, None, now)?;
+            let (receipt, reviewed) = undoing.undo(conn, &mut books, &vend)?;
+            once::store(conn, &asked, &receipt, undoing.now)?;
             store::fault::point("reversal.written");
             Ok::<_, Error>((receipt, Some((reviewed, books.hot()))))
         })
         .await?;
-    let Some((reviewed, hot)) = done else { return Ok((receipt, true)) };
+    let Some(done) = done else { return Ok((receipt, true)) };
+    follow(app, &receipt, done).await;
+    Ok((receipt, false))
+}
+
+/// Withdraws the vend that was, or will be, asked for with a key: one that was made is reversed, and one that was not never
+/// will be. For a client that must be rid of a sale it does not know the end of, in whatever order its requests arrive.
+/// `true`: the key was used before with the same content, and this is its answer.
+///
+/// # Errors
+/// A conflict where a key was used for something else, or the vend was reversed already; a refusal by the rule that stands
+/// against the reversal.
+pub async fn withdraw(
+    app: &App,
+    what: WithdrawVend,
+    key: &str,
+    seller: impl Into<Seller>,
+) -> Result<(Withdrawn, bool), Error> {
+    let account = what.account_id;
+    let asked = once::Asked::new(account.site(), key, &("withdraw_vend", &what))?;
+    if key == what.vend_key {
+        return Err(Error::field("key_of_its_own", "vend_key", "the withdrawal needs a key of its own"));
+    }
+    let WithdrawVend { vend_key, terminal, reason, .. } = what;
+    let undoing = Undoing::new(app, ReverseVend { terminal, reason }, key, seller.into())?;
+    let (answer, done) = app
+        .db
+        .write(move |conn| {
+            // The vend holds this lock as well: it comes wholly before, or wholly after.
+            let mut books = Books::lock(conn, account)?;
+            if let Some(repeated) = once::find(conn, &asked)? {
+                return Ok((repeated, None));
+            }
+            let made = match store::vend::by_key(conn, account.site(), &vend_key)? {
+                Some(vend) if vend.account_id != account => return Err(once::reused()),
+                Some(vend) => Some(undoing.undo(conn, &mut books, &vend)?),
+                None => {
+                    Counter::of(conn, &undoing.settings, account.site(), &undoing.terminal)?
+                        .check_seller(&undoing.seller)?;
+                    once::bar(conn, (account.site(), &vend_key), undoing.now)?;
+                    None
+                }
+            };
+            let (reversal, reviewed) = made.unzip();
+            let answer = Withdrawn { reversal };
+            once::store(conn, &asked, &answer, undoing.now)?;
+            store::fault::point("withdrawal.written");
+            Ok::<_, Error>((answer, Some(reviewed.map(|reviewed| (reviewed, books.hot())))))
+        })
+        .await?;
+    let repeated = done.is_none();
+    if let (Some(receipt), Some(done)) = (&answer.reversal, done.flatten()) {
+        follow(app, receipt, done).await;
+    }
+    Ok((answer, repeated))
+}
+
+/// What follows the commit of a reversal.
+async fn follow(app: &App, receipt: &Reversal, (reviewed, hot): (Reviewed, Update)) {
     store::fault::point("reversal.committed");
     let account = receipt.account_id;
     // The money is out; what follows is a hint and may fail.
@@ -166,8 +235,49 @@ pub async fn reverse(
         tracing::warn!(%account, %error, "a hot balance was not brought down to a reversal");
     }
     decide_relay::follow(app, reviewed);
-    app.announce(Changed::Reversal { vend: id, account });
-    Ok((receipt, false))
+    app.announce(Changed::Reversal { vend: receipt.vend_id, account });
+}
+
+/// How a vend is undone, and by whom.
+struct Undoing {
+    terminal: String,
+    reason: Option<String>,
+    key: String,
+    seller: Seller,
+    settings: Arc<Settings>,
+    now: Timestamp,
+}
+
+impl Undoing {
+    fn new(app: &App, how: ReverseVend, key: &str, seller: Seller) -> Result<Self, Error> {
+        check_name("terminal", &how.terminal)?;
+        let reason = how.reason.as_deref().map(|reason| label("reason", reason)).transpose()?;
+        let (key, now) = (key.to_owned(), app.clock.now());
+        Ok(Self { terminal: how.terminal, reason, key, seller, settings: app.settings.clone(), now })
+    }
+
+    /// Undoes a vend of the account whose row is locked, and decides over its supply.
+    fn undo(
+        &self,
+        conn: &mut Conn,
+        books: &mut Books,
+        vend: &store::vend::Vend,
+    ) -> Result<(Reversal, Reviewed), Error> {
+        let reversed = store::reversal::of_vend(conn, vend.id)?.is_some();
+        let recovered = store::debt_line::recovered_by(conn, vend.id)?;
+        let counter = Counter::of(conn, &self.settings, vend.id.site(), &self.terminal)?;
+        counter.check_seller(&self.seller)?;
+        if counter.shift() != vend.shift_id && !self.seller.supervises {
+            let detail = "another shift sold it: an operator must reverse it";
+            return Err(Error::refused("supervisor_needed", detail));
+        }
+        let undone = check(books, (vend, recovered), reversed, self.reason.is_some())?;
+        let (reason, by) = (self.reason.as_deref(), &self.seller.key);
+        let made = Made { vend, recovered, counter: &counter, reason, key: &self.key, by, now: self.now };
+        let receipt = made.write(conn, books, &undone, reversed)?;
+        let reviewed = decide_relay::in_transaction(conn, &self.settings, books, None, self.now)?;
+        Ok((receipt, reviewed))
+    }
 }
 
 fn check(

@@ -23,6 +23,8 @@ pub async fn set(app: &App, id: AccountId, suspended: bool, reason: &str, by: &s
                     return Err(Error::conflict("account_not_active", "the account is not open"));
                 }
             }
+            // Supply is decided over below, or by the next look at accounts if the program dies before.
+            account.decide_at = (wanted == State::Active).then_some(now);
             store::account::save(conn, &account)?;
             let verb = if suspended { "suspend_account" } else { "resume_account" };
             audit_line::write(conn, id.site(), (&by, now), verb, format!("account:{id}"), reason.clone())

@@ -213,8 +213,7 @@ pub async fn trial(app: &App, vend: Vend, seller: Seller) -> Result<Trial, Error
 fn repeated(conn: &mut Conn, vend: &Vend, key: &str, content_hash: &str) -> Result<Option<Receipt>, Error> {
     let site = vend.account_id.site();
     let Some(earlier) = store::vend::by_key(conn, site, key)? else {
-        let used = store::idempotency::find(conn, site, key)?.is_some();
-        return if used { Err(once::reused()) } else { Ok(None) };
+        return once::free_for_a_vend(conn, site, key).map(|()| None);
     };
     if earlier.content_hash != content_hash {
         return Err(once::reused());

@@ -9,6 +9,8 @@ use crate::support::{Database, on_both};
 on_both!(
     a_vend_outside_of_its_limits_is_refused_and_changes_nothing,
     a_shift_is_opened_counted_and_closed_once_wherever_its_client_dies,
+    a_shift_comes_to_its_vends_less_its_reversals_and_refunds_wherever_their_clients_die,
+    a_vendor_sells_up_to_its_credit_wherever_its_client_dies,
     a_refund_and_a_deposit_are_made_once_wherever_their_client_dies,
 );
 
@@ -39,6 +41,9 @@ async fn a_vend_outside_of_its_limits_is_refused_and_changes_nothing(database: D
         (20_001, "above_maximum_vend"),
     ] {
         let sale = counter.sale("till-1", amount);
+        for cut in Cut::ALL.into_iter().filter(|cut| *cut != Cut::InAnswer) {
+            dies(counter.vend("the-key", &sale), cut).await;
+        }
         let refused = lives(counter.vend("the-key", &sale)).await;
         assert_eq!(refused.code(), (422, json!(code)), "{amount}");
         let tried = lives(counter.rest.written("POST", "/vends/trial", None, Some(&sale))).await;
@@ -105,6 +110,93 @@ async fn a_shift_is_opened_counted_and_closed_once_wherever_its_client_dies(data
         assert_eq!(late.code(), (422, json!("no_open_shift")), "{cut:?}: a closed shift sells nothing");
     }
     assert_eq!(counter.posted().await, 500 + 5 * 700);
+    counter.head_end.audited().await;
+}
+
+/// A vendor with one terminal, of this name, and its shift.
+struct Desk {
+    vendor: String,
+    shift: String,
+}
+
+impl Desk {
+    async fn open(counter: &Counter, name: &str, credit_limit: Option<i64>) -> Self {
+        let rest = &counter.rest;
+        let vendor = json!({ "site_id": counter.account.site(), "name": "Corner shop", "credit_limit": credit_limit });
+        let vendor = rest.post("/vendors", &vendor).await["id"].as_str().unwrap().to_owned();
+        let terminal = rest.post("/terminals", &json!({ "vendor_id": vendor, "name": name })).await["id"].clone();
+        let shift = json!({ "terminal_id": terminal, "float": 1_000 });
+        let shift = rest.post_once("/shifts", "open-shift", &shift).await.ok()["id"].as_str().unwrap().to_owned();
+        Self { vendor, shift }
+    }
+}
+
+/// Rule 6: each of what a shift did counts once, its sum is what it sold less what it gave back, and the drawer's is that of cash.
+async fn a_shift_comes_to_its_vends_less_its_reversals_and_refunds_wherever_their_clients_die(database: Database) {
+    let counter = Counter::open(&database, "").await;
+    let desk = Desk::open(&counter, "desk", None).await;
+    let rest = &counter.rest;
+    for (round, cut) in (1..).zip(Cut::ALL) {
+        let key = |what: &str| format!("{what}-{cut:?}");
+        let done = async |what: &str, path: &str, body: &Value| {
+            let asked = || rest.written("POST", path, Some(&key(what)), Some(body));
+            dies(asked(), cut).await;
+            let done = lives(asked()).await;
+            assert!([200, 201].contains(&done.0), "{what} {cut:?}: {}", done.json());
+            done.json()
+        };
+        done("kept", "/vends", &counter.sale("desk", 700)).await;
+        let wrong = done("wrong", "/vends", &counter.sale("desk", 900)).await;
+        let path = format!("/vends/{}/reverse", wrong["vend_id"].as_str().unwrap());
+        done("back", &path, &json!({ "terminal": "desk" })).await;
+        let refund = json!({
+            "account_id": counter.account, "amount": 50, "currency": "CNY", "tender": "cash", "terminal": "desk", "reason": "paid twice",
+        });
+        done("refund", "/refunds", &refund).await;
+        let shift = rest.get(&format!("/shifts/{}", desk.shift)).await;
+        assert_eq!(
+            (&shift["receipts"], &shift["expected_cash"]),
+            (&json!(4 * round), &json!(1_000 + round * 650)),
+            "{cut:?}"
+        );
+        assert_eq!(counter.posted().await, 500 + round * 650, "{cut:?}");
+        assert_eq!(rest.get(&format!("/vendors/{}", desk.vendor)).await["held"], round * 650, "{cut:?}");
+    }
+    let path = format!("/shifts/{}/close", desk.shift);
+    let closed = rest.post_once(&path, "close", &json!({ "counted_cash": 4_250 })).await.ok();
+    let cash = closed["totals"].as_array().unwrap().iter().find(|line| line["tender"] == "cash").unwrap();
+    for (of, sum) in [("vends", 5 * 1_600), ("reversals", 5 * 900), ("refunds", 5 * 50)] {
+        assert_eq!(cash[of], sum, "{of}: {closed}");
+    }
+    counter.head_end.audited().await;
+}
+
+/// Rule 6: a vendor's credit counts each sale once, and a refusal uses nothing up.
+async fn a_vendor_sells_up_to_its_credit_wherever_its_client_dies(database: Database) {
+    let counter = Counter::open(&database, "").await;
+    let desk = Desk::open(&counter, "desk", Some(3_999)).await;
+    let held = async || counter.rest.get(&format!("/vendors/{}", desk.vendor)).await["held"].clone();
+    for (round, cut) in (1..).zip(Cut::ALL) {
+        let (key, sale) = (format!("sale-{cut:?}"), counter.sale("desk", 1_000));
+        dies(counter.vend(&key, &sale), cut).await;
+        let sold = lives(counter.vend(&key, &sale)).await;
+        if round <= 3 {
+            assert!([200, 201].contains(&sold.0), "{cut:?}: {}", sold.json());
+            assert_eq!(held().await, round * 1_000, "{cut:?}");
+        } else {
+            assert_eq!(sold.code(), (422, json!("vendor_credit")), "{cut:?}");
+            assert_eq!((held().await, counter.posted().await), (json!(3_000), 3_500), "{cut:?}");
+        }
+    }
+    let deposit = json!({ "amount": 3_000, "currency": "CNY", "reason": "slip" });
+    let path = format!("/vendors/{}/deposits", desk.vendor);
+    counter.rest.post_once(&path, "deposit", &deposit).await.ok();
+    assert_eq!(
+        lives(counter.vend("sale-Reset", &counter.sale("desk", 1_000))).await.0,
+        201,
+        "the refused key is still free"
+    );
+    assert_eq!((held().await, counter.posted().await), (json!(1_000), 4_500));
     counter.head_end.audited().await;
 }
 

@@ -21,6 +21,7 @@ on_both!(
     a_vend_goes_on_to_its_end_when_its_client_dies_meanwhile,
     an_answer_that_comes_late_changes_nothing,
     a_reversal_is_repeated_until_it_is_answered_in_whatever_order,
+    a_vend_is_withdrawn_by_its_key_whether_it_came_before_or_comes_after,
     a_trial_has_no_effect_wherever_its_client_dies,
     a_vend_over_a_limit_is_refused_each_time,
 );
@@ -50,7 +51,7 @@ impl Cut {
 }
 
 /// Bytes of an answer's body that have come when the client dies.
-const BEGUN: usize = 40;
+const BEGUN: usize = 10;
 
 /// Sends a request and dies. Returns what came of the answer's body.
 pub(super) async fn dies(request: Written, cut: Cut) -> Vec<u8> {
@@ -307,6 +308,58 @@ async fn a_reversal_is_repeated_until_it_is_answered_in_whatever_order(database:
     }
     let numbers: Vec<_> = counter.vends().await.iter().map(|vend| vend["receipt_number"].clone()).collect();
     assert_eq!(numbers, ["till-1-9", "till-1-7", "till-1-5", "till-1-3", "till-1-1"], "the reversals are in between");
+    counter.head_end.audited().await;
+}
+
+/// Rule 3, for a client that cannot know whether it sold: its reversal names the vend by its key, and may arrive first.
+async fn a_vend_is_withdrawn_by_its_key_whether_it_came_before_or_comes_after(database: Database) {
+    let counter = Counter::open(&database, "").await;
+    let withdraw = |key: &str, vend_key: &str| {
+        let what = json!({ "account_id": counter.account, "vend_key": vend_key, "terminal": "till-1" });
+        counter.rest.written("POST", "/vends/withdraw", Some(key), Some(&what))
+    };
+    let sale = counter.sale("till-1", 10_000);
+    for cut in Cut::ALL {
+        let (early, late) = (format!("early-{cut:?}"), format!("late-{cut:?}"));
+        // The withdrawal overtakes its vend, which is then not made, however often it comes.
+        let began = dies(withdraw(&format!("no-{early}"), &early), cut).await;
+        let withdrawn = lives(withdraw(&format!("no-{early}"), &early)).await;
+        assert_eq!(withdrawn.json(), json!({ "reversal": null }), "{cut:?}");
+        assert!(withdrawn.1.starts_with(&began), "{cut:?}");
+        for _ in 0..2 {
+            assert_eq!(lives(counter.vend(&early, &sale)).await.code(), (409, json!("vend_withdrawn")), "{cut:?}");
+            assert_eq!(lives(withdraw(&format!("no-{early}"), &early)).await, Raw(200, withdrawn.1.clone()), "{cut:?}");
+        }
+        let again = lives(withdraw(&format!("no-{early}-again"), &early)).await;
+        assert_eq!((again.0, again.json()), (201, withdrawn.json()), "{cut:?}: whoever asks, it stays so");
+        assert_eq!(counter.posted().await, 500, "{cut:?}");
+
+        // The vend was made, and its client never heard of it.
+        dies(counter.vend(&late, &sale), Cut::Reset).await;
+        let sold = lives(counter.vend(&late, &sale)).await;
+        let began = dies(withdraw(&format!("no-{late}"), &late), cut).await;
+        let withdrawn = lives(withdraw(&format!("no-{late}"), &late)).await;
+        let reversal = withdrawn.json()["reversal"].clone();
+        assert_eq!(reversal["vend_id"], sold.json()["vend_id"], "{cut:?}");
+        assert!(withdrawn.1.starts_with(&began), "{cut:?}");
+        assert_eq!(lives(withdraw(&format!("no-{late}"), &late)).await, Raw(200, withdrawn.1), "{cut:?}");
+        let shown = counter.get(&format!("/vends/{}/reversal", reversal["vend_id"].as_str().unwrap())).await;
+        assert_eq!(shown.json(), reversal, "{cut:?}: a reversal like any other");
+        let twice = lives(withdraw(&format!("no-{late}-again"), &late)).await;
+        assert_eq!(twice.code(), (409, json!("already_reversed")), "{cut:?}");
+        assert_eq!(
+            lives(counter.vend(&late, &sale)).await,
+            Raw(200, sold.1),
+            "{cut:?}: its key still gets its receipt"
+        );
+        assert_eq!(counter.posted().await, 500, "{cut:?}");
+    }
+    // A key of its own, and the account that the vend was for.
+    assert_eq!(lives(withdraw("same", "same")).await.code(), (422, json!("key_of_its_own")));
+    assert_eq!(lives(counter.vend("same", &sale)).await.0, 201, "no refusal used it up");
+    assert_eq!(lives(withdraw("other", "no-early-Reset")).await.code(), (409, json!("idempotency_key_reused")));
+    assert_eq!(lives(counter.vend("no-early-Reset", &sale)).await.code(), (409, json!("idempotency_key_reused")));
+    assert_eq!(counter.posted().await, 10_500);
     counter.head_end.audited().await;
 }
 

@@ -1,6 +1,7 @@
 //! The main job over real sockets: simulated concentrators that dial in, a head end, and a database.
 
 mod account_life;
+mod at_once;
 mod change_of_tariff;
 mod control;
 mod counters;

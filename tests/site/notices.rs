@@ -54,7 +54,7 @@ seen_again_grace = "0s"
 
 const NO_CHANNEL: &str = "[policy.notices]\nchannel = \"none\"\n";
 
-const CONNECTED: RelayReading =
+pub(super) const CONNECTED: RelayReading =
     RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
 
 fn may(now: &str) -> Timestamp {
@@ -69,7 +69,7 @@ fn program(database: &Database, clock: &SetByHand, extra: &str) -> App {
 }
 
 /// A home at 1 CNY per kWh, opened on 4 May at 8 o'clock, whose relay is closed.
-async fn home(database: &Database, extra: &str, credit: i64) -> Home {
+pub(super) async fn home(database: &Database, extra: &str, credit: i64) -> Home {
     let clock = SetByHand::new(may("04 08:00"));
     let app = program(database, &clock, extra);
     let (time_zone, tariff) = ("Asia/Shanghai", by_blocks(flat("1")));
@@ -85,16 +85,16 @@ impl Home {
     }
 
     /// How far an account's notices of a kind are, the newest first.
-    async fn states(&self, kind: Kind) -> Vec<State> {
+    pub(super) async fn states(&self, kind: Kind) -> Vec<State> {
         let all = self.notices(self.account).await;
         all.iter().filter(|notice| notice.kind == kind).map(|notice| notice.state).collect()
     }
 
-    async fn sends(&self) -> usize {
+    pub(super) async fn sends(&self) -> usize {
         notices::send_due(&self.app, 100).await.unwrap()
     }
 
-    async fn pays_in(&self, key: &str, fen: i64) {
+    pub(super) async fn pays_in(&self, key: &str, fen: i64) {
         let (currency, terminal) = ("CNY".to_owned(), "counter-1".to_owned());
         let vend = Vend { account_id: self.account, amount: Money::new(fen), currency, tender: Tender::Cash, terminal };
         vend::vend(&self.app, vend, key, "tests").await.unwrap();
@@ -159,7 +159,7 @@ impl Home {
     }
 
     /// The meter is read now.
-    async fn shows(&self, total: &str) {
+    pub(super) async fn shows(&self, total: &str) {
         let seen = vec![vec![self.observation(reading::Kind::Instant, self.app.clock.now(), kwh(total))]];
         let settings = self.app.settings.clone();
         self.app.db.write(move |conn| ingest::write(conn, &settings, &seen)).await.unwrap();
@@ -167,7 +167,7 @@ impl Home {
     }
 
     /// The meter is read, and nothing was used: what holds the cut that is due, or that it is ordered.
-    async fn cut(&self) -> Result<Action, Vec<Guard>> {
+    pub(super) async fn cut(&self) -> Result<Action, Vec<Guard>> {
         self.shows("1000").await;
         let meter = self.meter;
         let read = move |conn: &mut store::Conn| {

@@ -1,4 +1,4 @@
-//! What energy costs, in the few words of a notice.
+//! What supply costs, in the few words of a notice.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     energy::Energy,
     money::{Currency, Price},
-    tariff::{Block, Period, TariffVersion},
+    tariff::{Block, Every, FixedCharge, Period, TariffVersion},
 };
 
-/// The prices per kWh of a tariff's version.
+/// The prices of a tariff's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prices {
     /// See [`TariffVersion::blocks`].
@@ -19,6 +19,9 @@ pub struct Prices {
     pub periods: BTreeMap<Period, Price>,
     /// Whether blocks begin anew with the year, not with the month.
     pub yearly: bool,
+    /// What comes whatever was used; none in notices of older programs.
+    #[serde(default)]
+    pub fixed_charges: Vec<FixedCharge>,
 }
 
 impl Prices {
@@ -29,6 +32,7 @@ impl Prices {
             blocks: version.blocks.clone(),
             periods: version.time_of_use.as_ref().map(|of| of.prices.clone()).unwrap_or_default(),
             yearly: version.window_start_month.is_some(),
+            fixed_charges: version.fixed_charges.clone(),
         }
     }
 
@@ -59,7 +63,14 @@ impl Prices {
             Part::In(period, of) => format!("{}{}", period.zh(), price(of)),
             Part::More(below, of) => format!("{window}超过{}千瓦时加{}", short(below), price(of)),
         });
-        format!("每千瓦时{}", told.collect::<Vec<_>>().join("，"))
+        let fixed = self.fixed_charges.iter().map(|charge| {
+            let every = match charge.every {
+                Every::Day => "每日",
+                Every::Month => "每月",
+            };
+            format!("；{}{every}{}", charge.name, currency.show(charge.amount))
+        });
+        format!("每千瓦时{}{}", told.collect::<Vec<_>>().join("，"), fixed.collect::<String>())
     }
 
     pub(super) fn en(&self, currency: &Currency) -> String {
@@ -72,7 +83,11 @@ impl Prices {
             Part::In(period, of) => format!("{} {}", period.as_str().replace('_', " "), price(of)),
             Part::More(below, of) => format!("{} more above {} kWh a {window}", price(of), short(below)),
         });
-        format!("per kWh {}", told.collect::<Vec<_>>().join(", "))
+        let fixed = self
+            .fixed_charges
+            .iter()
+            .map(|charge| format!("; {} {} a {}", charge.name, currency.show(charge.amount), charge.every.as_str()));
+        format!("per kWh {}{}", told.collect::<Vec<_>>().join(", "), fixed.collect::<String>())
     }
 }
 
@@ -96,6 +111,7 @@ fn short(number: impl ToString) -> String {
 mod tests {
     use super::*;
     use crate::fixtures::{cny, peak_and_valley, version};
+    use crate::money::Money;
 
     fn told(version: &TariffVersion) -> (String, String) {
         let prices = Prices::of(version);
@@ -116,6 +132,16 @@ mod tests {
         assert_eq!(told(&monthly), (zh.to_owned(), en.to_owned()));
         let yearly = TariffVersion { window_start_month: Some(1), ..monthly };
         assert!(told(&yearly).0.contains("每年240") && told(&yearly).1.contains("240 kWh a year"));
+    }
+
+    #[test]
+    fn what_comes_whatever_was_used_is_told_with_its_name() {
+        let charge =
+            |name: &str, every, amount| FixedCharge { name: name.to_owned(), every, amount: Money::new(amount) };
+        let fixed_charges = vec![charge("Line", Every::Month, 1_000), charge("Meter", Every::Day, 5)];
+        let (zh, en) = told(&TariffVersion { fixed_charges, ..version(2, "2026-06-01", &[(None, "0.5")]) });
+        assert_eq!(zh, "每千瓦时0.5 CNY；Line每月10.00 CNY；Meter每日0.05 CNY");
+        assert_eq!(en, "per kWh 0.5 CNY; Line 10.00 CNY a month; Meter 0.05 CNY a day");
     }
 
     #[test]

@@ -179,12 +179,16 @@ fn cut(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Timestam
     let kept = |verdict| Decision { verdict, causes: meter.causes.clone() };
     let done = live(meter, Action::Disconnect).is_some()
         || (live(meter, Action::Reconnect).is_none() && meter.relay.is_some_and(|relay| relay.is_disconnected()));
-    if (done || is_planted(Bug::ForgetCut)) && meter.causes.contains(Cause::Credit) {
+    let cut_already = (done || is_planted(Bug::ForgetCut)) && meter.causes.contains(Cause::Credit);
+    if cut_already && !unsent_cut(meter) {
         return kept(Verdict::Nothing);
     }
     let guards = guards(account, meter, site, now);
     if !guards.is_empty() {
         return kept(held(&guards, site, now));
+    }
+    if cut_already {
+        return kept(Verdict::Nothing);
     }
     if site.policy.disconnection.automatic == AutomaticDisconnection::ReportOnly {
         return kept(Verdict::Reported);

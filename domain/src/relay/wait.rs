@@ -78,9 +78,12 @@ mod tests {
         account::Limits,
         fixtures::{at, hours, limits, minutes, policy, zone},
         money::Money,
-        relay::decide::{
-            decide,
-            tests::{DISCONNECTED, PERMITTED, account, meter},
+        relay::{
+            Action, Cause,
+            decide::{
+                decide,
+                tests::{DISCONNECTED, PERMITTED, account, meter, order},
+            },
         },
         site::{AutomaticDisconnection, Policy, Site},
     };
@@ -91,6 +94,18 @@ mod tests {
         let zone = zone("Asia/Shanghai");
         let decision = decide(account, meter, Site { policy, zone: &zone }, at(NOON));
         waiting(account, meter, &decision).map(|wait| (wait.wanted, wait.guards))
+    }
+
+    #[test]
+    fn what_came_in_a_cuts_way_after_it_was_ordered_is_told_at_once() {
+        let (off, site) = (RelayState::Disconnected, policy());
+        let causes = [Cause::Credit].into_iter().collect();
+        let ordered = MeterFacts { causes, order: Some(order(Action::Disconnect, Cause::Credit)), ..meter() };
+        assert_eq!(wait_of(&account(0), &ordered, &site), Some((off, vec![])), "nothing holds it");
+        let guarded = MeterFacts { supply_guard: true, ..ordered.clone() };
+        assert_eq!(wait_of(&account(0), &guarded, &site), Some((off, vec![Guard::SupplyGuard])));
+        let held = AccountFacts { hold_until: Some(shift(at(NOON), hours(5))), ..account(0) };
+        assert_eq!(wait_of(&held, &ordered, &site), Some((off, vec![Guard::Hold])));
     }
 
     #[test]

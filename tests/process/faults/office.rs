@@ -30,6 +30,9 @@ enum Deed {
     EnterDebt,
     WriteOffDebt,
     Subsidize,
+    Adjust,
+    /// Of a vend that was made.
+    Withdraw,
     CreditBatch,
     EmergencyCredit,
     AnnouncePayment,
@@ -37,6 +40,9 @@ enum Deed {
     Remove,
     Replace,
     Transfer,
+    /// The balance is paid out.
+    TransferPaid,
+    ChangeTariff,
     Close,
     CutGroup,
     Schedule,
@@ -60,7 +66,7 @@ struct Office {
 }
 
 /// What of an answer does not depend on when it was given, or to whom.
-const ESSENCE: [&str; 11] = [
+const ESSENCE: [&str; 14] = [
     "state",
     "posted",
     "debt",
@@ -70,6 +76,9 @@ const ESSENCE: [&str; 11] = [
     "held",
     "kind",
     "amount",
+    "reversal",
+    "refund",
+    "valid_from",
     "action",
     "items",
 ];
@@ -144,7 +153,13 @@ impl Office {
                 let body = json!({ "amount": 700, "currency": "CNY", "reason": "slip 7" });
                 Asked { seen_at: vec![format!("/vendors/{vendor}"), path.clone()], path, body }
             }
-            Deed::Attach | Deed::Remove | Deed::Replace | Deed::Transfer | Deed::Close => self.life(rest, deed).await,
+            Deed::Attach
+            | Deed::Remove
+            | Deed::Replace
+            | Deed::Transfer
+            | Deed::TransferPaid
+            | Deed::ChangeTariff
+            | Deed::Close => self.life(rest, deed).await,
             Deed::CutGroup | Deed::Schedule => self.supply(rest, deed).await,
             _ => self.money(rest, deed).await,
         }
@@ -167,6 +182,16 @@ impl Office {
                 (of("debts/write_off"), json!({ "reason": "hardship" }))
             }
             Deed::Subsidize => (of("subsidies"), amount(300)),
+            Deed::Adjust => (of("adjustments"), amount(-120)),
+            Deed::Withdraw => {
+                let (vend_key, terminal) = (format!("sale-{account}"), format!("till-{account}"));
+                let sale = json!({
+                    "account_id": account, "amount": 900, "currency": "CNY", "tender": "cash", "terminal": terminal,
+                });
+                rest.post_once("/vends", &vend_key, &sale).await.ok();
+                let body = json!({ "account_id": account, "vend_key": vend_key, "terminal": terminal });
+                ("/vends/withdraw".to_owned(), body)
+            }
             Deed::CreditBatch => {
                 let number = rest.get(&format!("/accounts/{account}")).await["number"].clone();
                 let lines = json!([{ "account_number": number, "amount": 100 }]);
@@ -208,10 +233,17 @@ impl Office {
                 });
                 (format!("/meters/{meter}/replace"), body)
             }
-            Deed::Transfer => {
+            Deed::ChangeTariff => {
+                let body = json!({ "tariff_id": self.shop.tariff, "reason": "became a shop" });
+                (format!("/accounts/{account}/tariffs"), body)
+            }
+            Deed::Transfer | Deed::TransferPaid => {
                 let customer = json!({ "site_id": self.shop.site, "name": "Wu" });
                 let customer = id(&rest.post("/customers", &customer).await);
-                let body = json!({ "customer_id": customer, "final_readings": last, "reason": "sold" });
+                let mut body = json!({ "customer_id": customer, "final_readings": last, "reason": "sold" });
+                if matches!(deed, Deed::TransferPaid) {
+                    body["pay_out"] = json!({ "tender": "cash", "terminal": format!("till-{account}") });
+                }
                 (format!("/accounts/{account}/transfer"), body)
             }
             Deed::Close => {
@@ -300,6 +332,8 @@ async fn what_is_asked_of_money_killed_at_any_point_is_done_once(database: Datab
     office.survives(Deed::EnterDebt, &["debt.written"]).await;
     office.survives(Deed::WriteOffDebt, &["debt.written:2"]).await;
     office.survives(Deed::Subsidize, &["subsidy.written"]).await;
+    office.survives(Deed::Adjust, &["subsidy.written"]).await;
+    office.survives(Deed::Withdraw, &["withdrawal.written", "reversal.committed"]).await;
     office.survives(Deed::CreditBatch, &["batch_credit.written", "batch_credit.posted"]).await;
     office.survives(Deed::EmergencyCredit, &["emergency_credit.written"]).await;
     office.survives(Deed::AnnouncePayment, &["payment_in_flight.written"]).await;
@@ -311,6 +345,8 @@ async fn what_is_asked_of_meters_and_accounts_killed_at_any_point_is_done_once(d
     office.survives(Deed::Remove, &["remove.written"]).await;
     office.survives(Deed::Replace, &["replace.written", "replace.committed"]).await;
     office.survives(Deed::Transfer, &["transfer.written", "transfer.committed"]).await;
+    office.survives(Deed::TransferPaid, &["transfer.written", "transfer.committed"]).await;
+    office.survives(Deed::ChangeTariff, &["change_tariff.written"]).await;
     office.survives(Deed::Close, &["close.written", "close.committed"]).await;
 }
 

@@ -61,7 +61,7 @@ fn cut_off(causes: &[Cause]) -> MeterFacts {
     MeterFacts { causes: causes.iter().copied().collect(), relay: Some(DISCONNECTED), ..meter() }
 }
 
-pub(super) fn order(action: Action, cause: Cause) -> Order {
+pub(in crate::relay) fn order(action: Action, cause: Cause) -> Order {
     let wish = Wish { action, cause, permit: false };
     Order::new(order_id(), meter_id(), None, wish, at(NOON), &policy().relay)
 }
