@@ -140,6 +140,9 @@ pub struct MeterProfile {
     pub relay_operator: u32,
     /// The password written into the archive record (F10), six bytes as they are.
     pub archive_password: Secret<6>,
+    /// Whether its clock keeps the zone's standard time all year: its days end at that time's midnight, and so do its daily
+    /// freezes.
+    pub standard_time: bool,
 }
 
 /// What a session reports of itself.

@@ -143,7 +143,8 @@ struct Stopped {
     cancelled: Vec<OrderId>,
 }
 
-/// The stop button: cancels every disconnect of a site that was not sent yet, and from now on only reports who would be cut
+/// The stop button: cancels every disconnect of a site that was not sent yet, and from now on only reports who would be cut.
+/// Its groups and schedules end with it; of a schedule the reconnect is left that brings back whom it keeps off
 #[utoipa::path(tag = "sites", request_body = StopCuts, responses(
     (status = 200, description = "Stopped", body = Stopped),
 ))]

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use actors::ports::{ConcentratorPlan, MeterPlan, MeterProfile};
 use domain::{
-    calendar::{day_before, day_of, midnight},
+    calendar::{day_before, day_of, midnight, shift},
     ids::{ConcentratorId, MeterId},
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use protocols::{Secret, qgdw376::TerminalAddress};
 use store::Conn;
 
@@ -110,8 +110,8 @@ fn freezes_held(
     }
     let mut held: BTreeMap<MeterId, Vec<Date>> = BTreeMap::new();
     for (meter, as_of) in store::reading::freezes_since(conn, id, midnight(first, zone))? {
-        // A freeze stands at the midnight that ends its day.
-        held.entry(meter).or_default().push(day_before(day_of(as_of, zone)));
+        // A freeze stands at the midnight that ends its day, by the meter's clock: half a day before is inside that day.
+        held.entry(meter).or_default().push(day_of(shift(as_of, -SignedDuration::from_hours(12)), zone));
     }
     Ok(held)
 }

@@ -98,6 +98,8 @@ struct MeterKeys {
     register_modulus: Energy,
     #[serde(default)]
     reading_freshness: Option<SignedDuration>,
+    #[serde(default)]
+    standard_time: bool,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -172,6 +174,7 @@ impl TryFrom<MeterKeys> for MeterProfile {
                 relay_password: relay_password.ok_or("relay_password: must be 6 digits")?,
                 relay_operator: keys.relay_operator,
                 archive_password: Secret::new(hex_key("archive_password", &keys.archive_password)?),
+                standard_time: keys.standard_time,
             },
             permit: keys.reconnect == Reconnect::Permit,
             rate: keys.rate,

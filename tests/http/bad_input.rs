@@ -21,6 +21,7 @@ async fn a_body_that_cannot_be_read_names_its_field_and_changes_nothing() {
         (r#"{"site_id": "0", "name": "Wu"}"#, Some("site_id")),
         (r#"{"site_id": "1", "name": ["Wu"]}"#, Some("name")),
         (r#"{"site_id": "1", "name": "Wu", "language": "la"}"#, Some("language")),
+        (r#"{"site_id": "1", "name": "Wu", "language": 7}"#, Some("language")),
         (r#"{"site_id": "1", "name": "W\u0000"}"#, None),
     ] {
         let refused = api.ask("POST", "/api/v1/customers", &api.admin, &[JSON], body).await;
@@ -85,6 +86,7 @@ async fn what_does_not_exist_and_what_is_no_address_are_404() {
     for path in [
         "/api/v1/meters/17",
         "/api/v1/meters/x",
+        "/api/v1/vends/x",
         "/api/v1/meters/x/readings",
         "/api/v1/nothing",
         "/nothing",

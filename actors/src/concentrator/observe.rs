@@ -1,6 +1,7 @@
 //! From what a concentrator or meter answered to readings: whose clock, which moment, which resolution.
 
 use domain::{
+    calendar::{midnight, standard_midnight},
     energy::Energy,
     ids::MeterId,
     reading::{Kind, Observation, Registers, TimeSource},
@@ -30,6 +31,8 @@ pub(crate) struct Circumstances<'a> {
     /// The concentrator's clock minus ours, as last read.
     pub(crate) drift: SignedDuration,
     pub(crate) identity_verified: bool,
+    /// Whether the meter's clock keeps standard time in summer, too.
+    pub(crate) standard_time: bool,
 }
 
 /// An answer to F129. `None`: not available, or no sense in it.
@@ -62,13 +65,13 @@ fn instant_as_of(read_at: Timestamp, of: &Circumstances<'_>) -> (Timestamp, Time
     }
 }
 
-/// An answer to F161: the register at the midnight that ends its day.
+/// An answer to F161: the register at the midnight of the meter's clock that ends its day.
 pub(crate) fn freeze(meter: MeterId, answer: &DailyFreeze, of: &Circumstances<'_>) -> Option<Observation> {
     let registers = registers(answer.energy.total, &answer.energy.periods)?;
-    let midnight = answer.day.tomorrow().ok()?.to_zoned(of.zone.clone()).ok()?;
+    let next = answer.day.tomorrow().ok()?;
     Some(Observation {
         meter,
-        as_of: midnight.timestamp(),
+        as_of: if of.standard_time { standard_midnight(next, of.zone) } else { midnight(next, of.zone) },
         time_source: TimeSource::Meter,
         received_at: of.received,
         copied_at: answer.energy.read_at.ok().flatten().and_then(|copied| local(copied, of.zone)),
@@ -137,6 +140,7 @@ mod tests {
             received: at("2026-03-01T04:01:02Z"),
             drift: SignedDuration::ZERO,
             identity_verified: true,
+            standard_time: false,
         }
     }
 
@@ -175,6 +179,18 @@ mod tests {
         let seen = freeze(meter(), &answer, &circumstances(&zone)).unwrap();
         assert_eq!(seen.as_of, at("2026-02-28T16:00:00Z"));
         assert_eq!(seen.copied_at, Some(at("2026-02-28T16:10:00Z")));
+    }
+
+    #[test]
+    fn a_clock_that_knows_no_summer_ends_its_days_at_standard_times_midnight() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let frozen = |day, standard_time| {
+            let answer = DailyFreeze { day, energy: point(date(2026, 7, 2).at(1, 10, 0, 0)) };
+            freeze(meter(), &answer, &Circumstances { standard_time, ..circumstances(&zone) }).unwrap().as_of
+        };
+        assert_eq!(frozen(date(2026, 7, 1), false), at("2026-07-02T00:00:00+02:00"));
+        assert_eq!(frozen(date(2026, 7, 1), true), at("2026-07-02T01:00:00+02:00"), "an ordinary reading to the site");
+        assert_eq!(frozen(date(2026, 1, 1), true), frozen(date(2026, 1, 1), false), "in winter they agree");
     }
 
     proptest! {
