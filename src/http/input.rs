@@ -35,9 +35,6 @@ const IDEMPOTENCY_KEY_MAX: usize = 255;
 /// NUL as JSON writes it. PostgreSQL keeps no text with it, so none is let in.
 const ESCAPED_NUL: &[u8] = br"\u0000";
 
-/// What a text in UTF-8 may begin with.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// A JSON body. Unknown fields are refused by the type itself.
 pub struct Body<T>(pub T);
 
@@ -57,57 +54,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
-/// Most rows of a table that are told to be bad at once: one wrong column makes all of them so.
-const BAD_ROWS_TOLD: usize = 100;
-
-/// A table as a CSV body (RFC 4180), UTF-8, whose first row names the columns. Unknown columns are refused by the type
-/// itself.
-pub struct Table<T>(pub Vec<T>);
-
-impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = read_whole(request, payload, "text/csv");
-        Box::pin(async move {
-            let bytes = bytes.await?;
-            if bytes.contains(&0) {
-                return Err(Problem::malformed("body", None, "a text may not contain the character NUL"));
-            }
-            // Spreadsheets write a byte order mark before the first column's name.
-            let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-            let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-            let columns = rows.headers().cloned().unwrap_or_default();
-            let (mut good, mut bad) = (Vec::new(), Vec::new());
-            for (nth, row) in (0..).zip(rows.deserialize()) {
-                match row {
-                    Ok(row) => good.push(row),
-                    Err(error) if bad.len() < BAD_ROWS_TOLD => bad.push(bad_row(nth, &columns, &error)),
-                    Err(_) => break,
-                }
-            }
-            bad.into_iter().reduce(Problem::and).map_or(Ok(Self(good)), Err)
-        })
-    }
-}
-
-fn bad_row(nth: usize, columns: &csv::StringRecord, error: &csv::Error) -> Problem {
-    let (field, detail) = match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => {
-            let column = err.field().and_then(|column| columns.get(usize::try_from(column).ok()?));
-            (column.map_or(format!("lines[{nth}]"), |column| format!("lines[{nth}].{column}")), err.kind().to_string())
-        }
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            (format!("lines[{nth}]"), format!("{len} columns in place of {expected_len}"))
-        }
-        _ => (format!("lines[{nth}]"), error.to_string()),
-    };
-    Problem::malformed("body", Some(&field), detail)
-}
-
 /// The body, if it comes in time, is not too long and is of this kind.
-fn read_whole(
+pub(super) fn read_whole(
     request: &HttpRequest,
     payload: &mut Payload,
     media_type: &'static str,

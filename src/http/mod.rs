@@ -38,6 +38,7 @@ mod sites;
 mod statements;
 mod subsidies;
 mod supply_waits;
+mod table;
 mod tariff_presets;
 mod tariffs;
 mod vendors;
@@ -170,8 +171,11 @@ async fn openapi(document: web::Data<OpenApi>) -> HttpResponse {
 /// Whatever no handler answers to: an address that exists with another method, or none.
 async fn unmatched(request: HttpRequest, addresses: web::Data<Addresses>) -> Result<HttpResponse, Problem> {
     Err(match addresses.allowed(request.path()) {
-        Some(methods) => Problem::method_not_allowed(methods),
-        None => Problem::not_found("address"),
+        Some(methods) if !methods.split(", ").any(|method| method == request.method().as_str()) => {
+            Problem::method_not_allowed(methods)
+        }
+        // An address of this shape that names nothing, such as a vend called `abc`.
+        _ => Problem::not_found("address"),
     })
 }
 

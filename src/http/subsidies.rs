@@ -8,9 +8,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{Caller, May, Operate, Read},
-    input::{At, Body, IdempotencyKey, Query, Table},
+    input::{At, Body, IdempotencyKey, Query},
     located,
     problem::Problem,
+    table::Table,
     to_its_end,
 };
 use crate::{

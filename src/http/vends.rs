@@ -147,7 +147,7 @@ async fn show_last_vend(
 
 /// Shows a vend
 #[utoipa::path(tag = "vends", responses((status = 200, description = "Its receipt", body = ShownVend)))]
-#[get("/vends/{id}")]
+#[get(r"/vends/{id:\d+}")]
 async fn show_vend(_caller: May<Read>, app: web::Data<App>, id: At<VendId>) -> Result<web::Json<ShownVend>, Problem> {
     let read = app.db.read(move |conn| {
         let row = store::vend::by_id(conn, id.0)?;
