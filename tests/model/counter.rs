@@ -9,7 +9,7 @@ use wattgate::operations::{
     change_limits::{ChangeLimits, change},
     debts::{self, NewDebt, WriteOffDebt},
     refund::{RefundMoney, refund},
-    reverse_vend::{ReverseVend, reverse},
+    reverse_vend::{ReverseVend, WithdrawVend, reverse, withdraw},
     subsidize::{NewSubsidy, subsidize},
     vend::{Vend, vend},
 };
@@ -45,7 +45,7 @@ impl Sequence {
         assert_eq!(receipt.debt_recovered.get(), recovered);
         self.books.accounts[account].money += amount - recovered;
         self.books.cash += amount;
-        self.sold.push(Sold { account, id: receipt.vend_id, amount, recovered, on: today, reversed: false });
+        self.sold.push(Sold { account, id: receipt.vend_id, key, amount, recovered, on: today, reversed: false });
     }
 
     pub async fn reverse(&mut self) {
@@ -53,10 +53,20 @@ impl Sequence {
             return;
         }
         let nth = self.random.random_range(0..self.sold.len());
-        let Sold { account, id, amount, recovered, on, reversed } = self.sold[nth];
+        let Sold { account, id, key: vend_key, amount, recovered, on, reversed } = self.sold[nth].clone();
         let how = ReverseVend { terminal: "till-1".to_owned(), reason: Some("typed wrong".to_owned()) };
-        let key = self.key();
-        let undone = reverse(&self.app, id, how.clone(), &key, BY).await;
+        let what = WithdrawVend {
+            account_id: self.accounts[account],
+            vend_key,
+            terminal: how.terminal.clone(),
+            reason: how.reason.clone(),
+        };
+        let (key, by_key, app) = (self.key(), self.chance(50), self.app.clone());
+        let undo = async || match by_key {
+            true => withdraw(&app, what.clone(), &key, BY).await.map(|(done, again)| (done.reversal.unwrap(), again)),
+            false => reverse(&app, id, how.clone(), &key, BY).await,
+        };
+        let undone = undo().await;
         let expected = match (reversed, self.is_active(account)) {
             (true, _) => "already_reversed",
             (false, false) => "account_not_active",
@@ -64,7 +74,7 @@ impl Sequence {
         };
         assert_eq!(word(&undone), expected);
         if expected == "done" {
-            assert!(reverse(&self.app, id, how, &key, BY).await.unwrap().1);
+            assert!(undo().await.unwrap().1);
             self.note(format!("account {account}: reversal of {amount}"));
             self.sold[nth].reversed = true;
             self.books.accounts[account].money -= amount - recovered;

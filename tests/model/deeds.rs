@@ -21,7 +21,7 @@ use wattgate::operations::{
     remove_meter::{RemoveMeter, remove},
     replace_meter::{ReplaceMeter, replace},
     suspend_account,
-    transfer_account::{TransferAccount, transfer},
+    transfer_account::{PayOut, TransferAccount, transfer},
 };
 
 use super::{
@@ -320,10 +320,16 @@ impl Sequence {
             final_readings,
             reason: "sold".to_owned(),
             write_off: true,
-            pay_out: None,
+            pay_out: self.chance(50).then(|| PayOut { tender: Tender::Cash, terminal: "till-1".to_owned() }),
         };
-        let key = self.key();
-        let done = transfer(&self.app, self.accounts[account], to, &key, BY).await.unwrap();
+        let (key, id, pays_out) = (self.key(), self.accounts[account], to.pay_out.is_some());
+        let (owes, done) = match transfer(&self.app, id, to.clone(), &key, BY).await {
+            Err(refused) => {
+                assert_eq!((word::<()>(&Err(refused)), pays_out), ("account_owes", true));
+                (true, transfer(&self.app, id, TransferAccount { pay_out: None, ..to }, &key, BY).await.unwrap())
+            }
+            Ok(done) => (false, done),
+        };
         self.note(format!("account {account} becomes {}", self.accounts.len()));
         let old = &self.books.accounts[account];
         let has = old.tariffs.iter().rev().find(|(from, _)| *from <= today).map(|(_, tariff)| (Date::MIN, *tariff));
@@ -333,14 +339,18 @@ impl Sequence {
         let tariffs = has.into_iter().chain(to_come.map(|(_, change)| *change)).collect();
         let counts = live.iter().map(|count| self.count_from_now(count.meter, count.multiplier)).collect();
         let (settled, passed) = self.over(account);
-        assert_eq!((done.balance.get(), done.debt_settled.get()), (passed, settled));
+        assert!(!pays_out || owes == (passed < 0), "{passed} is left");
+        let paid = if pays_out { passed.max(0) } else { 0 };
+        let refunded = done.refund.map_or(0, |refund| refund.amount.get());
+        assert_eq!((done.balance.get(), refunded, done.debt_settled.get()), (passed - paid, paid, settled));
         self.books.accounts[account].money -= passed;
+        self.books.cash -= paid;
         self.accounts.push(done.new_account_id);
         let new = Account {
             opened: now,
             closed: None,
             suspended: false,
-            money: passed,
+            money: passed - paid,
             debt: Debt::none(),
             overdraft: self.books.accounts[account].overdraft,
             counts,

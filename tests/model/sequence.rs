@@ -54,9 +54,12 @@ pub struct Meter {
 }
 
 /// A vend that was made.
+#[derive(Clone)]
 pub struct Sold {
     pub account: usize,
     pub id: VendId,
+    /// What it was asked for with.
+    pub key: String,
     pub amount: i64,
     /// What of it went to the account's debt, and when.
     pub recovered: i64,
