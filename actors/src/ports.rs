@@ -15,7 +15,11 @@ use domain::{
     site::Policy,
 };
 use futures_util::future::BoxFuture;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::Date,
+    tz::{Offset, TimeZone},
+};
 use protocols::{
     Secret,
     dlt645::{MeterAddress, Password},
@@ -140,9 +144,9 @@ pub struct MeterProfile {
     pub relay_operator: u32,
     /// The password written into the archive record (F10), six bytes as they are.
     pub archive_password: Secret<6>,
-    /// Whether its clock keeps the zone's standard time all year: its days end at that time's midnight, and so do its daily
-    /// freezes.
-    pub standard_time: bool,
+    /// The offset from UTC that its clock keeps all year, where it is not set as the site's clocks are: its days end at that
+    /// clock's midnight, and so do its daily freezes.
+    pub utc_offset: Option<Offset>,
 }
 
 /// What a session reports of itself.

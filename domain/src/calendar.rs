@@ -3,7 +3,7 @@
 use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, Time},
-    tz::{Dst, TimeZone},
+    tz::TimeZone,
 };
 
 words! {
@@ -45,24 +45,6 @@ impl From<jiff::civil::Weekday> for Weekday {
 pub fn midnight(date: Date, zone: &TimeZone) -> Timestamp {
     date.to_zoned(zone.clone()).and_then(|day| day.start_of_day()).map_or(Timestamp::MAX, |day| day.timestamp())
 }
-
-/// The first instant of `date` by a clock that keeps the zone's standard time all year, and is an hour or so behind the
-/// others where these are set forward.
-#[must_use]
-pub fn standard_midnight(date: Date, zone: &TimeZone) -> Timestamp {
-    let local = midnight(date, zone);
-    let here = zone.to_offset_info(local);
-    let behind = match here.dst() {
-        Dst::No => return local,
-        // The newest change before it began the summer, the one before that was back to standard time.
-        Dst::Yes => zone.preceding(local).take(CHANGES_BACK).find(|change| change.dst() == Dst::No),
-    };
-    let Some(standard) = behind else { return local };
-    standard.offset().to_timestamp(date.to_datetime(Time::midnight())).unwrap_or(local)
-}
-
-/// Changes of a zone's clock that are looked back over for its standard time: a few summers.
-const CHANGES_BACK: usize = 8;
 
 /// The local day that holds `instant`.
 #[must_use]
@@ -128,19 +110,6 @@ mod tests {
         assert_eq!(hours_of("2026-03-29", "Europe/Berlin"), 23);
         assert_eq!(hours_of("2026-10-25", "Europe/Berlin"), 25);
         assert_eq!(hours_of("2026-10-25", "Asia/Shanghai"), 24);
-    }
-
-    #[test]
-    fn a_clock_of_standard_time_is_behind_in_summer_alone() {
-        let behind = |date: &str, name: &str| {
-            let zone = zone(name);
-            midnight(day(date), &zone).duration_until(standard_midnight(day(date), &zone)).as_mins()
-        };
-        assert_eq!([behind("2026-03-29", "Europe/Berlin"), behind("2026-03-30", "Europe/Berlin")], [0, 60]);
-        assert_eq!([behind("2026-10-25", "Europe/Berlin"), behind("2026-10-26", "Europe/Berlin")], [60, 0]);
-        assert_eq!(behind("2026-01-10", "Australia/Lord_Howe"), 30, "summer is where it is");
-        assert_eq!(behind("2026-07-10", "Asia/Shanghai"), 0);
-        assert_eq!(behind("2018-11-04", "America/Sao_Paulo"), 0, "the day that skips its midnight");
     }
 
     #[test]

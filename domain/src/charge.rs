@@ -164,6 +164,26 @@ pub fn slices(usage: &Usage, tariff: &Tariff) -> Result<Vec<Slice>, ChargeError>
     Ok(all)
 }
 
+/// The energy of `usage` that stands before more of a version's in its window: that of all versions whose windows are of its kind
+/// and began on its day.
+///
+/// # Errors
+/// [`ChargeError::UnknownVersion`] where a version is named that the tariff does not have.
+pub fn used_in_window(usage: &Usage, tariff: &Tariff, window: Date, number: i32) -> Result<Energy, ChargeError> {
+    let chain = |first: Date, number: i32| {
+        let version = tariff.version(number).ok_or(ChargeError::UnknownVersion(number))?;
+        Ok((version.window(first), version.window_start_month.is_some()))
+    };
+    let present = chain(window, number)?;
+    let mut used = Energy::ZERO;
+    for ((first, number, _), energy) in usage.iter() {
+        if chain(first, number)? == present {
+            used = used + energy;
+        }
+    }
+    Ok(used)
+}
+
 /// The periods of one version of a window.
 fn period_slices(usage: &Usage, window: Date, version: &TariffVersion) -> Vec<Slice> {
     let Some(time_of_use) = &version.time_of_use else { return Vec::new() };

@@ -25,12 +25,10 @@ use utoipa::{
 };
 
 use super::{auth::Caller, problem::Problem};
-use crate::app::App;
+use crate::{app::App, operations::once};
 
 /// The header that makes a repeated POST harmless.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// Longest idempotency key, in characters.
-const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// NUL as JSON writes it. PostgreSQL keeps no text with it, so none is let in.
 const ESCAPED_NUL: &[u8] = br"\u0000";
@@ -200,8 +198,7 @@ pub struct IdempotencyKey(pub String);
 
 impl IntoParams for IdempotencyKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text =
-            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(IDEMPOTENCY_KEY_MAX));
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(once::KEY_MAX));
         let parameter = ParameterBuilder::new()
             .name(IDEMPOTENCY_KEY)
             .parameter_in(ParameterIn::Header)
@@ -218,12 +215,9 @@ impl FromRequest for IdempotencyKey {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let wrong = |code, detail: &str| Problem::malformed(code, Some(IDEMPOTENCY_KEY), detail);
-        let visible = |text: &&str| {
-            (1..=IDEMPOTENCY_KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-        };
         ready(match request.headers().get(IDEMPOTENCY_KEY) {
             None => Err(wrong("idempotency_key_missing", "this POST needs an Idempotency-Key header")),
-            Some(value) => match value.to_str().ok().filter(visible) {
+            Some(value) => match value.to_str().ok().filter(|text| once::is_key(text)) {
                 Some(key) => Ok(Self(key.to_owned())),
                 None => Err(wrong("idempotency_key", "must be 1 to 255 visible ASCII characters")),
             },

@@ -1,10 +1,7 @@
 //! Sites and their switch for automatic disconnection.
 
 use actix_web::{HttpResponse, get, patch, post, web};
-use domain::{
-    ids::{OrderId, SiteId},
-    site::AutomaticDisconnection,
-};
+use domain::{ids::SiteId, site::AutomaticDisconnection};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -22,6 +19,7 @@ use crate::{
     operations::{
         self,
         register::{self, NewSite},
+        site::Stopped,
     },
 };
 
@@ -135,15 +133,8 @@ struct StopCuts {
     reason: String,
 }
 
-/// What the stop button did.
-#[derive(Serialize, ToSchema)]
-struct Stopped {
-    /// Disconnects that had not been sent yet and never will be.
-    #[schema(value_type = Vec<String>)]
-    cancelled: Vec<OrderId>,
-}
-
-/// The stop button: cancels every disconnect of a site that was not sent yet, and from now on only reports who would be cut.
+/// The stop button: cancels every disconnect of a site that was not sent yet, sends none again, and from now on only reports who
+/// would be cut.
 /// Its groups and schedules end with it; of a schedule the reconnect is left that brings back whom it keeps off
 #[utoipa::path(tag = "sites", request_body = StopCuts, responses(
     (status = 200, description = "Stopped", body = Stopped),
@@ -156,7 +147,7 @@ async fn stop_cuts(
     body: Body<StopCuts>,
 ) -> Result<web::Json<Stopped>, Problem> {
     let stopping = async move { operations::site::stop(&app, id.0, &body.0.reason, &caller.prefix).await };
-    Ok(web::Json(Stopped { cancelled: to_its_end(stopping).await? }))
+    Ok(web::Json(to_its_end(stopping).await?))
 }
 
 fn tagged(site: store::site::Site) -> HttpResponse {

@@ -30,7 +30,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
             // Spreadsheets write a byte order mark before the first column's name.
             let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
             let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-            let columns = rows.headers().cloned().unwrap_or_default();
+            // Without the names of its columns a table would be read by their order.
+            let columns = rows.headers().cloned();
+            let columns = columns.map_err(|error| Problem::malformed("body", None, error.to_string()))?;
             let (mut good, mut bad) = (Vec::new(), Vec::new());
             for (nth, row) in (0..).zip(rows.deserialize()) {
                 match row {

@@ -55,12 +55,15 @@ pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timesta
     let facts = locked.as_ref().map(|books| decide_relay::account_facts(conn, books, now)).transpose()?;
     let seen = decide_relay::meter_facts(conn, settings, &meter)?;
     let site = Site { policy: &policy, zone: &zone };
+    let stopped = order::is_stopped(&order, site_row.cuts_stopped_at);
     let decided = match decide::authorize(&order, facts.as_ref(), &seen, site, now) {
+        _ if stopped => Authorization::Superseded,
         Authorization::Send => mass_cut::admit(conn, &order, site, now)?,
         other => other,
     };
     let (event, detail) = match &decided {
         Authorization::Send => (Event::Authorized, "bytes may leave".to_owned()),
+        Authorization::Superseded if stopped => (Event::Superseded, "cuts were stopped".to_owned()),
         Authorization::Superseded => (Event::Superseded, "no longer wanted".to_owned()),
         Authorization::Held { guards, until } => {
             let names: Vec<&str> = guards.iter().map(|guard| guard.as_str()).collect();
@@ -72,7 +75,7 @@ pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timesta
         return Ok(Authorized::Ended(store::relay_order::by_id(conn, id)?.order()));
     }
     if event == Event::Superseded {
-        withdraw_credit(conn, &next, &seen)?;
+        withdraw(conn, &next, &seen, stopped)?;
     }
     if let Some(books) = &locked {
         store::account::save(conn, &books.account)?;
@@ -84,10 +87,12 @@ pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timesta
     })
 }
 
-/// A cut for credit that was never sent leaves no cause behind.
-fn withdraw_credit(conn: &mut Conn, order: &Order, seen: &MeterFacts) -> Result<(), Error> {
-    if order.action == Action::Disconnect && order.cause == Cause::Credit && order.attempts == 0 {
-        decide_relay::save_causes(conn, order.meter, &seen.causes, &seen.causes.without(Cause::Credit))?;
+/// A cut for credit that was never sent leaves no cause behind, and neither does one that was stopped, unless its relay is open.
+fn withdraw(conn: &mut Conn, order: &Order, seen: &MeterFacts, stopped: bool) -> Result<(), Error> {
+    let unsent = order.action == Action::Disconnect && order.cause == Cause::Credit && order.attempts == 0;
+    let is_open = seen.relay.is_some_and(|relay| relay.is_disconnected());
+    if unsent || stopped && !is_open {
+        decide_relay::save_causes(conn, order.meter, &seen.causes, &seen.causes.without(order.cause))?;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ pub enum Error {
         field: Option<Cow<'static, str>>,
     },
     /// Several rules are against it, each at a place of its own.
-    #[error("{} places are at fault", fields.len())]
+    #[error("not right in so many places: {}", fields.len())]
     Many {
         /// Stable name of the rules.
         code: &'static str,

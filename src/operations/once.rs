@@ -9,6 +9,15 @@ use store::{Conn, idempotency::IdempotencyKey};
 use super::{Error, books};
 use crate::hex;
 
+/// Longest idempotency key, in characters.
+pub const KEY_MAX: usize = 255;
+
+/// Whether a client may use this as its key: 1 to 255 visible ASCII characters.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// A key and what was asked under it.
 #[derive(Debug, Clone)]
 pub struct Asked {

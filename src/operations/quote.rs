@@ -2,7 +2,7 @@
 
 use domain::{
     calendar::day_of,
-    charge::{ChargeError, Priced, Slice, Usage, quote},
+    charge::{ChargeError, Priced, Slice, Usage, quote, used_in_window},
     energy::Energy,
     ids::{AccountId, TariffId},
     money::{Carry, Exact, Money, Price},
@@ -150,7 +150,7 @@ pub async fn quote(app: &App, id: TariffId, ask: AskQuote) -> Result<Quote, Erro
                 tariff_id: id,
                 version: number_within(number),
                 window,
-                used_kwh: used.of_window(window, number),
+                used_kwh: used_in_window(&used, &tariff, window, number)?,
                 currency: site.currency.clone(),
                 amount: ask.amount.map_or_else(|| least(cost, &tariff.currency), Ok)?,
                 energy_kwh: more.total(),

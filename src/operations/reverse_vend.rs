@@ -121,6 +121,7 @@ pub struct WithdrawVend {
     #[schema(value_type = String)]
     pub account_id: AccountId,
     /// The `Idempotency-Key` that the vend was, or will be, asked for with.
+    #[schema(min_length = 1, max_length = 255)]
     pub vend_key: String,
     /// The terminal it is withdrawn at, 1 to 40 letters, digits, `-` or `_`.
     pub terminal: String,
@@ -189,6 +190,9 @@ pub async fn withdraw(
 ) -> Result<(Withdrawn, bool), Error> {
     let account = what.account_id;
     let asked = once::Asked::new(account.site(), key, &("withdraw_vend", &what))?;
+    if !once::is_key(&what.vend_key) {
+        return Err(Error::field("idempotency_key", "vend_key", "must be 1 to 255 visible ASCII characters"));
+    }
     if key == what.vend_key {
         return Err(Error::field("key_of_its_own", "vend_key", "the withdrawal needs a key of its own"));
     }
@@ -203,7 +207,12 @@ pub async fn withdraw(
                 return Ok((repeated, None));
             }
             let made = match store::vend::by_key(conn, account.site(), &vend_key)? {
-                Some(vend) if vend.account_id != account => return Err(once::reused()),
+                Some(vend) if vend.account_id != account => {
+                    return Err(Error::conflict(
+                        "idempotency_key_reused",
+                        "the vend of this vend_key is another account's",
+                    ));
+                }
                 Some(vend) => Some(undoing.undo(conn, &mut books, &vend)?),
                 // No money moves: that needs no shift.
                 None => {

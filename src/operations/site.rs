@@ -6,7 +6,9 @@ use domain::{
     relay::Action,
     site::AutomaticDisconnection,
 };
-use store::site::Site;
+use serde::Serialize;
+use store::{relay_order::RelayOrder, site::Site};
+use utoipa::ToSchema;
 
 use super::{Error, audit_line, decide_relay, label, order_group, schedule};
 use crate::{app::App, changes::Changed};
@@ -35,6 +37,7 @@ pub async fn set_switch(
             store::alarm::raise(conn, id, "switch_changed", &object, &format!("{change} by {by}"), now)?;
             audit_line::write(conn, id, (&by, now), "set_automatic_disconnection", object, change)?;
             site.automatic_disconnection = switch;
+            store::account::decide_soon(conn, id, now)?;
             Ok(store::site::save(conn, &site)?)
         })
         .await?;
@@ -42,25 +45,38 @@ pub async fn set_switch(
     Ok(site)
 }
 
+/// What the stop button did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Stopped {
+    /// Disconnects that had not been sent yet and never will be.
+    #[schema(value_type = Vec<String>)]
+    pub cancelled: Vec<OrderId>,
+    /// Disconnects that had been sent: their relays are read, and may be open; they are not sent again.
+    #[schema(value_type = Vec<String>)]
+    pub sent: Vec<OrderId>,
+}
+
 /// Presses the stop button: from now on the site only reports who would be cut, and every disconnect that was not sent yet is
 /// cancelled, whoever ordered it; groups of disconnects give no further orders, and schedules
-/// only reconnect what they cut. Pressed again, it does what is left to do.
-/// Returns the cancelled orders.
+/// only reconnect what they cut. What was sent before is read until its relay is known, and never sent again. Pressed again, it
+/// does what is left to do.
 ///
 /// # Errors
 /// The site does not exist; a reason that is none; the first order that could not be cancelled, after all others were.
-pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<OrderId>, Error> {
+pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Stopped, Error> {
     let (reason, now, by) = (label("reason", reason)?, app.clock.now(), by.to_owned());
     let (told, key) = (reason.clone(), by.clone());
     // The switch first: from its commit on nothing that the site decided by itself may be sent.
-    let orders = app
+    let (sent, unsent): (Vec<RelayOrder>, Vec<RelayOrder>) = app
         .db
         .write(move |conn| {
             let mut site = store::site::by_id(conn, id)?;
             if site.automatic_disconnection == AutomaticDisconnection::On {
                 site.automatic_disconnection = AutomaticDisconnection::ReportOnly;
-                store::site::save(conn, &site)?;
             }
+            site.cuts_stopped_at = (!is_planted(Bug::SpareUnsentCuts)).then_some(now);
+            store::site::save(conn, &site)?;
+            store::account::decide_soon(conn, id, now)?;
             let object = format!("site:{id}");
             store::alarm::raise(conn, id, "cuts_stopped", &object, &format!("{told}, by {key}"), now)?;
             audit_line::write(conn, id, (&key, now), "stop_cuts", object, told.clone())?;
@@ -68,13 +84,13 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<O
             schedule::stop(conn, id, &key, now)?;
             order_group::stop(conn, id, &key, now)?;
             let mut live = store::relay_order::live(conn, id)?;
-            live.retain(|order| order.attempts == 0 && order.action == Action::Disconnect);
-            Ok::<_, Error>(if is_planted(Bug::SpareUnsentCuts) { Vec::new() } else { live })
+            live.retain(|order| order.action == Action::Disconnect && !is_planted(Bug::SpareUnsentCuts));
+            Ok::<_, Error>(live.into_iter().partition(|order| order.attempts > 0))
         })
         .await?;
     tracing::warn!(site = %id, by, "cuts stopped");
     let (mut cancelled, mut failed) = (Vec::new(), None);
-    for order in orders {
+    for order in unsent {
         let (settings, why) = (app.settings.clone(), format!("stopped: {reason}"));
         let done = app.db.write(move |conn| {
             order.account_id.map(|account| store::account::lock(conn, account)).transpose()?;
@@ -92,5 +108,6 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Vec<O
             }
         }
     }
-    failed.map_or(Ok(cancelled), Err)
+    let sent = sent.into_iter().map(|order| order.id).collect();
+    failed.map_or(Ok(Stopped { cancelled, sent }), Err)
 }

@@ -3,34 +3,35 @@
 
 use domain::{account::State, ids::AccountId};
 
-use super::{Error, audit_line, decide_relay, label};
+use super::{Error, audit_line, books::Books, decide_relay, label};
 use crate::{app::App, changes::Changed};
 
-/// Suspends an active account, or lets a suspended one go on. What stands so already is left so.
+/// Suspends an active account, or lets a suspended one go on; supply is decided again. What stands so already is left so.
 ///
 /// # Errors
 /// A conflict where the account is not open; the reason does not hold.
 pub async fn set(app: &App, id: AccountId, suspended: bool, reason: &str, by: &str) -> Result<(), Error> {
-    let (reason, by, now) = (label("reason", reason)?, by.to_owned(), app.clock.now());
+    let (reason, by, now, settings) = (label("reason", reason)?, by.to_owned(), app.clock.now(), app.settings.clone());
     let wanted = if suspended { State::Suspended } else { State::Active };
-    app.db
+    let reviewed = app
+        .db
         .write(move |conn| {
-            let mut account = store::account::lock(conn, id)?;
-            match account.state {
-                state if state == wanted => return Ok(()),
-                State::Active | State::Suspended => account.state = wanted,
+            let mut books = Books::lock(conn, id)?;
+            match books.account.state {
+                state if state == wanted => return Ok(None),
+                State::Active | State::Suspended => books.account.state = wanted,
                 State::Pending | State::Closed => {
                     return Err(Error::conflict("account_not_active", "the account is not open"));
                 }
             }
-            // Supply is decided over below, or by the next look at accounts if the program dies before.
-            account.decide_at = (wanted == State::Active).then_some(now);
-            store::account::save(conn, &account)?;
             let verb = if suspended { "suspend_account" } else { "resume_account" };
-            audit_line::write(conn, id.site(), (&by, now), verb, format!("account:{id}"), reason.clone())
+            audit_line::write(conn, id.site(), (&by, now), verb, format!("account:{id}"), reason.clone())?;
+            decide_relay::in_transaction(conn, &settings, &mut books, None, now).map(Some)
         })
         .await?;
-    decide_relay::review(app, id).await?;
+    if let Some(reviewed) = reviewed {
+        decide_relay::follow(app, reviewed);
+    }
     app.announce(Changed::Account { account: id });
     Ok(())
 }

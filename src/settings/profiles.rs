@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::ports;
 use domain::{energy::Energy, polling::Round, reading::MeterLimits, relay::RelayControl, tariff::Period};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, fmt::temporal::DateTimeParser, tz::Offset};
 use protocols::{Secret, dlt645::Password, qgdw376::LineSettings};
 use serde::Deserialize;
 
@@ -99,7 +99,7 @@ struct MeterKeys {
     #[serde(default)]
     reading_freshness: Option<SignedDuration>,
     #[serde(default)]
-    standard_time: bool,
+    utc_offset: Option<String>,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -165,6 +165,7 @@ impl TryFrom<MeterKeys> for MeterProfile {
         if keys.reading_freshness.is_some_and(|longest| longest <= SignedDuration::ZERO) {
             return Err("reading_freshness: must be above 0".to_owned());
         }
+        let utc_offset = keys.utc_offset.as_deref().map(utc_offset).transpose()?;
         let relay_password = relay_password(&keys.relay_password, keys.relay_password_level);
         let [line] = hex_key("line", &keys.line)?;
         Ok(Self {
@@ -174,7 +175,7 @@ impl TryFrom<MeterKeys> for MeterProfile {
                 relay_password: relay_password.ok_or("relay_password: must be 6 digits")?,
                 relay_operator: keys.relay_operator,
                 archive_password: Secret::new(hex_key("archive_password", &keys.archive_password)?),
-                standard_time: keys.standard_time,
+                utc_offset,
             },
             permit: keys.reconnect == Reconnect::Permit,
             rate: keys.rate,
@@ -194,6 +195,12 @@ pub(crate) fn relay_password(digits: &str, level: u8) -> Option<Password> {
 
 fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T, most: T) -> Result<(), String> {
     if least <= value && value <= most { Ok(()) } else { Err(format!("{key}: must be {least} to {most}")) }
+}
+
+/// An offset from UTC such as `+01:00`.
+fn utc_offset(text: &str) -> Result<Offset, String> {
+    let zone = DateTimeParser::new().parse_time_zone(text).ok().and_then(|zone| zone.to_fixed_offset().ok());
+    zone.ok_or_else(|| format!("utc_offset: {text} is none, such as +01:00"))
 }
 
 /// Exactly `N` bytes in hex.

@@ -313,6 +313,19 @@ pub fn fixed_due(
         .load(c))
 }
 
+/// All active accounts of a site are to be decided again now.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn decide_soon(conn: &mut Conn, site: SiteId, now: Timestamp) -> Result<()> {
+    on!(conn, |c| diesel::update(accounts::table)
+        .filter(accounts::site_id.eq(val(site)))
+        .filter(accounts::state.eq(val(State::Active)))
+        .set(accounts::decide_at.eq(val(Some(now))))
+        .execute(c))
+    .map(drop)
+}
+
 /// At most `limit` accounts of all sites that are to be decided again by `now`, oldest first; also those that are to wait
 /// beyond `latest`, which a clock that was ahead has put there.
 ///

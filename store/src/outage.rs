@@ -118,8 +118,8 @@ pub fn page(conn: &mut Conn, site: SiteId, before: Option<(Timestamp, OutageId)>
         .load(c))
 }
 
-/// How long after a site's midnight that of a meter may be whose clock is not set forward in summer.
-const STANDARD_TIME_BEHIND: SignedDuration = SignedDuration::from_hours(2);
+/// How far from a site's midnight that of a meter may be whose clock is not set with the site's.
+const OWN_MIDNIGHT: SignedDuration = SignedDuration::from_hours(2);
 
 /// How many of a site's live installations have no good daily freeze of a midnight that they were there for, by their own clock.
 ///
@@ -129,7 +129,7 @@ pub fn freezes_missing(conn: &mut Conn, site: SiteId, midnight: Timestamp) -> Re
     let frozen = readings::table
         .filter(readings::site_id.eq(installations::site_id))
         .filter(readings::meter_id.eq(installations::meter_id))
-        .filter(readings::as_of.between(val(midnight), val(shift(midnight, STANDARD_TIME_BEHIND))))
+        .filter(readings::as_of.between(val(shift(midnight, -OWN_MIDNIGHT)), val(shift(midnight, OWN_MIDNIGHT))))
         .filter(readings::kind.eq(val(Kind::DailyFreeze)))
         .filter(readings::quality.eq(val(Quality::Good)));
     on!(conn, |c| installations::table

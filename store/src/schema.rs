@@ -24,6 +24,7 @@ tables! {
         currency_exponent -> Number,
         automatic_disconnection -> Word,
         version -> BigInt,
+        cuts_stopped_at -> Nullable<Instant>,
     }
 
     id_counters (site_id) {

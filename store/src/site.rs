@@ -6,6 +6,7 @@ use domain::{
     money::{BadCurrency, Currency},
     site::AutomaticDisconnection,
 };
+use jiff::Timestamp;
 
 use crate::{
     column::{row, val},
@@ -31,6 +32,8 @@ row! {
         pub automatic_disconnection: AutomaticDisconnection,
         /// Grows by one with every change by an operator.
         pub version: i64,
+        /// When the stop button was pressed last.
+        pub cuts_stopped_at: Option<Timestamp>,
     }
 }
 
@@ -100,6 +103,7 @@ pub fn save(conn: &mut Conn, site: &Site) -> Result<Site> {
             sites::currency.eq(&site.currency),
             sites::currency_exponent.eq(val(site.currency_exponent)),
             sites::automatic_disconnection.eq(val(site.automatic_disconnection)),
+            sites::cuts_stopped_at.eq(val(site.cuts_stopped_at)),
             sites::version.eq(sites::version + 1),
         ))
         .returning(Site::as_returning())

@@ -149,8 +149,8 @@ async fn the_stop_button_tells_what_it_cancelled() {
     let path = format!("/api/v1/sites/{}/stop", street.site);
     assert_eq!(api.post(&path, &json!({ "reason": " " })).await.field(), Some("reason"));
     let stop = json!({ "reason": "fire in the street" });
-    assert_eq!(api.post(&path, &stop).await.ok(), json!({ "cancelled": [order] }));
-    assert_eq!(api.post(&path, &stop).await.ok(), json!({ "cancelled": [] }));
+    assert_eq!(api.post(&path, &stop).await.ok(), json!({ "cancelled": [order], "sent": [] }));
+    assert_eq!(api.post(&path, &stop).await.ok(), json!({ "cancelled": [], "sent": [] }));
     let shown = api.get(&format!("/api/v1/relay_orders/{order}")).await.ok();
     assert_eq!(
         (&shown["state"], &shown["lines"][1]["detail"]),

@@ -146,7 +146,14 @@ impl Api {
     }
 
     /// Asks with a key (empty: none), further headers and a body as it stands.
-    pub async fn ask(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = awc::Client::new().request(method, format!("{}{path}", self.base));
         if !key.is_empty() {
@@ -155,7 +162,7 @@ impl Api {
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
         }
-        let mut response = request.send_body(body.to_owned()).await.unwrap();
+        let mut response = request.send_body(body.as_ref().to_vec()).await.unwrap();
         let bytes = response.body().limit(1 << 20).await.unwrap();
         let json = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
         Answer { status: response.status().as_u16(), headers: response.headers().clone(), json }

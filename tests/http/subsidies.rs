@@ -143,6 +143,9 @@ async fn a_batch_comes_as_a_file_of_a_spreadsheet_too() {
         assert_eq!((refused.problem(), refused.field()), ((400, "body"), Some(field)), "{}", refused.json);
         assert!(refused.json["detail"].as_str().unwrap().starts_with(detail), "{}", refused.json);
     }
+    let gbk = [b"account_number,amount\xbb\xa7\n".as_slice(), b"S-1,700\n"].concat();
+    let unread = api.ask("POST", &path, &api.admin, &[("content-type", csv), ("idempotency-key", "f-1")], gbk).await;
+    assert_eq!(unread.problem(), (400, "body"), "columns are not told by their order");
     let two_bad = send(&path, "f-1", csv, "account_number,amount\nS-1,x\nS-1,100\nS-1\n").await;
     let fields = [0, 1].map(|nth| two_bad.json["errors"][nth]["field"].clone());
     assert_eq!(fields, [json!("lines[0].amount"), json!("lines[2]")], "all that is bad is told at once");

@@ -359,6 +359,15 @@ async fn a_vend_is_withdrawn_by_its_key_whether_it_came_before_or_comes_after(da
     assert_eq!(lives(counter.vend("same", &sale)).await.0, 201, "no refusal used it up");
     assert_eq!(lives(withdraw("other", "no-early-Reset")).await.code(), (409, json!("idempotency_key_reused")));
     assert_eq!(lives(counter.vend("no-early-Reset", &sale)).await.code(), (409, json!("idempotency_key_reused")));
+    let customer = counter.rest.get(&format!("/accounts/{}", counter.account)).await;
+    let other = json!({ "customer_id": customer["customer_id"], "tariff_id": customer["tariff_id"] });
+    let other = counter.rest.post("/accounts", &other).await["id"].clone();
+    let not_ours = json!({ "account_id": other, "vend_key": "same", "terminal": "till-1" });
+    let refused = lives(counter.rest.written("POST", "/vends/withdraw", Some("not-ours"), Some(&not_ours))).await;
+    assert_eq!(refused.code(), (409, json!("idempotency_key_reused")));
+    for no_key in ["", " same", "\u{5bc6}", &"k".repeat(256)] {
+        assert_eq!(lives(withdraw("odd", no_key)).await.code(), (422, json!("idempotency_key")), "{no_key}");
+    }
     assert_eq!(counter.posted().await, 10_500);
     counter.head_end.audited().await;
 }

@@ -5,20 +5,27 @@ use domain::{
     money::Money,
     notice::Kind,
     relay::{Action, Cause, decide::Guard},
+    site::AutomaticDisconnection,
 };
-use jiff::SignedDuration;
-use wattgate::operations::{
-    attach_meter::{AttachMeter, attach},
-    change_limits::{ChangeLimits, change},
-    guard::{self, Target},
-    hold::{self, Hold},
-    order_relay::{Maker, OrderRelay, order},
-    refund::{RefundMoney, refund},
-    remove_meter::{RemoveMeter, remove},
-    reverse_vend::{ReverseVend, reverse},
-    subsidize::{NewSubsidy, subsidize},
-    suspend_account,
-    vend::{Vend, vend},
+use jiff::{SignedDuration, Timestamp};
+use wattgate::{
+    jobs,
+    operations::{
+        adjust::{self, NewAdjustment},
+        attach_meter::{AttachMeter, attach},
+        buildings,
+        change_limits::{ChangeLimits, change},
+        guard::{self, Target},
+        hold::{self, Hold},
+        order_relay::{Maker, OrderRelay, order},
+        refund::{RefundMoney, refund},
+        remove_meter::{RemoveMeter, remove},
+        reverse_vend::{ReverseVend, reverse},
+        site,
+        subsidize::{NewSubsidy, subsidize},
+        suspend_account,
+        vend::{Vend, vend},
+    },
 };
 
 use super::{notices::home, replacement::spare, settlement::kwh};
@@ -27,7 +34,10 @@ use crate::support::{Database, Home, on_both};
 on_both!(
     money_that_goes_out_orders_a_cut_and_money_that_comes_in_takes_it_back,
     guards_holds_and_suspensions_decide_when_they_begin_and_when_they_end,
+    the_money_of_a_suspended_account_cuts_nobody_until_it_goes_on,
+    adjustments_guards_of_meters_and_buildings_and_holds_decide_at_once,
     limits_decide_when_they_change,
+    the_switch_and_the_stop_button_have_every_account_decided_over,
     a_meter_that_is_removed_leaves_no_order_behind,
 );
 
@@ -50,7 +60,7 @@ impl Home {
         Vend { account_id: self.account, amount: Money::new(fen), currency, tender: Tender::Cash, terminal }
     }
 
-    async fn refunds(&self, fen: i64) {
+    async fn refunds(&self, fen: i64, key: &str) {
         let new = RefundMoney {
             account_id: self.account,
             amount: Money::new(fen),
@@ -59,7 +69,7 @@ impl Home {
             terminal: "till-1".to_owned(),
             reason: "paid twice".to_owned(),
         };
-        refund(&self.app, new, &format!("refund-{fen}"), "tests").await.unwrap();
+        refund(&self.app, new, key, "tests").await.unwrap();
     }
 
     async fn guarded(&self, guarded: bool) {
@@ -74,6 +84,12 @@ impl Home {
 
     async fn suspended(&self, suspended: bool) {
         suspend_account::set(&self.app, self.account, suspended, "a dispute", "tests").await.unwrap();
+    }
+
+    /// When the account is looked at again, whatever happens.
+    async fn decides_at(&self) -> Option<Timestamp> {
+        let account = self.account;
+        self.app.db.read(move |conn| store::account::by_id(conn, account)).await.unwrap().decide_at
     }
 
     async fn overdraft(&self, fen: i64) {
@@ -109,7 +125,7 @@ async fn warned(database: &Database) -> Home {
 
 async fn money_that_goes_out_orders_a_cut_and_money_that_comes_in_takes_it_back(database: Database) {
     let home = warned(&database).await;
-    home.refunds(300).await;
+    home.refunds(300, "refund-1").await;
     assert_eq!(home.supply().await, cut(), "refunded");
     let subsidy = |amount: i64| NewSubsidy {
         amount: Money::new(amount),
@@ -118,7 +134,7 @@ async fn money_that_goes_out_orders_a_cut_and_money_that_comes_in_takes_it_back(
     };
     subsidize(&home.app, home.account, subsidy(40), "subsidy", "tests").await.unwrap();
     assert_eq!(home.supply().await, NOTHING, "subsidized");
-    home.refunds(40).await;
+    home.refunds(40, "refund-2").await;
     assert_eq!(home.supply().await, cut());
     let (sold, _) = vend(&home.app, home.vend(100), "sale", "tests").await.unwrap();
     assert_eq!(home.supply().await, NOTHING, "sold");
@@ -132,7 +148,7 @@ async fn money_that_goes_out_orders_a_cut_and_money_that_comes_in_takes_it_back(
 async fn guards_holds_and_suspensions_decide_when_they_begin_and_when_they_end(database: Database) {
     let home = warned(&database).await;
     home.guarded(true).await;
-    home.refunds(300).await;
+    home.refunds(300, "refund-3").await;
     assert_eq!(home.supply().await, (None, Some(vec![Guard::SupplyGuard])));
     home.guarded(false).await;
     assert_eq!(home.supply().await, cut(), "the guard ended");
@@ -151,9 +167,83 @@ async fn guards_holds_and_suspensions_decide_when_they_begin_and_when_they_end(d
     home.audited().await;
 }
 
+async fn the_money_of_a_suspended_account_cuts_nobody_until_it_goes_on(database: Database) {
+    let home = warned(&database).await;
+    home.suspended(true).await;
+    home.clock.pass(SignedDuration::from_mins(15));
+    home.shows("1004").await;
+    assert_eq!(home.supply().await, NOTHING, "4 kWh cost more than there is");
+    home.suspended(false).await;
+    assert_eq!(home.supply().await, cut());
+    home.audited().await;
+}
+
+async fn adjustments_guards_of_meters_and_buildings_and_holds_decide_at_once(database: Database) {
+    let home = warned(&database).await;
+    let adjust = |amount: i64| NewAdjustment {
+        amount: Money::new(amount),
+        currency: "CNY".to_owned(),
+        reason: "a reading was wrong".to_owned(),
+    };
+    adjust::adjust(&home.app, home.account, adjust(-300), "down", "tests").await.unwrap();
+    assert_eq!(home.supply().await, cut(), "adjusted");
+    adjust::adjust(&home.app, home.account, adjust(300), "up", "tests").await.unwrap();
+    assert_eq!(home.supply().await, NOTHING);
+
+    let guarded = async |target: Target, guarded: bool| {
+        guard::set(&home.app, target, guarded, Some("a hospital".to_owned()), "tests").await.unwrap();
+    };
+    let new = buildings::NewBuilding { site_id: home.account.site(), name: "Block 1".to_owned() };
+    let building = buildings::enter(&home.app, new).await.unwrap().id;
+    buildings::hang(&home.app, home.meter, Some(building), "tests").await.unwrap();
+    for target in [Target::Meter(home.meter), Target::Building(building)] {
+        guarded(target, true).await;
+        home.refunds(300, &format!("of {target:?}")).await;
+        assert_eq!(home.supply().await, (None, Some(vec![Guard::SupplyGuard])), "{target:?}");
+        guarded(target, false).await;
+        assert_eq!(home.supply().await, cut(), "{target:?}");
+        home.pays_in(&format!("{target:?}"), 300).await;
+        assert_eq!(home.supply().await, NOTHING);
+    }
+
+    home.held(5).await;
+    home.refunds(300, "refund-5").await;
+    assert_eq!(home.supply().await, (None, Some(vec![Guard::Hold])));
+    let minutes = SignedDuration::from_mins(20);
+    let until = home.app.clock.now() + minutes;
+    hold::set(&home.app, home.account, Hold { until: Some(until), reason: "exams".to_owned() }, "tests").await.unwrap();
+    assert_eq!(home.decides_at().await, Some(until), "looked at again when the hold ends");
+    home.held(5).await;
+    let recheck = home.app.clock.now() + SignedDuration::from_hours(1);
+    assert_eq!(home.decides_at().await, Some(recheck), "and once an hour at least");
+    home.clock.pass(minutes);
+    home.audited().await;
+}
+
+async fn the_switch_and_the_stop_button_have_every_account_decided_over(database: Database) {
+    let home = warned(&database).await;
+    let switched = async |to: AutomaticDisconnection| {
+        site::set_switch(&home.app, home.account.site(), to, None, "tests").await.unwrap();
+        jobs::decide_due(&home.app).await.unwrap();
+        home.supply().await
+    };
+    switched(AutomaticDisconnection::Off).await;
+    home.refunds(300, "refund-6").await;
+    assert_eq!(home.supply().await, (None, Some(vec![Guard::SiteSwitch])));
+    assert_eq!(switched(AutomaticDisconnection::On).await, cut());
+    let ordered = cut().0;
+    assert_eq!(switched(AutomaticDisconnection::ReportOnly).await, (ordered, Some(vec![Guard::SiteSwitch])));
+    assert_eq!(switched(AutomaticDisconnection::On).await, cut());
+    let stopped = site::stop(&home.app, home.account.site(), "a wrong tariff", "tests").await.unwrap();
+    assert_eq!((stopped.cancelled.len(), stopped.sent.len()), (1, 0));
+    jobs::decide_due(&home.app).await.unwrap();
+    assert_eq!(home.supply().await, (None, Some(vec![Guard::SiteSwitch])), "with its reason");
+    home.audited().await;
+}
+
 async fn limits_decide_when_they_change(database: Database) {
     let home = warned(&database).await;
-    home.refunds(300).await;
+    home.refunds(300, "refund-7").await;
     home.overdraft(50).await;
     assert_eq!(home.supply().await, NOTHING, "an overdraft");
     home.overdraft(0).await;

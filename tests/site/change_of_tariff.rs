@@ -54,7 +54,9 @@ async fn energy_is_priced_by_the_tariff_of_its_day_and_blocks_go_on(database: Da
     assert_eq!((changed.place, changed.valid_from), (1, date(2026, 5, 6)));
     let quoted = async |tariff: TariffId| {
         let ask = AskQuote { account_id: Some(home.account), amount: Some(Money::new(100)), ..Default::default() };
-        quote::quote(&home.app, tariff, ask).await.map(|quote| (quote.version, quote.parts[0].price.to_string()))
+        quote::quote(&home.app, tariff, ask)
+            .await
+            .map(|quote| (quote.version, quote.parts[0].price.to_string(), quote.used_kwh))
     };
     assert_eq!(code(&quoted(shops).await.unwrap_err()), "account");
     for (now, midnight, total, used) in [
@@ -69,7 +71,7 @@ async fn energy_is_priced_by_the_tariff_of_its_day_and_blocks_go_on(database: Da
         assert_eq!(home.used().await, (used, 0), "{now}");
         home.hot_agrees().await;
     }
-    assert_eq!(quoted(shops).await.unwrap(), (1, "4.000000".to_owned()), "12 kWh are used");
+    assert_eq!(quoted(shops).await.unwrap(), (1, "4.000000".to_owned(), kwh("12")), "by both tariffs");
     home.at("07 09:00");
     home.arrives(&[home.reading(Kind::Instant, "07 09:00", "1013")]).await;
     assert_eq!(home.used().await, (2200, 400), "what is not settled, too");

@@ -6,20 +6,24 @@ use domain::{
     money::Money,
     relay::{Action, Cause, order::State},
 };
+use jiff::SignedDuration;
 use serde_json::json;
 use store::supply_wait::Filter;
 use wattgate::operations::{
     Error,
+    change_limits::{self, ChangeLimits},
     close_account::{FinalReading, close},
     customer_control::{self, SetCustomerControl},
-    order_group::{self, By},
+    emergency_credit,
+    meter_selection::Selection,
+    order_group::{self, By, NewOrderGroup},
     order_relay::{self, Done, Lifted, Maker, OrderRelay},
     register::{self, NewCustomer},
     transfer_account::{TransferAccount, transfer},
     vend::{self, Vend},
 };
 
-use super::{account_life::closing, replacement::code, settlement::kwh};
+use super::{account_life::closing, notices::home, replacement::code, settlement::kwh};
 use crate::support::{Court, Database, HeadEnd, Home, SOON, eventually, on_both};
 
 on_both!(
@@ -33,6 +37,7 @@ on_both!(
     a_lock_is_lifted_by_one_rule_whether_one_meter_or_a_group_is_meant,
     a_lock_is_told_to_who_has_paid_until_it_is_lifted,
     meters_are_meant_by_the_headroom_of_their_accounts,
+    headroom_counts_what_was_used_since_and_active_emergency_credit,
 );
 
 const NOON: &str = "2026-05-04T12:00:00+08:00";
@@ -313,4 +318,32 @@ async fn meters_are_meant_by_the_headroom_of_their_accounts(database: Database) 
     assert_eq!(again.status, 202, "a refused key may be used again");
     let told = group("some", 500_000).await.ok();
     assert_eq!(told["meters"][0]["meter_id"], json!(poor.meter), "the key means what it meant");
+}
+
+async fn headroom_counts_what_was_used_since_and_active_emergency_credit(database: Database) {
+    let home = home(&database, "", 300).await;
+    home.sends().await;
+    home.clock.pass(SignedDuration::from_hours(24));
+    let offer = ChangeLimits {
+        alarm_1: None,
+        alarm_2: None,
+        rearm_margin: None,
+        overdraft: None,
+        restore_margin: None,
+        emergency_credit: Some(Money::new(200)),
+        reason: "agreed".to_owned(),
+    };
+    change_limits::change(&home.app, home.account, offer, None, "tests").await.unwrap();
+    home.shows("1003.1").await;
+    let meant = async |fen: i64, key: &str| {
+        let selection = Selection { headroom_at_most: Some(Money::new(fen)), ..Selection::default() };
+        let (site_id, reason) = (home.account.site(), "works".to_owned());
+        let new = NewOrderGroup { site_id, action: Action::Disconnect, reason, emergency: false, selection };
+        let by = By { key: "tests".to_owned(), administers: false };
+        order_group::enter(&home.app, new, key, by).await.is_ok()
+    };
+    assert_eq!((meant(-11, "a").await, meant(-10, "b").await), (false, true), "3.10 were used of 3.00");
+    emergency_credit::activate(&home.app, home.account, "emergency", "tests").await.unwrap();
+    assert_eq!((meant(189, "c").await, meant(190, "d").await), (false, true), "and 2.00 stand in");
+    home.app.stop().await;
 }

@@ -7,7 +7,9 @@ use domain::{
     relay::{Action, Cause, Causes},
 };
 use wattgate::operations::{
-    Error, guard, ingest,
+    Error,
+    buildings::{self, NewBuilding},
+    guard, ingest,
     order_relay::{self, OrderRelay},
     register::{self, NewMeter},
     replace_meter::{self, ReplaceMeter, Replacement},
@@ -191,12 +193,17 @@ async fn a_guard_and_an_operators_cut_stand_at_the_new_meter(database: Database)
     order_relay::order(&home.app, old, cut, "cut-1", "tests").await.unwrap();
     let target = guard::Target::Meter(old);
     guard::set(&home.app, target, true, Some("lift".to_owned()), "operator").await.unwrap();
+    let block = NewBuilding { site_id: home.account.site(), name: "Block 1".to_owned() };
+    let block = buildings::enter(&home.app, block).await.unwrap().id;
+    buildings::hang(&home.app, old, Some(block), "operator").await.unwrap();
     home.at("04 21:00");
     replaced(&mut home, by_hand(new, "1008", "50")).await;
     let read = home.app.db.read(move |conn| {
         let guarded = [store::meter::by_id(conn, old)?.guarded, store::meter::by_id(conn, new)?.guarded];
         let causes = [store::meter::causes(conn, old)?, store::meter::causes(conn, new)?];
         let orders = [store::relay_order::live_of(conn, old)?, store::relay_order::live_of(conn, new)?];
+        let hang = [old, new].map(|meter| store::building::of_meter(conn, meter).unwrap().map(|building| building.id));
+        assert_eq!(hang, [None, Some(block)], "and with it the building's guard");
         Ok::<_, Error>((guarded, causes, orders))
     });
     let (guarded, causes, [of_old, of_new]) = read.await.unwrap();

@@ -8,15 +8,21 @@ use domain::{
     },
     site::AutomaticDisconnection,
 };
+use jiff::SignedDuration;
 use wattgate::operations::{
     authorize_order::{self, Authorized},
     decide_relay::{self, Asked},
-    site,
+    record_order,
+    site::{self, Stopped},
 };
 
+use super::notices::CONNECTED;
 use crate::support::{Database, Home, Terms, by_blocks, flat, on_both};
 
-on_both!(the_stop_button_cancels_what_was_not_sent_and_nothing_else);
+on_both!(
+    the_stop_button_cancels_what_was_not_sent_and_nothing_else,
+    what_was_sent_before_the_stop_is_read_and_not_sent_again
+);
 
 impl Home {
     async fn ordered(&self, meter: MeterId, cause: Cause) -> OrderId {
@@ -48,9 +54,41 @@ impl Home {
         site::set_switch(&self.app, self.account.site(), to, None, "tests").await.unwrap();
     }
 
-    async fn stopped(&self) -> Vec<OrderId> {
+    async fn stops(&self) -> Stopped {
         site::stop(&self.app, self.account.site(), "fire in the street", "tests").await.unwrap()
     }
+
+    async fn stopped(&self) -> Vec<OrderId> {
+        self.stops().await.cancelled
+    }
+
+    async fn authorized(&self, order: OrderId) -> Authorized {
+        let (settings, at) = (self.app.settings.clone(), self.app.clock.now());
+        self.app.db.write(move |conn| authorize_order::authorize(conn, &settings, order, at)).await.unwrap()
+    }
+}
+
+async fn what_was_sent_before_the_stop_is_read_and_not_sent_again(database: Database) {
+    let now = "2026-05-04T12:00:00+08:00".parse().unwrap();
+    let (tariff, register) = (by_blocks(flat("0.5")), "1000".parse().unwrap());
+    let terms = Terms { nth: 1, time_zone: "Asia/Shanghai", tariff, multiplier: 1, register, credit: 10_000 };
+    let home = Home::start(&database, now, terms).await;
+    let minute = SignedDuration::from_mins(1);
+    let cut = home.ordered(home.meter, Cause::Operator).await;
+    assert!(matches!(home.authorized(cut).await, Authorized::Send(_)));
+    home.clock.pass(minute);
+    assert_eq!(home.stops().await, Stopped { cancelled: vec![], sent: vec![cut] });
+    assert_eq!(home.order(cut).await, (State::Sent, vec![Cause::Operator]), "its relay may be open");
+
+    home.clock.pass(minute + minute);
+    record_order::relay_seen(&home.app, home.meter, CONNECTED, home.app.clock.now()).await.unwrap();
+    assert!(matches!(home.authorized(cut).await, Authorized::Ended(_)), "it would be sent again");
+    assert_eq!(home.order(cut).await, (State::Superseded, vec![]), "and leaves nothing behind");
+
+    home.clock.pass(minute);
+    let later = home.ordered(home.meter, Cause::Operator).await;
+    assert!(matches!(home.authorized(later).await, Authorized::Send(_)), "what is ordered later goes out");
+    home.app.stop().await;
 }
 
 async fn the_stop_button_cancels_what_was_not_sent_and_nothing_else(database: Database) {
@@ -69,10 +107,7 @@ async fn the_stop_button_cancels_what_was_not_sent_and_nothing_else(database: Da
     // One whose bytes may be on the wire goes on to its end: a relay may be open.
     home.switched(AutomaticDisconnection::On).await;
     let sent = home.ordered(home.meter, Cause::Operator).await;
-    let (settings, at) = (home.app.settings.clone(), home.app.clock.now());
-    let authorized =
-        home.app.db.write(move |conn| authorize_order::authorize(conn, &settings, sent, at)).await.unwrap();
-    assert!(matches!(authorized, Authorized::Send(_)), "{authorized:?}");
+    assert!(matches!(home.authorized(sent).await, Authorized::Send(_)));
     assert_eq!(home.stopped().await, []);
     assert_eq!(home.order(sent).await, (State::Sent, vec![Cause::Operator]));
 

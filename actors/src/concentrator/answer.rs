@@ -102,7 +102,7 @@ impl State {
                 received: now.wall,
                 drift: self.drift,
                 identity_verified: self.verified.contains(&meter.id),
-                standard_time: meter.profile.standard_time,
+                utc_offset: meter.profile.utc_offset,
             };
             match read(meter.point, meter.id, &of) {
                 Some(Some(observation)) => {

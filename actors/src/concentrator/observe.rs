@@ -1,12 +1,16 @@
 //! From what a concentrator or meter answered to readings: whose clock, which moment, which resolution.
 
 use domain::{
-    calendar::{midnight, standard_midnight},
+    calendar::midnight,
     energy::Energy,
     ids::MeterId,
     reading::{Kind, Observation, Registers, TimeSource},
 };
-use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{DateTime, Time},
+    tz::{Offset, TimeZone},
+};
 use protocols::{
     dlt645::Value,
     formats::Register,
@@ -31,8 +35,8 @@ pub(crate) struct Circumstances<'a> {
     /// The concentrator's clock minus ours, as last read.
     pub(crate) drift: SignedDuration,
     pub(crate) identity_verified: bool,
-    /// Whether the meter's clock keeps standard time in summer, too.
-    pub(crate) standard_time: bool,
+    /// The offset from UTC that the meter's clock keeps, where it is not set as the site's are.
+    pub(crate) utc_offset: Option<Offset>,
 }
 
 /// An answer to F129. `None`: not available, or no sense in it.
@@ -71,7 +75,10 @@ pub(crate) fn freeze(meter: MeterId, answer: &DailyFreeze, of: &Circumstances<'_
     let next = answer.day.tomorrow().ok()?;
     Some(Observation {
         meter,
-        as_of: if of.standard_time { standard_midnight(next, of.zone) } else { midnight(next, of.zone) },
+        as_of: match of.utc_offset {
+            Some(offset) => offset.to_timestamp(next.to_datetime(Time::midnight())).ok()?,
+            None => midnight(next, of.zone),
+        },
         time_source: TimeSource::Meter,
         received_at: of.received,
         copied_at: answer.energy.read_at.ok().flatten().and_then(|copied| local(copied, of.zone)),
@@ -120,7 +127,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use domain::ids::SiteId;
-    use jiff::civil::date;
+    use jiff::{civil::date, tz::offset};
     use proptest::prelude::*;
 
     use super::*;
@@ -140,7 +147,7 @@ mod tests {
             received: at("2026-03-01T04:01:02Z"),
             drift: SignedDuration::ZERO,
             identity_verified: true,
-            standard_time: false,
+            utc_offset: None,
         }
     }
 
@@ -182,15 +189,21 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_knows_no_summer_ends_its_days_at_standard_times_midnight() {
+    fn a_clock_that_is_not_set_with_the_sites_ends_its_days_at_its_own_midnight() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let frozen = |day, standard_time| {
+        let frozen = |day, hours: Option<i8>| {
             let answer = DailyFreeze { day, energy: point(date(2026, 7, 2).at(1, 10, 0, 0)) };
-            freeze(meter(), &answer, &Circumstances { standard_time, ..circumstances(&zone) }).unwrap().as_of
+            freeze(meter(), &answer, &Circumstances { utc_offset: hours.map(offset), ..circumstances(&zone) })
+                .unwrap()
+                .as_of
         };
-        assert_eq!(frozen(date(2026, 7, 1), false), at("2026-07-02T00:00:00+02:00"));
-        assert_eq!(frozen(date(2026, 7, 1), true), at("2026-07-02T01:00:00+02:00"), "an ordinary reading to the site");
-        assert_eq!(frozen(date(2026, 1, 1), true), frozen(date(2026, 1, 1), false), "in winter they agree");
+        assert_eq!(frozen(date(2026, 7, 1), None), at("2026-07-02T00:00:00+02:00"));
+        assert_eq!(
+            frozen(date(2026, 7, 1), Some(1)),
+            at("2026-07-02T01:00:00+02:00"),
+            "an ordinary reading to the site"
+        );
+        assert_eq!(frozen(date(2026, 1, 1), Some(1)), frozen(date(2026, 1, 1), None), "in winter they agree");
     }
 
     proptest! {

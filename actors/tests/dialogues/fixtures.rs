@@ -84,7 +84,7 @@ pub fn meter_plan(number: u16, today: Date) -> MeterPlan {
             relay_password: password(),
             relay_operator: 1,
             archive_password: Secret::ZERO,
-            standard_time: false,
+            utc_offset: None,
         },
         since: today,
         freezes_held: BTreeSet::new(),

@@ -187,10 +187,12 @@ fn cut(account: &AccountFacts, meter: &MeterFacts, site: Site<'_>, now: Timestam
     if !guards.is_empty() {
         return kept(held(&guards, site, now));
     }
+    let only_reports = site.policy.disconnection.automatic == AutomaticDisconnection::ReportOnly;
     if cut_already {
-        return kept(Verdict::Nothing);
+        let switched = only_reports.then(|| held(&[(Guard::SiteSwitch, None)], site, now));
+        return kept(switched.unwrap_or(Verdict::Nothing));
     }
-    if site.policy.disconnection.automatic == AutomaticDisconnection::ReportOnly {
+    if only_reports {
         return kept(Verdict::Reported);
     }
     let verdict = if done { Verdict::Nothing } else { Verdict::Disconnect };

@@ -104,6 +104,9 @@ mod tests {
         assert_eq!(wait_of(&account(0), &ordered, &site), Some((off, vec![])), "nothing holds it");
         let guarded = MeterFacts { supply_guard: true, ..ordered.clone() };
         assert_eq!(wait_of(&account(0), &guarded, &site), Some((off, vec![Guard::SupplyGuard])));
+        let mut reporting = policy();
+        reporting.disconnection.automatic = AutomaticDisconnection::ReportOnly;
+        assert_eq!(wait_of(&account(0), &ordered, &reporting), Some((off, vec![Guard::SiteSwitch])));
         let held = AccountFacts { hold_until: Some(shift(at(NOON), hours(5))), ..account(0) };
         assert_eq!(wait_of(&held, &ordered, &site), Some((off, vec![Guard::Hold])));
     }

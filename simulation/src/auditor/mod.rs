@@ -173,7 +173,7 @@ impl Auditor {
                 self.further.ask(&what);
                 self.masses.ask(request, &what);
                 self.reprints.ask(request, &what);
-                self.stops.ask(request, &what, || self.orders.unsent_cuts());
+                self.stops.ask(request, &what, || self.orders.live_cuts());
                 let account = if let Request::Wish { meter, .. } = &what { self.account_of(*meter) } else { None };
                 self.permits.ask(at, request, &what, account);
                 self.leaves(at, &what);

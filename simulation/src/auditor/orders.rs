@@ -79,11 +79,10 @@ impl Orders {
         self.known.values()
     }
 
-    /// Disconnects that are stored and were not sent.
-    pub fn unsent_cuts(&self) -> BTreeSet<OrderId> {
+    /// Disconnects that are stored and have not ended.
+    pub fn live_cuts(&self) -> BTreeSet<OrderId> {
         let live = self.live.iter().filter_map(|(_, id)| self.known.get(id));
-        let unsent = live.filter(|order| order.supply == Supply::Off && !order.was_sent());
-        unsent.map(|order| order.id).collect()
+        live.filter(|order| order.supply == Supply::Off).map(|order| order.id).collect()
     }
 
     /// Meters whose newest automatic disconnect was not sent: it waits, or is looked at again.

@@ -1,4 +1,4 @@
-//! The stop button: what was not sent when it was pressed is never sent.
+//! The stop button: what was ordered when it was pressed is neither sent nor sent again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use super::{Request, Violation, orders::Sending, toggle::Outcome};
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub struct Stops {
-    /// Disconnects that were stored and not sent when it was pressed, by the presses that were not answered.
+    /// Disconnects that were under way when it was pressed, by the presses that were not answered.
     pressed: BTreeMap<u64, BTreeSet<OrderId>>,
     /// When they surely were stopped.
     stopped: BTreeMap<OrderId, Timestamp>,
 }
 
 impl Stops {
-    /// Somebody asks. `unsent`: the disconnects that surely are stored and may not have been sent.
-    pub fn ask(&mut self, request: u64, what: &Request, unsent: impl FnOnce() -> BTreeSet<OrderId>) {
+    /// Somebody asks. `live`: the disconnects that surely are stored and have not ended.
+    pub fn ask(&mut self, request: u64, what: &Request, live: impl FnOnce() -> BTreeSet<OrderId>) {
         if *what == Request::Stop {
-            self.pressed.insert(request, unsent());
+            self.pressed.insert(request, live());
         }
     }
 
@@ -43,12 +43,10 @@ impl Stops {
     /// It was stopped.
     pub fn sent(&self, sending: Sending<'_>) -> Result<(), Violation> {
         let Sending { order, line, when } = sending;
-        // What was sent before may be sent again.
-        let first = order.lines.iter().find(|line| line.sends).is_some_and(|first| first.at == line.at);
-        match self.stopped.get(&order.id).filter(|at| first && **at < when.0) {
+        match self.stopped.get(&order.id).filter(|at| **at < when.0) {
             Some(at) => {
                 let detail = format!("order {} cut meter {} at {}", order.id, order.meter, line.at);
-                Err(Violation::of("I8", format!("{detail}: cuts were stopped by {at}, and it was not sent before")))
+                Err(Violation::of("I8", format!("{detail}: cuts were stopped by {at}")))
             }
             None => Ok(()),
         }
@@ -83,7 +81,7 @@ mod tests {
         let stops = press(Outcome::Done);
         assert!(!may(&stops, &cut(1, 11)));
         assert!(may(&stops, &cut(1, 10)), "while it was pressed");
-        assert!(may(&stops, &then(cut(1, 9), 20, State::Sent)), "sent again, it is no new one");
+        assert!(!may(&stops, &then(cut(1, 9), 20, State::Sent)), "nor is it sent again");
         assert!(may(&stops, &cut(2, 11)), "it came later");
         assert!(may(&press(Outcome::Unknown), &cut(1, 11)));
     }
