@@ -295,7 +295,9 @@ pub(super) fn leave(
     let left = account.debt;
     if left > Money::ZERO {
         if !may_write_off {
-            let detail = format!("the account owes a debt of {left} minor units: vend it first, or write it off");
+            let detail = format!(
+                "{left} minor units of the account's debt are more than its balance: vend them first, or write them off"
+            );
             return Err(Error::field("account_owes", "write_off", detail));
         }
         give_up(conn, account, left, format!("debt_left:{}", account.id), reason, (by, now))?;

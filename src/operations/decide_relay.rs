@@ -272,8 +272,11 @@ pub fn account_facts(conn: &mut Conn, books: &Books, now: Timestamp) -> Result<A
 /// A row does not parse, or names a profile that the settings do not have.
 pub fn meter_facts(conn: &mut Conn, settings: &Settings, meter: &Meter) -> Result<MeterFacts, Error> {
     let concentrator = store::concentrator::by_id(conn, meter.concentrator_id)?;
-    // A look at the relay that is older than the newest disconnect sent says nothing of what that did.
-    let cut_sent_at = store::relay_order::last_disconnect(conn, meter.id)?.and_then(|row| row.sent_at);
+    // A look at the relay that is older than the newest disconnect sent says nothing of what that did. One that was confirmed was looked
+    // at since, whatever a clock said that was ahead then.
+    let unread =
+        store::relay_order::last_disconnect(conn, meter.id)?.filter(|row| row.state != order::State::Confirmed);
+    let cut_sent_at = unread.and_then(|row| row.sent_at);
     let seen = meter.relay_reading().filter(|(_, at)| cut_sent_at.is_none_or(|sent| sent <= *at));
     let profile = settings.meter_profile(&meter.profile)?;
     let usual = settings.policy.disconnection.reading_freshness;

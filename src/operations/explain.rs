@@ -10,7 +10,7 @@ use domain::{
     calendar::{day_of, midnight, next_day},
     charge::Priced,
     explain::{FixedPart, fixed_parts, fixed_parts_back, rounded},
-    ids::{AccountId, RefundId, ReversalId, VendId},
+    ids::{AccountId, BatchCreditId, RefundId, ReversalId, VendId},
     ledger::TransactionKind,
     money::{Carry, Currency, Exact, Money},
     notice::Language,
@@ -18,17 +18,18 @@ use domain::{
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
-use store::{Conn, account::Account};
+use store::{Conn, account::Account, transaction::Transaction};
 
 use self::view::{Boundary, EarlierDay, EnergyCharge, ExplainedRegister, FixedCharge, Line, Moved, PeriodEnergy};
 use super::{
     Error, books, fixed_charges,
     replay::{self, Replay, Step},
+    subsidize::Entered,
 };
 use crate::settings::ExplainSettings;
 
 pub(super) use self::text::period_words;
-pub use self::view::{Explained, ExplainedDay, Explanation};
+pub use self::view::{Explained, ExplainedDay, Explanation, Now};
 
 /// An end of a span: a local date or an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -92,6 +93,7 @@ impl Span {
 /// [`Error::NotFound`]; a refusal of a span that is empty, too long or holds too much; the database fails.
 pub fn explain(conn: &mut Conn, id: AccountId, span: Span, limits: &ExplainSettings) -> Result<Explanation, Error> {
     let account = store::account::by_id(conn, id)?;
+    let now = Now::of(conn, &account)?;
     let mut replay = Replay::load(conn, account)?;
     let (from, to) = span.instants(&replay.zone, limits)?;
     let mut explained: Option<Explanation> = None;
@@ -115,7 +117,8 @@ pub fn explain(conn: &mut Conn, id: AccountId, span: Span, limits: &ExplainSetti
             explanation.end(replay.balance, replay.carry);
         }
     }
-    Ok(explained.unwrap_or_else(|| Explanation::begin(&replay, from, to)))
+    let explained = explained.unwrap_or_else(|| Explanation::begin(&replay, from, to));
+    Ok(Explanation { now, ..explained })
 }
 
 /// The same as a text for the customer.
@@ -169,11 +172,25 @@ fn said(conn: &mut Conn, account: AccountId, step: &Step) -> Result<(Option<Stri
             }
             Err(_) => (None, None),
         },
+        (TransactionKind::Subsidy | TransactionKind::Adjustment, Some(id)) => (None, entered(conn, step, id)?),
         (TransactionKind::Debt | TransactionKind::WriteOff, _) => {
             (None, store::debt_line::of_transaction(conn, account, posted)?.and_then(|line| line.reason))
         }
         _ => (None, None),
     })
+}
+
+/// Why a subsidy or an adjustment was entered: with its batch, or under its key.
+fn entered(conn: &mut Conn, step: &Step, id: &str) -> Result<Option<String>, Error> {
+    let Transaction { id: posted, key, object, .. } = &step.transaction;
+    if object.starts_with("batch_credit:") {
+        let Ok(batch) = id.parse::<BatchCreditId>() else { return Ok(None) };
+        return Ok(Some(store::batch_credit::by_id(conn, batch)?.reason));
+    }
+    let Some((_, key)) = key.split_once(':') else { return Ok(None) };
+    let earlier = store::idempotency::find(conn, posted.site(), key)?;
+    let entered = earlier.and_then(|earlier| serde_json::from_str::<Entered>(&earlier.body).ok());
+    Ok(entered.filter(|entered| entered.transaction_id == *posted).map(|entered| entered.reason))
 }
 
 /// A fixed charge that a transaction posts.
@@ -219,6 +236,7 @@ impl Explanation {
             carry_before: exact(replay.carry),
             carry_after: exact(replay.carry),
             transactions: Vec::new(),
+            now: None,
         }
     }
 

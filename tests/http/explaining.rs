@@ -60,6 +60,29 @@ async fn what_is_owed_is_explained_with_its_reason() {
 }
 
 #[actix_web::test]
+async fn what_was_given_or_set_right_is_explained_with_its_reason_and_what_is_left_now() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let of = |what: &str| format!("/api/v1/accounts/{}/{what}", street.account);
+    let amount = |amount: i64, reason: &str| json!({ "amount": amount, "currency": "CNY", "reason": reason });
+    api.post_once(&of("adjustments"), "a", &amount(-100, "typed wrong")).await.ok();
+    let batch = json!({
+        "site_id": street.site, "currency": "CNY", "reason": "winter aid",
+        "lines": [{ "account_number": "S-1", "amount": 50 }],
+    });
+    api.post_once("/api/v1/batch_credits", "b", &batch).await.ok();
+    let path = of(&format!("explain?{}", around_today()));
+    let told = api.get(&path).await.ok();
+    let reasons: Vec<_> = told["transactions"].as_array().unwrap().iter().map(|row| row["reason"].as_str()).collect();
+    assert_eq!(reasons, [None, Some("typed wrong"), Some("winter aid")]);
+    assert_eq!(told["now"], json!({ "balance": 450, "accrued": 0, "available": 450 }));
+    let text = api.get(&format!("{path}&format=text&lang=en")).await.ok();
+    let now = "Now: balance 4.50 CNY, used and not posted yet 0.00 CNY, available 4.50 CNY";
+    assert_eq!(text.as_str().unwrap().lines().last(), Some(now));
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn a_span_that_is_none_is_refused_with_its_field() {
     let api = Api::start().await;
     let street = api.street().await;

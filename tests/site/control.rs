@@ -4,7 +4,10 @@ use domain::{
     ids::CustomerId,
     ledger::Tender,
     money::Money,
-    relay::{Action, Cause, order::State},
+    relay::{
+        Action, Cause,
+        order::{Event, Refusal, State},
+    },
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -18,12 +21,13 @@ use wattgate::operations::{
     meter_selection::Selection,
     order_group::{self, By, NewOrderGroup},
     order_relay::{self, Done, Lifted, Maker, OrderRelay},
+    record_order,
     register::{self, NewCustomer},
     transfer_account::{TransferAccount, transfer},
     vend::{self, Vend},
 };
 
-use super::{account_life::closing, notices::home, replacement::code, settlement::kwh};
+use super::{account_life::closing, interleavings::DISCONNECTED, notices::home, replacement::code, settlement::kwh};
 use crate::support::{Court, Database, HeadEnd, Home, SOON, eventually, on_both};
 
 on_both!(
@@ -38,6 +42,7 @@ on_both!(
     a_lock_is_told_to_who_has_paid_until_it_is_lifted,
     meters_are_meant_by_the_headroom_of_their_accounts,
     headroom_counts_what_was_used_since_and_active_emergency_credit,
+    a_cut_of_a_clock_that_was_ahead_is_still_known_when_it_is_set_back,
 );
 
 const NOON: &str = "2026-05-04T12:00:00+08:00";
@@ -345,5 +350,27 @@ async fn headroom_counts_what_was_used_since_and_active_emergency_credit(databas
     assert_eq!((meant(-11, "a").await, meant(-10, "b").await), (false, true), "3.10 were used of 3.00");
     emergency_credit::activate(&home.app, home.account, "emergency", "tests").await.unwrap();
     assert_eq!((meant(189, "c").await, meant(190, "d").await), (false, true), "and 2.00 stand in");
+    home.app.stop().await;
+}
+
+/// Found by the simulation: a cut that was sent and confirmed while the head end's clock was ahead made every later look at the
+/// relay seem older than it, and a meter that could be moved again stayed dark.
+async fn a_cut_of_a_clock_that_was_ahead_is_still_known_when_it_is_set_back(database: Database) {
+    let home = Home::with_fen(&database, 10_000).await;
+    let noon = home.app.clock.now();
+    home.clock.pass(SignedDuration::from_hours(4));
+    home.moves(Action::Disconnect, Maker::Operator, "off").await;
+    home.clock.set(noon + SignedDuration::from_mins(5));
+    let Done::Ordered(order) = home.asks(Action::Reconnect, Maker::Operator, "on").await.unwrap() else {
+        panic!("a reconnect")
+    };
+    record_order::authorize(&home.app, order.id).await.unwrap();
+    record_order::record(&home.app, order.id, Event::Refused(Refusal::Password)).await.unwrap();
+    record_order::relay_seen(&home.app, home.meter, DISCONNECTED, home.app.clock.now()).await.unwrap();
+    let tried = home.orders().await.len();
+    order_relay::clear_block(&home.app, home.meter, "operator").await.unwrap();
+    let orders = home.orders().await;
+    assert_eq!(orders.len(), tried + 1, "{orders:?}");
+    assert!(orders.contains(&(Action::Reconnect, Cause::Credit, State::Ordered)), "{orders:?}");
     home.app.stop().await;
 }

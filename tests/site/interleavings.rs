@@ -57,7 +57,7 @@ const KWH: i64 = 10_000;
 
 const CONNECTED: RelayReading =
     RelayReading { relay: RelayState::Connected, command: RelayState::Connected, local_prepay: false };
-const DISCONNECTED: RelayReading =
+pub(super) const DISCONNECTED: RelayReading =
     RelayReading { relay: RelayState::Disconnected, command: RelayState::Disconnected, local_prepay: false };
 
 /// A home with a warned customer whose credit is about to end, and what the field did for its relay.

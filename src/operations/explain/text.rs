@@ -10,7 +10,7 @@ use domain::{
 use jiff::Timestamp;
 
 use super::{
-    Explained, ExplainedDay, Explanation,
+    Explained, ExplainedDay, Explanation, Now,
     view::{Boundary, EnergyCharge, ExplainedRegister, FixedCharge, Line, Moved, Part, Seen},
 };
 
@@ -30,6 +30,9 @@ pub(super) fn write(explanation: &Explanation, language: Language) -> String {
     for transaction in &explanation.transactions {
         text.lines.push('\n');
         text.transaction(transaction);
+    }
+    if let Some(now) = explanation.now {
+        text.now(now);
     }
     text.lines
 }
@@ -67,6 +70,16 @@ impl Text<'_> {
     fn balance(&mut self, balance: Money) {
         let balance = self.money(balance);
         self.line(0, format!("余额：{balance}"), format!("Balance: {balance}"));
+    }
+
+    fn now(&mut self, now: Now) {
+        let [balance, accrued, available] = [now.balance, now.accrued, now.available].map(|money| self.money(money));
+        self.lines.push('\n');
+        self.line(
+            0,
+            format!("目前：余额{balance}，尚未入账的用电{accrued}，可用余额{available}"),
+            format!("Now: balance {balance}, used and not posted yet {accrued}, available {available}"),
+        );
     }
 
     fn transaction(&mut self, transaction: &Explained) {

@@ -9,10 +9,11 @@ use domain::{
     tariff::{Every, Period, number_within},
 };
 use serde::{Serialize, Serializer};
+use store::{Conn, account::Account};
 use utoipa::ToSchema;
 
 use super::{Currency, Date, Fixed, Money, TimeZone, Timestamp};
-use crate::operations::replay;
+use crate::operations::{Error, books::Books, replay};
 
 /// Why an account's balance is what it is. Money is in minor units of `currency`; what is exact is in whole units of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -50,6 +51,34 @@ pub struct Explanation {
     pub carry_after: Exact,
     /// What was posted, in the order of the ledger.
     pub transactions: Vec<Explained>,
+    /// How the account stands now, whatever the span; none where its rows do not agree.
+    pub now: Option<Now>,
+}
+
+/// How an account stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Now {
+    /// The posted balance.
+    #[schema(value_type = i64)]
+    pub balance: Money,
+    /// What was used since and is not posted yet.
+    #[schema(value_type = i64)]
+    pub accrued: Money,
+    /// What is left of the balance then: by it supply is decided.
+    #[schema(value_type = i64)]
+    pub available: Money,
+}
+
+impl Now {
+    pub(super) fn of(conn: &mut Conn, account: &Account) -> Result<Option<Self>, Error> {
+        let balance = account.posted;
+        let books = match Books::load(conn, account.clone()) {
+            Ok(books) => books,
+            Err(error) if error.is_of_the_database() => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        Ok(books.available().ok().map(|available| Self { balance, accrued: balance - available, available }))
+    }
 }
 
 /// A transaction and where it comes from.
@@ -72,7 +101,7 @@ pub struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub receipt_number: Option<String>,
-    /// Why, where somebody said so: of a reversal, a refund, and of what is owed apart from the balance.
+    /// Why, where somebody said so: of a reversal, a refund, a subsidy, an adjustment, and of what is owed apart from the balance.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     pub reason: Option<String>,
