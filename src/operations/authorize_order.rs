@@ -55,7 +55,7 @@ pub fn authorize(conn: &mut Conn, settings: &Settings, id: OrderId, now: Timesta
     let facts = locked.as_ref().map(|books| decide_relay::account_facts(conn, books, now)).transpose()?;
     let seen = decide_relay::meter_facts(conn, settings, &meter)?;
     let site = Site { policy: &policy, zone: &zone };
-    let stopped = order::is_stopped(&order, site_row.cuts_stopped_at);
+    let stopped = order::is_stopped(&order, site_row.cuts_stopped_before);
     let decided = match decide::authorize(&order, facts.as_ref(), &seen, site, now) {
         _ if stopped => Authorization::Superseded,
         Authorization::Send => mass_cut::admit(conn, &order, site, now)?,

@@ -131,7 +131,7 @@ pub async fn site(app: &App, new: NewSite) -> Result<Site, Error> {
     app.db
         .write(move |conn| {
             let site = Site {
-                cuts_stopped_at: None,
+                cuts_stopped_before: None,
                 id: store::site::next_id(conn)?,
                 name: name.clone(),
                 time_zone: new.time_zone.clone(),

@@ -74,7 +74,9 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Stopp
             if site.automatic_disconnection == AutomaticDisconnection::On {
                 site.automatic_disconnection = AutomaticDisconnection::ReportOnly;
             }
-            site.cuts_stopped_at = (!is_planted(Bug::SpareUnsentCuts)).then_some(now);
+            if !is_planted(Bug::SpareUnsentCuts) {
+                site.cuts_stopped_before = Some(store::ids::next(conn, id)?);
+            }
             store::site::save(conn, &site)?;
             store::account::decide_soon(conn, id, now)?;
             let object = format!("site:{id}");

@@ -24,7 +24,7 @@ tables! {
         currency_exponent -> Number,
         automatic_disconnection -> Word,
         version -> BigInt,
-        cuts_stopped_at -> Nullable<Instant>,
+        cuts_stopped_before -> Nullable<Number>,
     }
 
     id_counters (site_id) {

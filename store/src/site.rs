@@ -2,11 +2,10 @@
 
 use diesel::prelude::*;
 use domain::{
-    ids::SiteId,
+    ids::{OrderId, SiteId},
     money::{BadCurrency, Currency},
     site::AutomaticDisconnection,
 };
-use jiff::Timestamp;
 
 use crate::{
     column::{row, val},
@@ -32,8 +31,8 @@ row! {
         pub automatic_disconnection: AutomaticDisconnection,
         /// Grows by one with every change by an operator.
         pub version: i64,
-        /// When the stop button was pressed last.
-        pub cuts_stopped_at: Option<Timestamp>,
+        /// Disconnects below this are neither sent nor sent again: the stop button was pressed. (Clocks may be set back, identifiers rise.)
+        pub cuts_stopped_before: Option<OrderId>,
     }
 }
 
@@ -103,7 +102,7 @@ pub fn save(conn: &mut Conn, site: &Site) -> Result<Site> {
             sites::currency.eq(&site.currency),
             sites::currency_exponent.eq(val(site.currency_exponent)),
             sites::automatic_disconnection.eq(val(site.automatic_disconnection)),
-            sites::cuts_stopped_at.eq(val(site.cuts_stopped_at)),
+            sites::cuts_stopped_before.eq(val(site.cuts_stopped_before)),
             sites::version.eq(sites::version + 1),
         ))
         .returning(Site::as_returning())

@@ -245,8 +245,8 @@ pub enum Move {
 /// Whether `order` is a cut that was ordered before all cuts were stopped: it is neither sent nor sent again. What was sent goes on
 /// being read, since the relay may be open.
 #[must_use]
-pub fn is_stopped(order: &Order, cuts_stopped_at: Option<Timestamp>) -> bool {
-    order.action == Action::Disconnect && cuts_stopped_at.is_some_and(|at| order.created_at < at)
+pub fn is_stopped(order: &Order, cuts_stopped_before: Option<OrderId>) -> bool {
+    order.action == Action::Disconnect && cuts_stopped_before.is_some_and(|before| order.id < before)
 }
 
 /// What to do for `order` now.

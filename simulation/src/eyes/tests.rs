@@ -39,7 +39,7 @@ fn found(conn: &mut Conn) -> Town {
         currency_exponent: 2,
         automatic_disconnection: text("on"),
         version: 1,
-        cuts_stopped_at: None,
+        cuts_stopped_before: None,
     };
     store::site::insert(conn, &row).unwrap();
     let concentrator = concentrator(conn, site);

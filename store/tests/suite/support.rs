@@ -179,7 +179,7 @@ pub fn new_site(id: SiteId) -> site::Site {
         currency_exponent: 2,
         automatic_disconnection: AutomaticDisconnection::ReportOnly,
         version: 1,
-        cuts_stopped_at: None,
+        cuts_stopped_before: None,
     }
 }
 
