@@ -204,11 +204,13 @@ pub fn watch(
     let forecast_before = credit.episode.is_some_and(|episode| episode.forecast);
     let active = limits.with_emergency(credit);
     let forecast = ends_soon(forecast_before, standing, &active, currency, policy.warning_lead);
+    // What a customer was lent ends no episode, for that would take it away: without it, credit ends as soon as before.
+    let helped = active != *limits && ends_soon(true, standing, limits, currency, policy.warning_lead);
     next.episode = match credit.episode {
         None if available <= limits.alarm_2 || forecast => {
             Some(Episode { began_at: now, forecast, warning_served_at: None, warned: false, emergency: None })
         }
-        Some(_) if available > limits.alarm_2 + margin && !forecast => None,
+        Some(_) if available > limits.alarm_2 + margin && !forecast && !helped => None,
         episode => episode.map(|episode| Episode {
             forecast,
             emergency: emergency::after(episode.emergency, available),

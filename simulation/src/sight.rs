@@ -74,9 +74,10 @@ fn truth(world: &World, up: bool) -> Truth {
         let online = entered.stations.get(place.concentrator).is_some_and(|station| station.handle.is_logged_in());
         let blocked = world.blocked.borrow().contains(&nth);
         let reachable = online && !blocked && !standing.iter().any(unreachable);
+        let truthful = !standing.iter().any(|trouble| matches!(trouble, Trouble::Lying(meter, _) if *meter == nth));
         let truth = of_meter(&place.handle, place.base, &place.told, &midnights);
         let (exact, inexact) = exactness(world, place.concentrator, place.meter);
-        meters.insert(place.meter, MeterTruth { reachable, exact, inexact, ..truth });
+        meters.insert(place.meter, MeterTruth { reachable, truthful, exact, inexact, ..truth });
     }
     for spare in &entered.spares {
         let (exact, inexact) = exactness(world, spare.concentrator, spare.meter);
@@ -116,6 +117,7 @@ fn of_meter(handle: &MeterHandle, base: Energy, told: &Cell<(usize, usize)>, mid
         supply: supply(relay),
         permitted: relay == RelayState::Disconnected && command == RelayState::Connected,
         reachable: true,
+        truthful: true,
         exact: true,
         inexact: Vec::new(),
         moves: new_moves.iter().map(|one| (one.at, supply(one.to))).collect(),

@@ -232,6 +232,26 @@ fn emergency_credit_before_available_is_below_0_lasts_over_it() {
 }
 
 #[test]
+fn emergency_credit_asked_for_in_time_ends_no_episode_by_lasting_longer() {
+    // 12 hours are left, and with the emergency credit 60: far above the second level, and more than twice the lead.
+    let limits = Limits { emergency_credit: Money::new(4_800), ..limits() };
+    let look = |credit: &Credit, hour, available| {
+        let standing =
+            Standing { available: Money::new(available), mean_cost_per_hour: Some(Exact::of(Money::new(100), &cny())) };
+        watch(credit, &standing, &limits, &cny(), &policy().credit, instant(hour)).0
+    };
+    let lent = |credit: &Credit| limits.active_emergency(credit).get();
+    let low = look(&Credit::default(), 0, 1_200);
+    let helped = activate(&low, Money::new(1_200), &limits).unwrap_or_default();
+    let helped = look(&look(&helped, 0, 1_200), 1, 1_100);
+    assert_eq!(lent(&helped), 4_800, "it was answered so");
+    assert!(!helped.episode.is_some_and(|episode| episode.forecast), "nobody is warned of it");
+    assert_eq!(lent(&look(&look(&helped, 12, 0), 24, -1_200)), 4_800, "and it is there when it is needed");
+    assert_eq!(lent(&look(&helped, 2, 4_800)), 4_800, "48 hours are left without it");
+    assert_eq!(look(&helped, 2, 4_801).episode, None, "and now more");
+}
+
+#[test]
 fn emergency_credit_that_does_not_help_is_refused_by_its_word() {
     let low = looks(Credit::default(), 0, -300);
     assert_eq!(activated(&low, -300), Err("emergency_credit_too_little"), "headroom would be 0");

@@ -203,6 +203,8 @@ pub struct MeterTruth {
     pub permitted: bool,
     /// Its concentrator is logged in, it answers, and no fault of it stands.
     pub reachable: bool,
+    /// What it tells is what it counted: a reading that cannot be is kept aside, and charges nothing.
+    pub truthful: bool,
     /// Nothing around now makes what is known of it inexact.
     pub exact: bool,
     /// From which day until which the ends of days may be settled otherwise than they truly were: a clock was off, or

@@ -56,7 +56,7 @@ struct Meter {
     largest_day: i64,
     /// The relay from the beginning, and every move.
     relay: Vec<(Timestamp, Supply)>,
-    /// Since when, in true local time, it can be read without a break.
+    /// Since when, in true local time, it can be read without a break, and tells the truth.
     reached: Option<DateTime>,
 }
 
@@ -87,11 +87,11 @@ impl Field {
         for (id, one) in &truth.meters {
             let meter = self.meters.entry(*id).or_insert_with(|| Meter::new(one));
             meter.take(one);
-            meter.reached = meter.reached.or(Some(self.now)).filter(|_| one.reachable);
+            meter.reached = meter.reached.or(Some(self.now)).filter(|_| one.reachable && one.truthful);
         }
     }
 
-    /// Whether all meters that count for an account could be read for long enough that they were.
+    /// Whether all meters that count for an account could be read, and told the truth, for long enough that they were.
     pub fn surely_read(&self, account: AccountId) -> bool {
         let since = self.now.saturating_sub(SURELY_READ);
         self.uses(account).all(|(one, meter)| one.end.is_some() || meter.reached.is_some_and(|from| from <= since))

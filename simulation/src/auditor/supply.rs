@@ -134,6 +134,7 @@ mod tests {
             supply,
             permitted: false,
             reachable: true,
+            truthful: true,
             exact: true,
             inexact: Vec::new(),
             moves: Vec::new(),

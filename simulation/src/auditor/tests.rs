@@ -30,6 +30,7 @@ impl Story {
             supply: Supply::On,
             permitted: false,
             reachable: true,
+            truthful: true,
             exact: true,
             inexact: Vec::new(),
             moves: Vec::new(),

@@ -22,6 +22,7 @@ fn truth(energy: i64, midnights: &[(i8, i64)]) -> MeterTruth {
         supply: Supply::On,
         permitted: false,
         reachable: true,
+        truthful: true,
         exact: true,
         inexact: Vec::new(),
         moves: Vec::new(),
@@ -46,15 +47,17 @@ fn begun() -> Field {
 #[test]
 fn who_can_be_reached_for_hours_was_surely_read() {
     let mut field = begun();
-    let mut after = |hours: i8, reachable: bool| {
-        field.now = date(2026, 5, 1).at(12 + hours, 0, 0, 0);
-        look(&mut field, &MeterTruth { reachable, ..truth(2000, &[]) });
+    let mut after = |hours: i8, reachable: bool, truthful: bool| {
+        field.now = date(2026, 5, 1).at(hours, 0, 0, 0);
+        look(&mut field, &MeterTruth { reachable, truthful, ..truth(2000, &[]) });
         field.surely_read(account(1))
     };
-    let seen: Vec<bool> = [(0, true), (3, true), (4, true), (5, false), (6, true), (9, true), (10, true)]
-        .map(|(hours, reachable)| after(hours, reachable))
-        .to_vec();
-    assert_eq!(seen, [false, false, true, false, false, false, true]);
+    let mut well = |hours| after(hours, true, true);
+    assert_eq!([12, 15, 16].map(&mut well), [false, false, true]);
+    assert!(!after(17, false, true), "nobody reaches it");
+    let mut well = |hours| after(hours, true, true);
+    assert_eq!([18, 21, 22].map(&mut well), [false, false, true]);
+    assert!(!after(23, true, false), "what it tells is kept aside");
 }
 
 fn versions() -> Vec<Version> {

@@ -18,6 +18,7 @@ fn truth() -> Truth {
         supply: Supply::Off,
         permitted: false,
         reachable: true,
+        truthful: true,
         exact: true,
         inexact: Vec::new(),
         moves: vec![(at(20), Supply::Off)],
