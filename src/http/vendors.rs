@@ -38,6 +38,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(register_terminal)
         .service(show_terminal)
         .service(set_terminal)
+        .service(list_terminal_keys)
         .service(make_terminal_key)
         .service(revoke_terminal_key);
 }
@@ -315,6 +316,47 @@ async fn set_terminal(
 struct NewKey {
     /// Whose it is, for people.
     name: String,
+}
+
+/// A key as it is listed: what it is itself was shown once.
+#[derive(Serialize, ToSchema)]
+struct TerminalKey {
+    /// Its public part, by which audit lines name it and it is revoked.
+    prefix: String,
+    /// Whose it is.
+    name: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// From then on it is refused; null: it is good.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    revoked_at: Option<Timestamp>,
+}
+
+impl From<store::api_key::ApiKey> for TerminalKey {
+    fn from(row: store::api_key::ApiKey) -> Self {
+        Self { prefix: row.prefix, name: row.name, created_at: row.created_at, revoked_at: row.revoked_at }
+    }
+}
+
+/// Lists a terminal's keys, those that were revoked as well
+#[utoipa::path(tag = "vendors", params(Paging), responses(
+    (status = 200, description = "By public part", body = Page<TerminalKey>),
+))]
+#[get("/terminals/{id}/keys")]
+async fn list_terminal_keys(
+    _caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<TerminalId>,
+    query: Query<Paging>,
+) -> Result<web::Json<Page<TerminalKey>>, Problem> {
+    let ask = Ask::<String>::new(query.limit, query.cursor.as_deref(), &app.settings.http)?;
+    let (after, most) = (ask.after.clone(), ask.rows());
+    let read = app.db.read(move |conn| {
+        store::terminal::by_id(conn, id.0)?;
+        store::api_key::of_terminal(conn, id.0, after.as_deref(), most)
+    });
+    Ok(web::Json(ask.page(read.await?, |row| row.prefix.clone(), TerminalKey::from)))
 }
 
 /// A key that was made.

@@ -16,8 +16,8 @@ use crate::{
     conn::{Conn, on},
     error::{Error, Result, found},
     prepared::Prepare,
-    schema::{accounts, installations},
-    search::{lower, pattern},
+    schema::{accounts, customers, installations},
+    search::{lower, lower_or_null, pattern},
 };
 
 row! {
@@ -201,16 +201,21 @@ pub fn page(conn: &mut Conn, site: SiteId, after: Option<AccountId>, limit: i64)
     search(conn, site, "", after, limit)
 }
 
-/// The same of those with `part` in their number.
+/// The same of those with `part` in their number, or in their customer's name or phone.
 ///
 /// # Errors
 /// Whatever the database answers.
 pub fn search(conn: &mut Conn, site: SiteId, part: &str, after: Option<AccountId>, limit: i64) -> Result<Vec<Account>> {
     let (after, wanted) = (after.map_or(0, AccountId::get), pattern(part));
+    let same_customer = customers::site_id.eq(accounts::site_id).and(customers::id.eq(accounts::customer_id));
+    let number = lower(accounts::number).like(&wanted).escape('!');
+    let name = lower(customers::name).like(&wanted).escape('!');
+    let phone = lower_or_null(customers::phone).like(&wanted).escape('!');
     on!(conn, |c| accounts::table
+        .inner_join(customers::table.on(same_customer))
         .filter(accounts::site_id.eq(val(site)))
         .filter(accounts::id.gt(val(after)))
-        .filter(lower(accounts::number).like(&wanted).escape('!'))
+        .filter(number.or(name).or(phone))
         .order(accounts::id)
         .limit(limit)
         .select(Account::as_select())

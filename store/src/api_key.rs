@@ -86,6 +86,20 @@ pub fn page(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<ApiK
         .load(c))
 }
 
+/// At most `limit` keys of a terminal after one, by their public parts.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn of_terminal(conn: &mut Conn, terminal: TerminalId, after: Option<&str>, limit: i64) -> Result<Vec<ApiKey>> {
+    on!(conn, |c| api_keys::table
+        .filter(api_keys::terminal_id.eq(val(Some(terminal))))
+        .filter(api_keys::prefix.gt(after.unwrap_or("")))
+        .order(api_keys::prefix)
+        .limit(limit)
+        .select(ApiKey::as_select())
+        .load(c))
+}
+
 /// Revokes a key; one that is revoked stays so since it was.
 ///
 /// # Errors

@@ -15,15 +15,18 @@ use wattgate::{
         attach_meter::{AttachMeter, attach},
         buildings,
         change_limits::{ChangeLimits, change},
+        close_account::FinalReading,
         guard::{self, Target},
         hold::{self, Hold},
         order_relay::{Maker, OrderRelay, order},
+        payment_in_flight::{self, AnnouncePayment},
         refund::{RefundMoney, refund},
         remove_meter::{RemoveMeter, remove},
         reverse_vend::{ReverseVend, reverse},
         site,
         subsidize::{NewSubsidy, subsidize},
         suspend_account,
+        transfer_account::{TransferAccount, transfer},
         vend::{Vend, vend},
     },
 };
@@ -39,6 +42,8 @@ on_both!(
     limits_decide_when_they_change,
     the_switch_and_the_stop_button_have_every_account_decided_over,
     a_meter_that_is_removed_leaves_no_order_behind,
+    a_payment_in_flight_holds_at_once_and_so_does_its_end,
+    what_the_customer_before_owed_does_not_cut_the_next,
 );
 
 /// What is there of a meter's order and of what keeps it waiting.
@@ -279,5 +284,48 @@ async fn a_meter_that_is_removed_leaves_no_order_behind(database: Database) {
     };
     remove(&home.app, attic, how, "remove", "tests").await.unwrap();
     assert_eq!(live().await, None, "whoever has it next is not cut by what was ordered before");
+    home.audited().await;
+}
+
+async fn a_payment_in_flight_holds_at_once_and_so_does_its_end(database: Database) {
+    let home = warned(&database).await;
+    let payment = AnnouncePayment {
+        account_id: home.account,
+        amount: Money::new(900),
+        currency: "CNY".to_owned(),
+        tender: Tender::Wechat,
+    };
+    let announced = payment_in_flight::announce(&home.app, payment.clone(), "wechat-1", "tests").await.unwrap();
+    home.refunds(300, "refund-6").await;
+    assert_eq!(home.supply().await, (None, Some(vec![Guard::PaymentInFlight])));
+    payment_in_flight::end(&home.app, announced.id).await.unwrap();
+    assert_eq!(home.supply().await, cut(), "the customer gave up");
+    payment_in_flight::announce(&home.app, payment, "wechat-2", "tests").await.unwrap();
+    let order = Some((Action::Disconnect, Cause::Credit));
+    assert_eq!(home.supply().await, (order, Some(vec![Guard::PaymentInFlight])), "told though it was ordered before");
+    home.audited().await;
+}
+
+async fn what_the_customer_before_owed_does_not_cut_the_next(database: Database) {
+    let mut home = warned(&database).await;
+    home.refunds(300, "refund-7").await;
+    assert_eq!(home.supply().await, cut());
+    let to = TransferAccount {
+        customer_id: home.customer("Wu").await,
+        number: None,
+        final_readings: vec![FinalReading {
+            meter_id: home.meter,
+            total: kwh("1000"),
+            registers: Default::default(),
+            confirmed: false,
+        }],
+        reason: "sold the flat".to_owned(),
+        write_off: false,
+        pay_out: None,
+    };
+    home.account = transfer(&home.app, home.account, to, "pass-1", "tests").await.unwrap().new_account_id;
+    let (order, guards) = home.supply().await;
+    assert_eq!(order, None, "it has nothing, and was not warned either");
+    assert!(guards.is_some_and(|guards| guards.contains(&Guard::WarningNotServed)));
     home.audited().await;
 }

@@ -309,9 +309,17 @@ async fn who_is_blocked_or_not_registered_sells_nothing(database: Database) {
     let made = rest.post(&format!("{terminal}/keys"), &json!({ "name": "Wu" })).await;
     let wu = rest.with_key(made["key"].as_str().unwrap());
     let prefix = made["key"].as_str().unwrap().split('_').nth(1).unwrap();
+    let listed = async || {
+        let page = rest.get(&format!("{terminal}/keys")).await;
+        page["items"].as_array().unwrap().iter().find(|key| key["name"] == "Wu").cloned().unwrap()
+    };
+    let shown = listed().await;
+    assert_eq!((&shown["prefix"], &shown["revoked_at"]), (&json!(prefix), &Value::Null), "{shown}");
+    assert!(!shown.to_string().contains(made["key"].as_str().unwrap()), "it was shown once");
     let revoke = format!("{terminal}/keys/revoke");
     let revoked = rest.ask(Method::POST, &revoke, None, Some(&json!({ "prefix": prefix }))).await;
     assert_eq!(revoked.status, 204);
+    assert!(!listed().await["revoked_at"].is_null());
     assert_eq!(wu.post_once("/vends", "v-9", &market.sale(&till, 0, 500)).await.problem().0, 401);
     let again = rest.ask(Method::POST, &revoke, None, Some(&json!({ "prefix": prefix }))).await;
     assert_eq!(again.problem().0, 404);
