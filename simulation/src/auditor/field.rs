@@ -1,6 +1,6 @@
 //! The field as it truly is: what every meter's customer used and when its relay stood how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use domain::{
     energy::Energy,
@@ -39,6 +39,8 @@ pub struct Field {
     pub opened: BTreeMap<AccountId, Date>,
     /// The true local time.
     pub now: DateTime,
+    /// What each account had used, and when; the newest last.
+    used: BTreeMap<AccountId, VecDeque<(DateTime, Money)>>,
 }
 
 /// What is remembered of a meter.
@@ -95,6 +97,19 @@ impl Field {
     pub fn surely_read(&self, account: AccountId) -> bool {
         let since = self.now.saturating_sub(SURELY_READ);
         self.uses(account).all(|(one, meter)| one.end.is_some() || meter.reached.is_some_and(|from| from <= since))
+    }
+
+    /// An account has used so much by now: what of it the head end surely knows, where its meters were [surely read].
+    ///
+    /// [surely read]: Self::surely_read
+    pub fn surely_known(&mut self, account: AccountId, used: Money) -> Money {
+        let since = self.now.saturating_sub(SURELY_READ);
+        let all = self.used.entry(account).or_default();
+        while all.get(1).is_some_and(|(at, _)| *at <= since) {
+            all.pop_front();
+        }
+        all.push_back((self.now, used));
+        all.front().filter(|(at, _)| *at <= since).map_or(Money::ZERO, |(_, used)| *used)
     }
 
     /// An account's meter counts, from a register's value on, or to one.

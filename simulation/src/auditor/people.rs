@@ -49,6 +49,8 @@ pub struct People {
     opened: BTreeSet<AccountId>,
     /// Keys of orders that were answered: their repetitions do nothing.
     ordered: BTreeSet<String>,
+    /// The first request of each order's key.
+    first_asked: BTreeMap<String, u64>,
     /// Keys under which a meter was ordered one way.
     order_keys: BTreeMap<(MeterId, Supply), BTreeSet<String>>,
     /// Which meter was to take which one's place, and whether its relay can be moved.
@@ -106,6 +108,7 @@ impl Default for People {
             openings: BTreeMap::new(),
             opened: BTreeSet::new(),
             ordered: BTreeSet::new(),
+            first_asked: BTreeMap::new(),
             order_keys: BTreeMap::new(),
             replacements: BTreeMap::new(),
             replaced: Vec::new(),
@@ -134,7 +137,8 @@ impl People {
             Request::Order { key, meter, supply } => {
                 self.order_keys.entry((*meter, *supply)).or_default().insert(key.clone());
                 if !self.ordered.contains(key) {
-                    off(&mut self.operators, *meter).asked(at, request, *supply == Supply::Off);
+                    let first = *self.first_asked.entry(key.clone()).or_insert(request);
+                    off(&mut self.operators, *meter).asked_again(at, first, request, *supply == Supply::Off);
                 }
             }
             Request::Group { approved: true, .. } => self.group_asked(at, request, &what),
@@ -215,6 +219,7 @@ impl People {
     fn group_asked(&mut self, at: Timestamp, request: u64, what: &Request) {
         let Request::Group { key, meters, supply, emergency, .. } = what else { return };
         let repeated = self.ordered.contains(key);
+        let first = *self.first_asked.entry(key.clone()).or_insert(request);
         for meter in meters {
             // Where an operator's cut stands as well, it is ordered in the place of one for safety that ends.
             let of = if *emergency { Supply::Off } else { *supply };
@@ -222,7 +227,7 @@ impl People {
                 self.order_keys.entry((*meter, of)).or_default().insert(key.clone());
             }
             if !repeated {
-                self.wanted_off(*meter, *emergency).asked(at, request, *supply == Supply::Off);
+                self.wanted_off(*meter, *emergency).asked_again(at, first, request, *supply == Supply::Off);
             }
         }
         self.groups.ask(request, key, meters);

@@ -33,7 +33,9 @@ impl Auditor {
             let Some(available) = self.field.available(id, account.for_energy(), prices) else { continue };
             let warned = row.warned_at.is_some_and(|at| at <= warned_until && self.warnings.any_until(id, at));
             let doubt = self.field.doubt(id, slack, prices);
-            let overdrawn = available + doubt + doubt < Money::ZERO && self.field.surely_read(id);
+            let known = self.field.surely_known(id, account.for_energy() - available);
+            let shown_left = account.for_energy() - known + doubt + doubt;
+            let overdrawn = shown_left < Money::ZERO && self.field.surely_read(id);
             if let Some(refund) = just_refunded(seen, id).filter(|_| overdrawn) {
                 let detail = format!("account {id}: {refund} leaves {available} available, more was not there");
                 return Err(Violation::of("I1", detail));

@@ -34,6 +34,8 @@ pub struct Toggle<V> {
     /// From when on it may be which of these.
     history: Vec<(Timestamp, BTreeSet<V>)>,
     flying: Vec<Flight<V>>,
+    /// What was wanted by every request so far.
+    wanted: Vec<(u64, V)>,
 }
 
 /// A request without an answer.
@@ -49,7 +51,7 @@ struct Flight<V> {
 impl<V: Ord + Copy> Toggle<V> {
     /// One that is one of `values` from the beginning.
     pub fn new(values: impl IntoIterator<Item = V>) -> Self {
-        Self { history: vec![(Timestamp::MIN, values.into_iter().collect())], flying: Vec::new() }
+        Self { history: vec![(Timestamp::MIN, values.into_iter().collect())], flying: Vec::new(), wanted: Vec::new() }
     }
 
     fn now(&self) -> BTreeSet<V> {
@@ -64,8 +66,15 @@ impl<V: Ord + Copy> Toggle<V> {
 
     /// A request wants it to be `value`.
     pub fn asked(&mut self, at: Timestamp, request: u64, value: V) {
+        self.asked_again(at, request, request, value);
+    }
+
+    /// The same by a request that repeats `first`: that may have been done at once, before all that was wanted since.
+    pub fn asked_again(&mut self, at: Timestamp, first: u64, request: u64, value: V) {
         let before = self.now();
-        let beside = self.flying.iter().map(|other| other.value).collect();
+        let since = self.wanted.iter().filter(|(other, _)| *other > first).map(|(_, value)| *value);
+        let beside = self.flying.iter().map(|other| other.value).chain(since).collect();
+        self.wanted.push((request, value));
         self.flying.iter_mut().for_each(|other| other.beside.extend([value]));
         self.flying.push(Flight { request, value, before: before.clone(), beside });
         let mut values = before;
@@ -178,6 +187,25 @@ mod tests {
         guard.answered(at(32), 4, Outcome::Done);
         guard.answered(at(33), 3, Outcome::Done);
         assert!(guard.is_surely(true, at(40), at(40)));
+    }
+
+    #[test]
+    fn a_repeated_one_may_have_been_done_before_what_was_wanted_since() {
+        let mut guard = Toggle::new([false]);
+        guard.asked(at(10), 1, true);
+        guard.asked(at(11), 2, false);
+        guard.crashed();
+        guard.asked_again(at(20), 1, 3, true);
+        guard.answered(at(21), 3, Outcome::Done);
+        guard.asked_again(at(30), 2, 4, false);
+        guard.answered(at(31), 4, Outcome::Done);
+        assert!(guard.may_be(true, at(40), at(40)) && guard.may_be(false, at(40), at(40)));
+        // Where nothing else was wanted since, the answer says it.
+        guard.asked(at(50), 5, true);
+        guard.crashed();
+        guard.asked_again(at(60), 5, 6, true);
+        guard.answered(at(61), 6, Outcome::Done);
+        assert!(guard.is_surely(true, at(70), at(70)));
     }
 
     #[test]

@@ -60,6 +60,18 @@ fn who_can_be_reached_for_hours_was_surely_read() {
     assert!(!after(23, true, false), "what it tells is kept aside");
 }
 
+#[test]
+fn what_was_used_hours_ago_is_known_and_what_was_used_since_need_not_be() {
+    let mut field = begun();
+    let mut known = |hour: i8, used: i64| {
+        field.now = date(2026, 5, 1).at(hour, 0, 0, 0);
+        field.surely_known(account(1), Money::new(used)).get()
+    };
+    let told: Vec<i64> =
+        [(12, 10), (13, 20), (15, 30), (16, 40), (18, 50), (23, 60)].map(|(hour, used)| known(hour, used)).to_vec();
+    assert_eq!(told, [0, 0, 0, 10, 20, 50]);
+}
+
 fn versions() -> Vec<Version> {
     rules().tariffs.into_values().next().unwrap()
 }
