@@ -237,6 +237,31 @@ fn object_of_meter(bytes: &[u8], lang: Language) -> Json {
     object(&explain(bytes, Protocol::Dlt645), lang)
 }
 
+/// A concentrator's frame, or its header alone: what it is, of whom, and its number.
+#[must_use]
+pub fn concentrators_frame(bytes: &[u8], whole: bool, lang: Language) -> Json {
+    let mut object = object(&explain(bytes, Protocol::Qgdw376), lang);
+    if let Some(object) = object.as_object_mut().filter(|_| !whole) {
+        object.retain(|key, _| !["units", "rest", "dlt645"].contains(&key.as_str()));
+    }
+    object
+}
+
+/// An event of a concentrator, in words.
+pub struct Event {
+    /// What it is called.
+    pub name: String,
+    /// Its fields: `name`, `value`, `unit`.
+    pub values: Vec<Json>,
+}
+
+/// Explains an event by its ERC and its record in hex digits.
+#[must_use]
+pub fn event(code: u8, content: &str, lang: Language) -> Event {
+    let record = qgdw376::EventRecord { code, content: hex::bytes(content).unwrap_or_default() };
+    Event { name: word(&record.name(), lang).to_owned(), values: values(&record.values(), lang) }
+}
+
 // --- text --------------------------------------------------------------------------------------------------------------
 
 fn text_of(one: &Decoded, lang: Language) -> String {

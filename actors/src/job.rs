@@ -7,7 +7,7 @@ use domain::{
     relay::RelayReading,
 };
 use jiff::{Timestamp, civil::Date};
-use protocols::dlt645::MeterError;
+use protocols::{dlt645::MeterError, qgdw376::EventRange};
 
 use crate::ports::Ack;
 
@@ -35,6 +35,10 @@ pub(crate) enum Task {
     RelayCheck,
     /// The concentrator's clock (AFN0C F2).
     Clock,
+    /// How many events there were (AFN0C F7).
+    EventCounters,
+    /// Records of events (AFN0E F1, F2).
+    Events(EventRange),
 }
 
 /// Who goes first: the order of the variants.
@@ -44,6 +48,7 @@ pub(crate) enum Class {
     ReadNow,
     /// Before the polls, which are worth more once the archive is known to match.
     Archive,
+    Event,
     Poll,
     Backfill,
     Clock,
@@ -55,9 +60,10 @@ impl Task {
             Self::Command(_) | Self::ReadBack => Class::RelayOrder,
             Self::ReadNow { .. } => Class::ReadNow,
             Self::ReadArchive(_) | Self::WriteArchive(_) => Class::Archive,
+            Self::Events(_) => Class::Event,
             Self::Instant => Class::Poll,
             Self::Freeze(_) | Self::RelayCheck => Class::Backfill,
-            Self::Clock => Class::Clock,
+            Self::Clock | Self::EventCounters => Class::Clock,
         }
     }
 
@@ -84,6 +90,8 @@ impl Task {
             Self::Freeze(_) => "daily_freeze",
             Self::RelayCheck => "relay_check",
             Self::Clock => "clock",
+            Self::EventCounters => "event_counters",
+            Self::Events(_) => "events",
         }
     }
 }

@@ -33,6 +33,7 @@ pub use link::Link;
 pub use ports::Port;
 pub use seams::{Clock, PausedClock, Seams, SystemClock};
 pub use settings::FleetSettings;
+pub use trace::Traced;
 
 // The fixtures are shared with the dialogues, which see this crate from outside.
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     ports::Ack,
     settings::FleetSettings,
     supervise::Exit,
+    trace::Traced,
 };
 
 /// What all meters of a concentrator share.
@@ -95,6 +96,7 @@ pub(crate) enum ToConcentrator {
     SyncArchive(oneshot::Sender<Result<(), SyncError>>),
     State(oneshot::Sender<LinkState>),
     SetDecodeLevel(DecodeLevel),
+    Trace(oneshot::Sender<(DecodeLevel, Vec<Traced>)>),
     /// Finish what is under way, then stop.
     Stop,
     /// Stop now.

@@ -85,6 +85,10 @@ pub struct ConcentratorPlan {
     pub profile: ConcentratorProfile,
     /// The meters behind it.
     pub meters: Vec<MeterPlan>,
+    /// The number behind that of the last important event that is stored; none: none is.
+    pub important_events_read_to: Option<u8>,
+    /// The same of general events.
+    pub general_events_read_to: Option<u8>,
 }
 
 /// How to talk to a concentrator.
@@ -255,6 +259,8 @@ pub enum Report {
         /// When.
         at: Timestamp,
     },
+    /// Events that a concentrator counted were read.
+    Events(EventsRead),
     /// An actor failed too often and is no longer started; `reload` of its concentrator starts it again.
     Quarantined {
         /// Which.
@@ -264,6 +270,40 @@ pub enum Report {
         /// When.
         at: Timestamp,
     },
+}
+
+/// Records of one of a concentrator's lists of events (AFN0E), in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventsRead {
+    /// The concentrator.
+    pub concentrator: ConcentratorId,
+    /// Of the important ones; otherwise of the general ones.
+    pub important: bool,
+    /// The number of the first record that was asked for.
+    pub from: u8,
+    /// When they were read.
+    pub at: Timestamp,
+    /// The events; some of them may have been told before.
+    pub events: Vec<EventSeen>,
+}
+
+/// An event that a concentrator noted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventSeen {
+    /// Its number in its list, modulo 256.
+    pub number: u8,
+    /// ERC: what happened.
+    pub code: u8,
+    /// The same in English.
+    pub name: String,
+    /// The record's content, as it came.
+    pub content: Vec<u8>,
+    /// When, by the concentrator's clock; none: it does not say.
+    pub occurred_at: Option<Timestamp>,
+    /// The meter that it is about; none: the concentrator itself, or a meter that its archive does not prove.
+    pub meter: Option<MeterId>,
+    /// Whether something is over that an earlier event began.
+    pub is_end: bool,
 }
 
 /// An actor under supervision.

@@ -31,6 +31,8 @@ pub struct FleetSettings {
     pub write_deadline_ms: u64,
     /// Frames waiting to be written to one link; more close it.
     pub outgoing_frames: usize,
+    /// Frames of one concentrator that are kept to be looked at, while its trace is on.
+    pub trace_frames: usize,
     /// Peers whose refusal is remembered, so that each is logged once.
     pub refused_peers_logged: usize,
 
@@ -59,6 +61,8 @@ pub struct FleetSettings {
     pub batch_linger_ms: u64,
     /// Archive records (27 bytes each) in one F10 request.
     pub archive_records_per_request: usize,
+    /// Records of events in one AFN0E request.
+    pub events_per_request: u8,
     /// Batches of readings one concentrator may have waiting for their commit; polls pause at the limit.
     pub uncommitted_batches: usize,
 

@@ -179,6 +179,8 @@ id! {
     NoticeId
     /// An alarm or event.
     AlarmId
+    /// Something that a concentrator noted.
+    EventId
     /// A line of what operators did.
     AuditLineId
     /// A read-now request (召测).

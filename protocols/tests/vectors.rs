@@ -235,8 +235,9 @@ fn every_message_of_our_kinds_among_the_captures_is_understood() {
             (_, 0x00, 1..=3)
                 | (true, 0x02, 1..=3)
                 | (_, 0x04 | 0x0A, 10)
-                | (_, 0x0C, 2 | 129)
+                | (_, 0x0C, 2 | 7 | 129)
                 | (_, 0x0D, 161)
+                | (_, 0x0E, 1 | 2)
                 | (_, 0x10, 1)
         );
         let error = if frame.control.uplink {
@@ -261,6 +262,7 @@ fn every_message_of_our_kinds_among_the_captures_is_understood() {
         (false, 0x00, 1),
         (false, 0x00, 3),
         (false, 0x0C, 2),
+        (false, 0x0C, 7),
         (false, 0x0C, 129),
         (false, 0x10, 1),
         (true, 0x00, 1),
@@ -269,6 +271,7 @@ fn every_message_of_our_kinds_among_the_captures_is_understood() {
         (true, 0x02, 3),
         (true, 0x0C, 2),
         (true, 0x0C, 129),
+        (true, 0x0E, 1),
         (true, 0x10, 1),
     ];
     assert_eq!(understood, expected);

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use protocols::{
     EncodeError, Framer, Secret,
     qgdw376::{
-        Address, Afn, AnswerHeader, Confirmation, Downlink, Forward, Forwarded, Frame, LinkReport, MAX_FRAME,
-        TerminalAddress, TimeTag, Timeout, Uplink,
+        Address, Afn, AnswerHeader, Confirmation, Downlink, EventClass, EventRecord, Forward, Forwarded, Frame,
+        LinkReport, MAX_FRAME, TerminalAddress, TimeTag, Timeout, Uplink,
     },
 };
 use tracing::debug;
@@ -19,6 +19,7 @@ use tracing::debug;
 use crate::{
     bus::Bus,
     faults::{Fault, Faults, spoil_checksum},
+    notes::Notes,
 };
 
 /// How a concentrator keeps its link and answers.
@@ -87,6 +88,7 @@ pub struct Concentrator {
     work: Option<Work>,
     /// The last request's SEQ number with the answer, for repeats.
     answered: Option<(u8, Vec<u8>)>,
+    notes: Notes,
 }
 
 impl Concentrator {
@@ -108,7 +110,13 @@ impl Concentrator {
             waiting: VecDeque::new(),
             work: None,
             answered: None,
+            notes: Notes::default(),
         }
+    }
+
+    /// Something happens that it notes; an important event is announced until the head end has read it.
+    pub fn note(&mut self, class: EventClass, event: EventRecord) {
+        self.notes.take(class, event);
     }
 
     /// Its address.
@@ -247,7 +255,7 @@ impl Concentrator {
         let header = AnswerHeader {
             address: Address::new(self.address, 0),
             number: self.report_number,
-            events: None,
+            events: self.notes.announced(),
             time_tag: None,
         };
         encode(&Uplink::Link(kind), &header).map_or(Step::HangUp, Step::Send)
@@ -322,7 +330,7 @@ impl Concentrator {
         AnswerHeader {
             address: request.address,
             number: request.sequence.number,
-            events: None,
+            events: self.notes.announced(),
             time_tag: request.time_tag.and_then(own_clock),
         }
     }
@@ -355,6 +363,7 @@ impl Concentrator {
             Ok(Downlink::SetArchive(records)) if self.bus.set_archive(&records) => Uplink::Confirm(Confirmation::All),
             Ok(Downlink::QueryArchive(serials)) => Uplink::Archive(self.bus.query_archive(&serials)),
             Ok(Downlink::QueryClock) => Uplink::Clock(Ok(Some(self.bus.clock(now)))),
+            Ok(Downlink::QueryEventCounters) => Uplink::EventCounters(self.notes.counters()),
             Ok(Downlink::QueryEnergy(points)) => {
                 let known = self.bus.energy(points.get(..most).unwrap_or(&points), now);
                 if known.is_empty() { denied } else { Uplink::Energy(known) }
@@ -363,6 +372,7 @@ impl Concentrator {
                 let known = self.bus.daily_freezes(requests.get(..most).unwrap_or(&requests), now);
                 if known.is_empty() { denied } else { Uplink::DailyFreeze(known) }
             }
+            Ok(Downlink::QueryEvents(range)) => self.notes.read(range).map_or(denied, Uplink::Events),
             Ok(Downlink::Forward(forward)) => match self.bus.forward(&forward.bytes, now) {
                 Some(bytes) => Uplink::Forwarded(Forwarded { port: forward.port, bytes }),
                 None => denied,

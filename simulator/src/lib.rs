@@ -6,6 +6,7 @@
 //! | what a meter does and answers, how it fails, and the truth about it | [`meter`] |
 //! | what a concentrator remembers of its meters | [`bus`] |
 //! | how a concentrator logs in and answers | [`concentrator`] |
+//! | which events it notes | [`notes`] |
 //! | what goes wrong with answers and frames for meters, and how often it did | [`faults`] |
 //! | how it dials, and that a run may be dropped at any moment | [`run`] |
 //! | a whole site, its clock, and the hands and eyes of tests | [`site`] |
@@ -19,5 +20,6 @@ pub mod concentrator;
 pub mod faults;
 pub mod load;
 pub mod meter;
+pub mod notes;
 pub mod run;
 pub mod site;

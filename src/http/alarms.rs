@@ -1,6 +1,6 @@
 //! Alarms: what an operator should look at.
 
-use actix_web::{get, web};
+use actix_web::{get, post, web};
 use domain::ids::{AlarmId, SiteId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,15 +8,15 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    auth::{May, Read},
-    input::Query,
+    auth::{May, Operate, Read},
+    input::{At, Body, Query},
     page::{Ask, Page},
     problem::Problem,
 };
-use crate::app::App;
+use crate::{app::App, operations::acknowledge_alarm::acknowledge};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(list_alarms);
+    config.service(list_alarms).service(acknowledge_alarm);
 }
 
 /// An alarm.
@@ -90,4 +90,26 @@ async fn list_alarms(
     let (before, most) = (ask.after, ask.rows());
     let rows = app.db.read(move |conn| store::alarm::page(conn, site, standing, before, most)).await?;
     Ok(web::Json(ask.page(rows, |row| (row.raised_at, row.id), Alarm::from)))
+}
+
+/// That somebody looked at it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Acknowledge {
+    /// What came of it, for people.
+    reason: String,
+}
+
+/// Ends an alarm that somebody looked at; what is still wrong, or happens again, raises another
+#[utoipa::path(tag = "alarms", request_body = Acknowledge, responses(
+    (status = 200, description = "It is over, perhaps already before", body = Alarm),
+))]
+#[post("/alarms/{id}/acknowledge")]
+async fn acknowledge_alarm(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<AlarmId>,
+    body: Body<Acknowledge>,
+) -> Result<web::Json<Alarm>, Problem> {
+    Ok(web::Json(acknowledge(&app, id.0, &body.0.reason, &caller.prefix).await?.into()))
 }

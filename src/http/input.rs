@@ -8,9 +8,9 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
 use domain::ids::{
-    AccountId, BatchCreditId, BuildingId, ConcentratorId, CustomerId, JobId, MeterId, NoticeId, OrderGroupId, OrderId,
-    OutageId, PaymentId, ReadRequestId, ReadingId, RefundId, ScheduleId, SelectionId, ShiftId, SiteId, TariffId,
-    TerminalId, VendId, VendorId,
+    AccountId, AlarmId, BatchCreditId, BuildingId, ConcentratorId, CustomerId, JobId, MeterId, NoticeId, OrderGroupId,
+    OrderId, OutageId, PaymentId, ReadRequestId, ReadingId, RefundId, ScheduleId, SelectionId, ShiftId, SiteId,
+    TariffId, TerminalId, VendId, VendorId,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
@@ -174,7 +174,7 @@ named! {
     ConcentratorId = "concentrator", MeterId = "meter", CustomerId = "customer", TariffId = "tariff",
     AccountId = "account", VendId = "vend", RefundId = "refund", BatchCreditId = "batch credit", OrderId = "relay order", ReadRequestId = "read request", ReadingId = "reading",
     JobId = "job", VendorId = "vendor", PaymentId = "payment in flight", TerminalId = "terminal", ShiftId = "shift", OutageId = "outage", OrderGroupId = "relay order group", BuildingId = "building", SelectionId = "meter selection", ScheduleId = "relay schedule",
-    NoticeId = "notice",
+    NoticeId = "notice", AlarmId = "alarm",
 }
 
 /// The `{id}` of the path. What belongs to a site that the key is not for does not exist for it.

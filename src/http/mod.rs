@@ -9,6 +9,8 @@ mod alarms;
 mod audit_log;
 pub mod auth;
 mod buildings;
+mod concentrator_events;
+mod concentrator_traces;
 mod concentrators;
 mod customer_controls;
 mod customers;
@@ -115,6 +117,8 @@ fn resources(config: &mut ServiceConfig) {
     config
         .configure(sites::routes)
         .configure(concentrators::routes)
+        .configure(concentrator_events::routes)
+        .configure(concentrator_traces::routes)
         .configure(meters::routes)
         .configure(buildings::routes)
         .configure(readings::routes)

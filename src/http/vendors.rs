@@ -345,12 +345,12 @@ impl From<store::api_key::ApiKey> for TerminalKey {
 ))]
 #[get("/terminals/{id}/keys")]
 async fn list_terminal_keys(
-    _caller: May<Operate>,
+    _caller: May<Read>,
     app: web::Data<App>,
     id: At<TerminalId>,
     query: Query<Paging>,
 ) -> Result<web::Json<Page<TerminalKey>>, Problem> {
-    let ask = Ask::<String>::new(query.limit, query.cursor.as_deref(), &app.settings.http)?;
+    let ask = Ask::<String>::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
     let (after, most) = (ask.after.clone(), ask.rows());
     let read = app.db.read(move |conn| {
         store::terminal::by_id(conn, id.0)?;

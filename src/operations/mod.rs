@@ -1,6 +1,7 @@
 //! What the business does: one verb a file, one database transaction a verb. Rows are the truth; what is sent to the
 //! fleet or the hot balances after a commit is a hint that may be lost.
 
+pub mod acknowledge_alarm;
 pub mod adjust;
 pub mod archive;
 pub mod attach_meter;
@@ -22,6 +23,7 @@ pub mod debts;
 pub mod decide_relay;
 pub mod emergency_credit;
 pub mod end_installation;
+pub mod events;
 pub mod explain;
 pub mod field;
 pub mod fixed_charges;

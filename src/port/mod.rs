@@ -17,7 +17,7 @@ use store::relay_order::Whose;
 
 use crate::{
     app::{App, Parts},
-    operations::{Error, archive, authorize_order::Authorized, field, ingest, record_order},
+    operations::{Error, archive, authorize_order::Authorized, events, field, ingest, record_order},
 };
 
 /// Rows kept of concentrators that nobody entered.
@@ -123,6 +123,7 @@ impl Port for Door {
                 Report::ConcentratorClock { concentrator, drift_s, at } => {
                     field::clock(&app, concentrator, drift_s, at).await
                 }
+                Report::Events(read) => events::read(&app, read).await,
                 Report::Quarantined { what, restarts, at } => field::quarantined(&app, what, restarts, at).await,
             }
         })

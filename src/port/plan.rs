@@ -9,7 +9,7 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use protocols::{Secret, qgdw376::TerminalAddress};
-use store::Conn;
+use store::{Conn, concentrator_event::List};
 
 use crate::{
     app::App,
@@ -79,6 +79,8 @@ fn build(
         profile,
         zone,
         meters,
+        important_events_read_to: store::concentrator_event::read_to(conn, id, List::Important)?,
+        general_events_read_to: store::concentrator_event::read_to(conn, id, List::General)?,
     })
 }
 

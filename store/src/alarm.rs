@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     column::{row, val},
     conn::{Conn, on},
-    error::Result,
+    error::{Result, found},
     ids,
     schema::alarms,
 };
@@ -77,6 +77,16 @@ pub fn standing(conn: &mut Conn, site: SiteId, kind: &str, object: &str) -> Resu
         .select(Alarm::as_select())
         .first(c)
         .optional())
+}
+
+/// The alarm with this identifier.
+///
+/// # Errors
+/// [`crate::Error::NotFound`].
+pub fn by_id(conn: &mut Conn, id: AlarmId) -> Result<Alarm> {
+    let row =
+        on!(conn, |c| alarms::table.find((val(id.site()), val(id))).select(Alarm::as_select()).first(c).optional())?;
+    found("alarm", row)
 }
 
 /// Clears the alarm that stands; whether one did.

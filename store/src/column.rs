@@ -272,7 +272,7 @@ ids! {
     domain::ids::AccountId, domain::ids::TariffId, domain::ids::ReadingId, domain::ids::TransactionId,
     domain::ids::VendId, domain::ids::ReversalId, domain::ids::RefundId, domain::ids::VendorId, domain::ids::TerminalId, domain::ids::ShiftId,
     domain::ids::DepositId, domain::ids::DebtLineId, domain::ids::PaymentId, domain::ids::BatchCreditId,
-    domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId,
+    domain::ids::OrderId, domain::ids::NoticeId, domain::ids::AlarmId, domain::ids::EventId,
     domain::ids::ReadRequestId, domain::ids::AuditLineId, domain::ids::JobId,
     domain::ids::OutageId, domain::ids::OrderGroupId, domain::ids::BuildingId, domain::ids::SelectionId, domain::ids::ScheduleId,
 }
@@ -295,7 +295,7 @@ own_words! {
     crate::batch_credit::LineState, crate::vendor::Standing,
     crate::meter::Identity, crate::read_request::ReadState, crate::api_key::Role, crate::job::JobKind,
     crate::job::JobState, crate::relay_order_group::GroupState, crate::relay_order_group::Outcome,
-    crate::relay_schedule::ScheduleState,
+    crate::relay_schedule::ScheduleState, crate::concentrator_event::List,
 }
 
 texts! { domain::ledger::LedgerAccount, jiff::civil::Date }

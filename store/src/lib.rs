@@ -21,6 +21,7 @@ pub mod api_key;
 pub mod batch_credit;
 pub mod building;
 pub mod concentrator;
+pub mod concentrator_event;
 pub mod customer;
 pub mod customer_control;
 pub mod cut_tally;

@@ -90,6 +90,19 @@ tables! {
         version -> BigInt,
     }
 
+    concentrator_events (site_id, id) {
+        site_id -> Number,
+        id -> Number,
+        concentrator_id -> Number,
+        list -> Word,
+        number -> Number,
+        code -> Number,
+        content -> Text,
+        occurred_at -> Nullable<Instant>,
+        meter_id -> Nullable<Number>,
+        received_at -> Instant,
+    }
+
     unknown_concentrators (region, terminal) {
         region -> Text,
         terminal -> Number,
@@ -694,6 +707,7 @@ allow_tables_to_appear_in_same_query!(
     batch_credits,
     building_meters,
     buildings,
+    concentrator_events,
     concentrators,
     customer_controls,
     customers,

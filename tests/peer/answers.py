@@ -6,7 +6,7 @@ import dlt645
 import qgdw376
 from dlt645 import BadFrame
 
-SETTINGS, QUERY, REALTIME, HISTORY, FORWARD = 0x04, 0x0A, 0x0C, 0x0D, 0x10
+SETTINGS, QUERY, REALTIME, HISTORY, EVENTS, FORWARD = 0x04, 0x0A, 0x0C, 0x0D, 0x0E, 0x10
 
 
 class Refused(Exception):
@@ -31,7 +31,16 @@ class Concentrator:
             )
         self.archive = {serial: archive_record(serial, pn, address) for serial, pn, address in options.archive}
         self.frozen = {address: meter.registers() for address, meter in self.meters.items()}
+        self.noted, self.noted_read = [], 0
         self.forget_answers()
+
+    def note(self, erc: int, content: bytes):
+        """An important event happens: announced by ACD until it was read."""
+        self.noted.append(bytes([erc, len(content)]) + content)
+
+    def counters(self) -> bytes:
+        """EC1 and EC2; no general events happen here."""
+        return bytes([len(self.noted) % 256, 0])
 
     def forget_answers(self):
         """A new link starts without a last answer to repeat."""
@@ -71,8 +80,8 @@ class Concentrator:
     def _frames(self, request, control: int, afn: int, units: list[bytes], label: bytes) -> list[bytes]:
         """Packs data units into as many frames as their size asks for."""
         aux = b""
-        if self.options.acd:
-            control, aux = control | 0x20, aux + b"\x01\x00"
+        if self.options.acd or len(self.noted) % 256 != self.noted_read:
+            control, aux = control | 0x20, aux + (self.counters() if self.noted else b"\x01\x00")
         if label:
             now = self.now()
             times = b"".join(dlt645.bcd(part, 1) for part in (now.second, now.minute, now.hour, now.day))
@@ -94,11 +103,15 @@ class Concentrator:
         """Does what a request asks; the AFN and the data units of the answer."""
         head, data = body[:4], body[4:]
         fns = qgdw376.functions(head[2:4])
+        if any((afn, fn) in self.options.deny for fn in fns):
+            raise Refused(f"AFN {afn:02X} F{fns} is denied")
         if (afn, fns) == (SETTINGS, [10]):
             self._set_archive(data)
             return 0x00, [qgdw376.designator(0, 1)]
         if (afn, fns) == (QUERY, [10]):
             return afn, [head + self._read_archive(data)]
+        if (afn, fns) == (EVENTS, [1]):
+            return afn, [head + self._read_events(*data)]
         if (afn, fns) == (FORWARD, [1]):
             return afn, [head + self._forward(head, data)]
         if afn in (REALTIME, HISTORY):
@@ -125,6 +138,18 @@ class Concentrator:
         found = [self.archive[serial] for serial in serials if serial in self.archive]
         self.report("archive_read", serials=serials, found=len(found))
         return len(found).to_bytes(2, "little") + b"".join(found)
+
+    def _read_events(self, first: int, end: int) -> bytes:
+        """Records `first` to the one before `end`, modulo 256, as far as there are such."""
+        total = len(self.noted)
+        back = [(total - first - nth) % 256 for nth in range((end - first) % 256)]
+        records = [self.noted[total - behind] for behind in back if 0 < behind <= total]
+        if not records:
+            raise Refused(f"there are no events {first} to {end}")
+        if end == total % 256:
+            self.noted_read = end
+        self.report("events_read", first=first, end=end, found=len(records))
+        return self.counters() + bytes([first, end]) + b"".join(records)
 
     def _read_units(self, afn: int, body: bytes) -> list[bytes]:
         """Real-time and history requests: several data units, each for several points and several Fn."""
@@ -153,6 +178,8 @@ class Concentrator:
         """The data of one point and one Fn; None where there is no meter or it keeps silent."""
         if (afn, fn, pn) == (REALTIME, 2, 0):
             return qgdw376.clock(self.now())
+        if (afn, fn, pn) == (REALTIME, 7, 0):
+            return self.counters()
         if (afn, fn) not in ((REALTIME, 129), (HISTORY, 161)):
             raise Refused(f"AFN {afn:02X} F{fn} p{pn} is not supported")
         if meter is None or meter.silent:

@@ -3,7 +3,7 @@
 
 It dials in, logs in, keeps the archive it is sent, reads and switches its meters, and prints one JSON object per
 event. Commands on standard input, one per line: `press ADDRESS` (the customer's button), `use ADDRESS KWH` (adds
-energy), `silence ADDRESS`, `speak ADDRESS`, `drop` (closes the link and dials again), `quit` (logs out; so does the
+energy), `silence ADDRESS`, `speak ADDRESS`, `event ERC HEX` (an important event with this record), `drop` (closes the link and dials again), `quit` (logs out; so does the
 end of the input). Standard library only, Python 3.11 or newer. `--self-test` checks the codecs against real frames.
 """
 
@@ -57,6 +57,12 @@ def archive(text: str) -> list[tuple[int, int, str]]:
     return [(int(serial), int(pn), address(meter)) for serial, pn, meter in triples]
 
 
+def request(text: str) -> tuple[int, int]:
+    """AFN:FN"""
+    afn, fn = text.split(":")
+    return int(afn, 16), int(fn)
+
+
 def fault(text: str) -> tuple[str, int]:
     """KIND=EVERY"""
     kind, every = text.split("=")
@@ -84,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add("--meter-password", default="000000", help="the 02-level password that relay control must carry")
     add("--answer-bytes", type=int, default=1024, help="data bytes after which an answer goes on in a further frame")
     add("--acd", action="store_true", help="every answer announces an event: ACD set, with event counters")
+    add("--deny", type=request, action="append", default=[], metavar="AFN:FN", help="what it does not know; may be repeated")
     add("--fault", type=fault, action="append", default=[], metavar="KIND=EVERY",
         help=f"spoil every n-th answer frame: {', '.join(FAULTS)}; may be repeated")
     return options

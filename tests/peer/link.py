@@ -138,6 +138,8 @@ class Session:
                 if self.writer and not self.writer.is_closing():
                     await self._announce("logout", 2)
                     self.writer.close()
+            case ["event", erc, content]:
+                self.concentrator.note(int(erc), bytes.fromhex(content))
             case ["drop"] if self.writer:
                 self.writer.close()
             case [verb, address, *rest] if address in self.concentrator.meters:

@@ -174,6 +174,36 @@ fn an_independent_concentrator_is_read_and_switched() {
 }
 
 #[test]
+fn what_an_independent_concentrator_notes_is_an_alarm_until_it_is_over() {
+    play(Database::sqlite(), async |database| {
+        let site = Site::enter(&database).await;
+        let (ours, neighbours) =
+            (site.meter(OURS, "dlt645_direct").await, site.meter(NEIGHBOURS, "dlt645_direct").await);
+        // Each answer has room for one point, so that two come in two frames; the counters of events it does not tell.
+        let meters = format!("{OURS}=1234.56,{NEIGHBOURS}=80");
+        let options = ["--meters", &meters, "--answer-bytes", "40", "--deny", "0C:7"];
+        let mut peer = Peer::dial(site.serving.concentrators, &options);
+        assert_eq!(ours.reading("instant", "good").await["total"], "1234.5600");
+        assert_eq!(neighbours.reading("instant", "good").await["total"], "80.0000");
+        peer.event("it does not know F7", |event| event["event"] == "denied" && event["afn"] == "0C").await;
+
+        peer.tell("event 30 05100203260180000000000005");
+        let standing = ("event_30".to_owned(), format!("meter:{}", ours.id));
+        eventually(SOON, "the alarm", async || site.alarms().await.contains(&standing).then_some(())).await;
+        peer.tell("event 30 15100203260100000000000005");
+        eventually(SOON, "it is over", async || (!site.alarms().await.contains(&standing)).then_some(())).await;
+        let told = |event: &Value| json!([event["code"], event["name"], event["occurred_at"], event["meter_id"]]);
+        let events = site.rest.get(&format!("/events?site_id={}&language=zh", site.shop.site)).await;
+        let events: Vec<Value> = events["items"].as_array().unwrap().iter().map(told).collect();
+        let one = |at: &str| json!([30, "电能表停走", at, ours.id]);
+        assert_eq!(events, [one("2026-03-02T02:15:00Z"), one("2026-03-02T02:05:00Z")]);
+        let again = ["login_denied", "bad_frame", "bad_command"];
+        assert!(peer.events_of(&again).is_empty());
+        site.end().await;
+    });
+}
+
+#[test]
 fn a_permit_waits_for_the_customers_button() {
     play(Database::sqlite(), async |database| {
         let site = Site::enter(&database).await;

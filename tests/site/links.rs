@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use actix_web::http::Method;
 use jiff::Timestamp;
 use protocols::qgdw376::{Address, AnswerHeader, LinkReport, TerminalAddress, Uplink};
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::faults::{FaultRates, spoil_checksum};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,6 +19,7 @@ on_both!(
     an_unknown_concentrator_is_refused_and_listed,
     garbage_is_counted_and_every_session_goes_on,
     wrong_checksums_do_not_keep_the_story_from_its_end,
+    frames_are_traced_from_the_login_on_and_no_password_is_seen,
 );
 
 /// A concentrator played by hand.
@@ -131,5 +133,45 @@ async fn wrong_checksums_do_not_keep_the_story_from_its_end(database: Database) 
     hero.confirmed(rest, "reconnect").await;
     let link = rest.get(&format!("/concentrators/{}/link", court.concentrators[0].id)).await;
     assert!(link["bad_frames"].as_u64().unwrap() > 0, "{link}");
+    head_end.audited().await;
+}
+
+async fn frames_are_traced_from_the_login_on_and_no_password_is_seen(database: Database) {
+    let head_end = HeadEnd::start(&database).await;
+    let rest = &head_end.rest;
+    let court = Court::enter(&head_end, 1).await;
+    court.read(rest).await;
+    let concentrator = &court.concentrators[0];
+    let path = format!("/concentrators/{}/trace", concentrator.id);
+    let set = async |level: &str| rest.ask(Method::PUT, &path, None, Some(&json!({ "level": level }))).await.status;
+    assert_eq!(rest.get(&path).await, json!({ "level": "off", "frames": [] }));
+    assert_eq!(set("everything").await, 400);
+    assert_eq!(set("messages").await, 204);
+    let hero = &court.supplies[0];
+    hero.open(rest, 900_000).await;
+    let order = json!({ "action": "disconnect", "reason": "work on the line" });
+    rest.post_once(&format!("/meters/{}/relay_orders?wait=20s", hero.meter), "cut", &order).await.ok();
+    concentrator.fate.drop_link(jiff::SignedDuration::ZERO);
+    let frames = async || rest.get(&path).await["frames"].as_array().unwrap().clone();
+    let of = |frames: &[Value], afn: &str, direction: &str| {
+        frames.iter().rfind(|one| one["frame"]["afn"] == afn && one["direction"] == direction).cloned()
+    };
+    let login = eventually(SOON, "its login", async || of(&frames().await, "02", "received")).await;
+    assert_eq!(login["frame"]["units"][0]["name"], "login");
+
+    // What left was decoded from what was kept, and its passwords are zeros.
+    let all = frames().await;
+    let command = all.iter().find(|one| one["frame"]["dlt645"]["control"] == "1C").expect("the relay command");
+    assert_eq!(command["direction"], "sent");
+    let data = command["frame"]["dlt645"]["data"].as_str().unwrap();
+    assert!(data.starts_with("00000000"), "level and password: {data}");
+    let archive = eventually(SOON, "the archive is read back", async || of(&frames().await, "0A", "received")).await;
+    assert_eq!(archive["frame"]["ok"], true, "{archive}");
+
+    assert_eq!(set("headers").await, 204);
+    let header = eventually(SOON, "a frame", async || frames().await.first().cloned()).await;
+    assert!(header["bytes"].is_null() && header["frame"]["units"].is_null() && !header["frame"]["afn"].is_null());
+    assert_eq!(set("off").await, 204);
+    assert_eq!(rest.get(&path).await, json!({ "level": "off", "frames": [] }));
     head_end.audited().await;
 }

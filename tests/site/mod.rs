@@ -9,6 +9,7 @@ mod cuts;
 mod debts;
 mod durability;
 mod emergency_credit;
+mod events;
 mod explaining;
 mod fixed_charges;
 mod guards;

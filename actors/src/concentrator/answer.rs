@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use protocols::{
     dlt645::{Answer, Value},
     formats::WireTime,
-    qgdw376::{Confirmation, DailyFreeze, Forwarded, PointEnergy, Uplink},
+    qgdw376::{Confirmation, DailyFreeze, EventCounters, Forwarded, PointEnergy, Uplink},
 };
 
 use super::{
@@ -53,6 +53,12 @@ impl State {
                     self.go_on_checking(now, effects);
                 }
             }
+            Some(Task::EventCounters) => {
+                if let Some(counters) = parts.into_iter().find_map(counters) {
+                    self.counted(counters, now, effects);
+                }
+            }
+            Some(Task::Events(range)) => self.events_read(range, parts, now, effects),
             Some(Task::Clock) => {
                 let clock = parts.into_iter().find_map(clock);
                 self.clock_read(flight, clock, now, effects);
@@ -75,6 +81,7 @@ impl State {
                         self.go_on_checking(now, effects);
                     }
                 }
+                Task::Events(range) => self.events_denied(*range, now, effects),
                 // The request was too much for it, not the point: asked again at once, with fewer.
                 _ if several => self.queue.put(Job { attempts: job.attempts.saturating_sub(1), ..job }),
                 // A denied forward means that the meter is silent; a denied question, that there is no answer.
@@ -208,6 +215,13 @@ fn records(part: Uplink) -> Vec<protocols::qgdw376::ArchiveRecord> {
 fn clock(part: Uplink) -> Option<WireTime> {
     match part {
         Uplink::Clock(time) => Some(time),
+        _ => None,
+    }
+}
+
+fn counters(part: Uplink) -> Option<EventCounters> {
+    match part {
+        Uplink::EventCounters(counters) => Some(counters),
         _ => None,
     }
 }

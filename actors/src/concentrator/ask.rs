@@ -44,6 +44,8 @@ impl Asking<'_> {
         let urgent = self.plan.profile.order_forward_timeout_s;
         match (&first.task, meter) {
             (Task::Clock, _) => Ok(Some(self.of_memory(Downlink::QueryClock))),
+            (Task::EventCounters, _) => Ok(Some(self.of_memory(Downlink::QueryEventCounters))),
+            (Task::Events(range), _) => Ok(Some(self.of_memory(Downlink::QueryEvents(*range)))),
             (Task::ReadArchive(serials), _) => Ok(Some(self.of_memory(Downlink::QueryArchive(serials.clone())))),
             (Task::WriteArchive(serials), _) => {
                 let records = self.plan.meters.iter().filter(|meter| serials.contains(&meter.serial)).map(record);
@@ -147,11 +149,15 @@ pub(crate) enum MeterSaid {
 impl Asked {
     /// Whether a message of the concentrator answers this request, and not an earlier one.
     pub(crate) fn is_answered_by(&self, message: &Uplink) -> bool {
+        if let (Downlink::QueryEvents(asked), Uplink::Events(events)) = (&self.downlink, message) {
+            return asked.class == events.range.class;
+        }
         matches!(
             (&self.downlink, message),
             (_, Uplink::Confirm(_))
                 | (Downlink::QueryArchive(_), Uplink::Archive(_))
                 | (Downlink::QueryClock, Uplink::Clock(_))
+                | (Downlink::QueryEventCounters, Uplink::EventCounters(_))
                 | (Downlink::QueryEnergy(_), Uplink::Energy(_))
                 | (Downlink::QueryDailyFreeze(_), Uplink::DailyFreeze(_))
                 | (Downlink::Forward(_), Uplink::Forwarded(_))

@@ -269,6 +269,7 @@ impl State {
                 let pause = Duration::from_secs(self.settings.check_retry_s);
                 self.wheel.set(Alarm::Clock, now.mono.saturating_add(pause));
             }
+            Task::Events(range) => self.events_unanswered(range.class, now),
             task if self.check.as_ref().is_some_and(|check| check.awaits(task)) => self.give_up_checking(now),
             _ => {}
         }

@@ -5,7 +5,7 @@
 //! | login, heartbeat, loss of a link, the archive check's course | `session.rs` |
 //! | what is sent when, retries, deadlines | `exchange.rs`, priorities in `queue.rs` |
 //! | which request carries a task | `ask.rs` |
-//! | what an answer means | `answer.rs`, readings in `observe.rs`, the archive in `archive.rs` |
+//! | what an answer means | `answer.rs`, readings in `observe.rs`, the archive in `archive.rs`, events in `events.rs` |
 //! | what a changed plan means | `plan.rs` |
 //! | restarts of meter actors | `children.rs` and [`crate::supervise`] |
 
@@ -13,6 +13,7 @@ mod answer;
 mod archive;
 mod ask;
 mod children;
+mod events;
 mod exchange;
 mod observe;
 mod plan;
@@ -42,7 +43,7 @@ use crate::{
     seams::{Seams, Stopwatch},
     settings::FleetSettings,
     supervise::ExitGuard,
-    trace,
+    trace::Trace,
 };
 
 /// What a concentrator's actor is given by the fleet.
@@ -52,6 +53,7 @@ pub(crate) struct Birth {
     pub(crate) seams: Seams,
     pub(crate) metrics: Metrics,
     pub(crate) guard: ExitGuard,
+    pub(crate) level: DecodeLevel,
 }
 
 /// A link's writing half, and its place among the links allowed at once.
@@ -74,7 +76,7 @@ pub(crate) struct Concentrator {
     links: BTreeMap<u64, Outgoing>,
     next_link: u64,
     timer: Option<(Duration, SpawnHandle)>,
-    decode_level: DecodeLevel,
+    trace: Trace,
     /// What this actor has added to the figures that many actors share.
     counted: Counted,
 }
@@ -113,7 +115,7 @@ impl Concentrator {
             links: BTreeMap::new(),
             next_link: 0,
             timer: None,
-            decode_level: DecodeLevel::Off,
+            trace: Trace::new(birth.id, birth.level, birth.settings.trace_frames),
             counted: Counted { metrics: birth.metrics.clone(), jobs: 0, online: false },
             settings: birth.settings,
             seams: birth.seams,
@@ -165,6 +167,7 @@ impl Concentrator {
                 let looked = match &report {
                     Report::ConcentratorClock { .. } => Some(Alarm::Clock),
                     Report::Archive { .. } => Some(Alarm::Archive),
+                    Report::Events(_) => Some(Alarm::Events),
                     _ => None,
                 };
                 let called = call("report", port.report(report), self.port_deadline(), &self.metrics);
@@ -259,7 +262,7 @@ impl Concentrator {
 
     fn send(&mut self, link: u64, frame: Vec<u8>, ctx: &mut Context<Self>) {
         let Some(outgoing) = self.links.get(&link) else { return };
-        trace::sent(self.id, self.decode_level, &frame);
+        self.trace.sent(&frame, self.watch.now().wall);
         if outgoing.frames.try_send(frame).is_ok() {
             self.metrics.frames_out.inc();
         } else {
@@ -305,10 +308,13 @@ impl Handler<FromLink> for Concentrator {
         match received {
             Received::Frame(frame) => {
                 self.metrics.frames_in.inc();
-                trace::frame(self.id, self.decode_level, &frame);
+                self.trace.received(&frame, self.watch.now().wall);
                 self.happened(Event::Frame { link, frame }, ctx);
             }
-            Received::Bad(error) => self.happened(Event::Bad { link, error }, ctx),
+            Received::Bad(error) => {
+                self.trace.refused(error, self.watch.now().wall);
+                self.happened(Event::Bad { link, error }, ctx);
+            }
             Received::Closed(why) => self.happened(Event::Closed { link, why }, ctx),
         }
     }
@@ -356,7 +362,10 @@ impl Handler<ToConcentrator> for Concentrator {
             ToConcentrator::State(reply) => {
                 let _ = reply.send(self.link_state());
             }
-            ToConcentrator::SetDecodeLevel(level) => self.decode_level = level,
+            ToConcentrator::SetDecodeLevel(level) => self.trace.set_level(level),
+            ToConcentrator::Trace(reply) => {
+                let _ = reply.send((self.trace.level(), self.trace.kept()));
+            }
             ToConcentrator::Stop => self.happened(Event::Drain, ctx),
             ToConcentrator::CutOff => {
                 self.guard.stopped_as_told();
@@ -378,7 +387,7 @@ impl Concentrator {
     }
 
     fn link_state(&self) -> LinkState {
-        self.state.link_state(self.id, self.children.quarantined(), self.decode_level)
+        self.state.link_state(self.id, self.children.quarantined(), self.trace.level())
     }
 }
 

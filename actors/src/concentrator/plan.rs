@@ -78,11 +78,13 @@ impl State {
         effects.push(Effect::Meters(plan.meters.clone(), Arc::clone(&around)));
         self.around = Some(around);
         self.points = plan.profile.points_per_request;
+        self.lists.take_over(&plan);
         self.check = None;
         self.plan = Some(plan);
         if self.session.is_some() {
             self.begin_check(now, effects);
             self.wheel.set(Alarm::Clock, now.mono);
+            self.ask_for_events(now, effects);
             self.tell_all(&meter::Event::Online, effects);
             effects.push(Effect::AskDue);
         }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 use protocols::{
     FrameError,
-    qgdw376::{Frame, LinkReport, MessageError, TerminalAddress, Uplink},
+    qgdw376::{Events, Frame, LinkReport, MessageError, TerminalAddress, Uplink},
 };
 
 use super::{
@@ -85,8 +85,12 @@ impl State {
             let detail = format!("terminal {} on this link", frame.address.terminal);
             return effects.push(Effect::Useless { reason: "other_terminal", detail });
         }
+        if let Some(counters) = frame.events {
+            self.counted(counters, now, effects);
+        }
         match Uplink::decode(frame) {
             Ok(Uplink::Link(report)) => self.link_report(link, frame, report, now, effects),
+            Ok(Uplink::Events(events)) if frame.control.primary => self.events_told(link, frame, &events, now, effects),
             Ok(message) if !frame.control.primary => self.answer(frame, message, now, effects),
             Ok(message) => effects.push(Effect::Useless { reason: "unexpected", detail: format!("{message:?}") }),
             Err(error) => {
@@ -110,6 +114,16 @@ impl State {
                 effects.push(Effect::Close { link });
             }
         }
+    }
+
+    /// A concentrator that may speak by itself tells of an event: it is asked for with all that was not told yet.
+    fn events_told(&mut self, link: u64, frame: &Frame, events: &Events, now: Moment, effects: &mut Vec<Effect>) {
+        if frame.sequence.confirm
+            && let Ok(frame) = frame.confirmation().encode()
+        {
+            effects.push(Effect::Send { link, frame });
+        }
+        self.counted(events.counters, now, effects);
     }
 
     fn heartbeat(&mut self, now: Moment, effects: &mut Vec<Effect>) {
@@ -151,9 +165,10 @@ impl State {
     fn lose(&mut self, how: SessionEvent, now: Moment, effects: &mut Vec<Effect>) {
         self.session = None;
         self.offline_since = Some(now.mono);
-        for alarm in [Alarm::Idle, Alarm::Answer, Alarm::Queue, Alarm::Archive, Alarm::Clock] {
+        for alarm in [Alarm::Idle, Alarm::Answer, Alarm::Queue, Alarm::Archive, Alarm::Clock, Alarm::Events] {
             self.wheel.clear(alarm);
         }
+        self.lists.forget_asked();
         if self.check.take().is_some() {
             self.check_at = now.mono;
         }
@@ -204,9 +219,11 @@ impl State {
     }
 
     /// The world goes by what it last heard: a look that was lost on the way to it is repeated soon, not tomorrow.
-    pub(super) fn look_again(&mut self, alarm: Alarm, now: Moment) {
+    pub(super) fn look_again(&mut self, alarm: Alarm, now: Moment, effects: &mut Vec<Effect>) {
         let soon = Duration::from_secs(self.settings.check_retry_s);
         match alarm {
+            // How far it was told of events stands in the plan.
+            Alarm::Events => self.load(effects),
             // A login looks at both anyway.
             _ if self.session.is_none() => {}
             Alarm::Archive => self.check_again(soon, now),

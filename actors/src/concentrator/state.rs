@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use protocols::{FrameError, qgdw376::Frame};
 use rand::rngs::SmallRng;
 
-use super::{archive::Check, exchange::Stage, plan::Loading, queue::Queue, session::Session};
+use super::{archive::Check, events::Lists, exchange::Stage, plan::Loading, queue::Queue, session::Session};
 use crate::{
     job::{Job, Outcome, Task},
     messages::Surroundings,
@@ -127,6 +127,8 @@ pub(crate) enum Alarm {
     Archive,
     /// The clock is to be read.
     Clock,
+    /// Events that nobody told of are to be asked for again.
+    Events,
     /// The plan is to be fetched again, because it could not be.
     Load,
     /// A meter wants to be woken.
@@ -161,6 +163,9 @@ pub(crate) struct State {
     pub(super) verified: BTreeSet<MeterId>,
     /// The concentrator's clock minus ours, as last read.
     pub(super) drift: SignedDuration,
+    pub(super) lists: Lists,
+    /// Until then no events are asked for, because nobody answered.
+    pub(super) events_rest_until: Duration,
     /// Batches that wait for their commit.
     pub(super) uncommitted: BTreeMap<u64, Vec<Job>>,
     pub(super) batches: u64,
@@ -188,6 +193,8 @@ impl State {
             overwrite: false,
             verified: BTreeSet::new(),
             drift: SignedDuration::ZERO,
+            lists: Lists::default(),
+            events_rest_until: Duration::ZERO,
             uncommitted: BTreeMap::new(),
             batches: 0,
             draining: false,
@@ -217,7 +224,7 @@ impl State {
                 self.overwrite = true;
                 self.begin_check(now, &mut effects);
             }
-            Event::NotReported(alarm) => self.look_again(alarm, now),
+            Event::NotReported(alarm) => self.look_again(alarm, now, &mut effects),
             Event::Reload => self.load(&mut effects),
             Event::Drain => self.drain(&mut effects),
         }
@@ -254,7 +261,12 @@ impl State {
                 Alarm::Idle => self.idle(now, effects),
                 Alarm::Queue => {}
                 Alarm::Archive => self.begin_check(now, effects),
-                Alarm::Clock => self.enqueue(None, Task::Clock, now, effects),
+                Alarm::Clock => {
+                    self.enqueue(None, Task::Clock, now, effects);
+                    // What was told while nobody here lived is announced no more.
+                    self.enqueue(None, Task::EventCounters, now, effects);
+                }
+                Alarm::Events => self.ask_for_events(now, effects),
                 Alarm::Load => self.load(effects),
                 Alarm::Meter(meter) => effects.push(Effect::Tell(meter, meter::Event::Wake)),
             }

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use domain::{ids::ConcentratorId, relay::order::Order};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{ReadNowError, Seat, SyncError};
+use super::{DecodeLevel, ReadNowError, Seat, SyncError};
 use crate::{
     concentrator::{Birth, Concentrator},
     deliver::{call, deliver},
@@ -47,6 +47,8 @@ pub(crate) struct FleetActor {
     arbiters: Vec<ArbiterHandle>,
     origin: Instant,
     children: BTreeMap<ConcentratorId, Child>,
+    /// How much of a concentrator's frames is traced, also of one that has not dialled in; none: nothing.
+    levels: BTreeMap<ConcentratorId, DecodeLevel>,
     lives: u64,
     scanning: bool,
     /// Who waits for the end.
@@ -76,6 +78,7 @@ impl FleetActor {
             arbiters,
             origin: Instant::now(),
             children: BTreeMap::new(),
+            levels: BTreeMap::new(),
             lives: 0,
             scanning: false,
             stopped: Vec::new(),
@@ -89,8 +92,12 @@ impl FleetActor {
     fn tell(&self, concentrator: ConcentratorId, message: ToConcentrator, ctx: &mut Context<Self>) {
         match self.children.get(&concentrator).and_then(|child| child.address.as_ref()) {
             Some(address) => deliver(ctx, address, message, self.patience(), &self.metrics),
-            None => nobody_there(message),
+            None => nobody_there(message, self.level(concentrator)),
         }
+    }
+
+    fn level(&self, concentrator: ConcentratorId) -> DecodeLevel {
+        self.levels.get(&concentrator).copied().unwrap_or_default()
     }
 
     fn tell_all(&self, message: impl Fn() -> ToConcentrator, ctx: &mut Context<Self>) {
@@ -118,11 +125,12 @@ impl FleetActor {
     fn start_concentrator(&mut self, concentrator: ConcentratorId, ctx: &mut Context<Self>) {
         self.lives = self.lives.wrapping_add(1);
         let (life, parent) = (self.lives, ctx.address());
+        let level = self.level(concentrator);
         let (settings, seams, metrics) = (Arc::clone(&self.settings), self.seams.clone(), self.metrics.clone());
         let born = move |ctx: &mut Context<Concentrator>| {
             // One-shot, and there is no later moment to try again.
             let guard = ExitGuard::new(move |exit| parent.do_send(ConcentratorExit { concentrator, life, exit }));
-            Concentrator::new(Birth { id: concentrator, settings, seams, metrics, guard }, ctx)
+            Concentrator::new(Birth { id: concentrator, settings, seams, metrics, guard, level }, ctx)
         };
         let address = match self.arbiter_of(concentrator) {
             Some(arbiter) => Concentrator::start_in_arbiter(arbiter, born),
@@ -207,8 +215,11 @@ impl FleetActor {
 }
 
 /// Answers what cannot be passed on.
-fn nobody_there(message: ToConcentrator) {
+fn nobody_there(message: ToConcentrator, level: DecodeLevel) {
     match message {
+        ToConcentrator::Trace(reply) => {
+            let _ = reply.send((level, Vec::new()));
+        }
         ToConcentrator::ReadNow(_, reply) => {
             let _ = reply.send(Err(ReadNowError::Offline));
         }
@@ -239,8 +250,11 @@ impl Handler<ToFleet> for FleetActor {
                 self.attach(concentrator, ToConcentrator::Attach { link, incoming, peer, seat }, ctx);
             }
             ToFleet::Tell(concentrator, message) => {
-                if matches!(message, ToConcentrator::Reload) {
-                    self.release(concentrator);
+                match message {
+                    ToConcentrator::Reload => self.release(concentrator),
+                    ToConcentrator::SetDecodeLevel(DecodeLevel::Off) => drop(self.levels.remove(&concentrator)),
+                    ToConcentrator::SetDecodeLevel(level) => drop(self.levels.insert(concentrator, level)),
+                    _ => {}
                 }
                 self.tell(concentrator, message, ctx);
             }

@@ -16,6 +16,7 @@ use actix::{Actor, Addr, ArbiterHandle};
 use domain::ids::{ConcentratorId, MeterId};
 use jiff::Timestamp;
 use prometheus::Registry;
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{oneshot, watch},
     time::timeout,
@@ -23,7 +24,9 @@ use tokio::{
 
 use actor::{FleetActor, ToFleet};
 
-use crate::{messages::ToConcentrator, metrics::Metrics, ports::Ack, seams::Seams, settings::FleetSettings};
+use crate::{
+    messages::ToConcentrator, metrics::Metrics, ports::Ack, seams::Seams, settings::FleetSettings, trace::Traced,
+};
 
 /// Why a fleet did not start.
 #[derive(Debug, thiserror::Error)]
@@ -73,15 +76,16 @@ pub enum SyncError {
     Gone,
 }
 
-/// How much of a link's frames goes to the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How much of a concentrator's frames is logged and kept to be looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DecodeLevel {
     /// Nothing.
     #[default]
     Off,
     /// Direction, AFN and number.
     Headers,
-    /// The messages, with passwords masked.
+    /// Whole frames, with zeros for passwords.
     Messages,
 }
 
@@ -189,9 +193,16 @@ impl Fleet {
         self.hint(concentrator, ToConcentrator::Reload);
     }
 
-    /// Changes how much of a link's frames goes to the log.
+    /// Changes how much of a concentrator's frames is traced, whether it is there or yet to dial in.
     pub fn set_decode_level(&self, concentrator: ConcentratorId, level: DecodeLevel) {
         self.hint(concentrator, ToConcentrator::SetDecodeLevel(level));
+    }
+
+    /// What passed over a concentrator's links last, the newest last, and how much of it is traced.
+    pub async fn trace(&self, concentrator: ConcentratorId) -> Option<(DecodeLevel, Vec<Traced>)> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(concentrator, ToConcentrator::Trace(reply)).await?;
+        timeout(self.patience(), answer).await.ok()?.ok()
     }
 
     fn hint(&self, concentrator: ConcentratorId, message: ToConcentrator) {

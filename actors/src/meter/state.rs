@@ -43,6 +43,8 @@ pub(crate) enum Event {
     Order(Order),
     /// What became of an order's event.
     Recorded(Result<Order, PortError>),
+    /// Its concentrator saw its relay's state word change.
+    RelayInDoubt,
     /// Somebody wants a reading now; the number is the asker's.
     ReadNow(u64),
     /// What came of a task it asked for.
@@ -124,6 +126,7 @@ impl State {
             Event::Wake => {}
             Event::Order(order) => self.take_in_hand(order),
             Event::Recorded(outcome) => self.recorded(outcome, now, &mut effects),
+            Event::RelayInDoubt => self.next_relay_check = Duration::ZERO,
             Event::ReadNow(asker) => self.read_now(asker, &mut effects),
             Event::Done(task, outcome) => self.done(&task, outcome, now, &mut effects),
         }
@@ -235,7 +238,7 @@ impl State {
             Task::RelayCheck => self.relay_checked(&outcome, now, effects),
             Task::ReadNow { block } => self.read(*block, outcome, effects),
             Task::Command(_) | Task::ReadBack => self.order_done(&outcome, now.wall, effects),
-            Task::ReadArchive(_) | Task::WriteArchive(_) | Task::Clock => {}
+            Task::ReadArchive(_) | Task::WriteArchive(_) | Task::Clock | Task::EventCounters | Task::Events(_) => {}
         }
     }
 

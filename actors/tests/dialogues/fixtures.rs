@@ -66,6 +66,8 @@ pub fn plan(meters: u16, today: Date) -> ConcentratorPlan {
             byte_timeout_10ms: 10,
         },
         meters: (1..=meters).map(|number| meter_plan(number, today)).collect(),
+        important_events_read_to: None,
+        general_events_read_to: None,
     }
 }
 
@@ -102,8 +104,10 @@ pub fn settings() -> FleetSettings {
         first_frame_deadline_ms: 30_000,
         frame_deadline_ms: 10_000,
         max_frame_bytes: 4_096,
+        events_per_request: 3,
         write_deadline_ms: 20_000,
         outgoing_frames: 8,
+        trace_frames: 4,
         refused_peers_logged: 10,
         heartbeat_interval_ms: 300_000,
         missed_heartbeats: 3,

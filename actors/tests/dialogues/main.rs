@@ -10,6 +10,7 @@
 
 mod archive;
 mod clock;
+mod events;
 mod faults;
 mod fixtures;
 mod orders;

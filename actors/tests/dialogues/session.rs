@@ -147,8 +147,8 @@ async fn an_unknown_afn_is_counted_and_not_confirmed() {
         let (fleet, registry) = world.fleet(settings());
         let mut terminal = Terminal::logged_in(&fleet, &world).await;
         terminal.is_left_alone_for(Duration::from_secs(5)).await;
-        // AFN0E F1, a spontaneous event: nothing here stores it, so nothing confirms it.
-        let body = [0xC4, 0x05, 0x21, 0x07, 0x00, 0x00, 0x0E, 0x71, 0x00, 0x00, 0x01, 0x00];
+        // AFN0F F1, a file: nothing here takes it, so nothing confirms it.
+        let body = [0xC4, 0x05, 0x21, 0x07, 0x00, 0x00, 0x0F, 0x71, 0x00, 0x00, 0x01, 0x00];
         let sum = body.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
         let frame = [&[0x68, 0x32, 0x00, 0x32, 0x00, 0x68][..], &body, &[sum, 0x16]].concat();
         terminal.send(&frame).await;
@@ -167,7 +167,7 @@ async fn the_link_state_tells_what_operators_ask() {
         let mut terminal = Terminal::logged_in(&fleet, &world).await;
         let asked = terminal.asked_for_points(&[101, 102, 103]).await;
         terminal.answer_points(&asked, &[101, 102, 103]).await;
-        pass(1).await;
+        terminal.is_left_alone_for(Duration::from_secs(1)).await;
         let links = fleet.links().await;
         let [link] = links.as_slice() else { panic!("{links:?}") };
         assert_eq!(link.peer.as_deref(), Some("10.0.0.7:50000"));

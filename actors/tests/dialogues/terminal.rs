@@ -13,8 +13,8 @@ use protocols::{
     Framer,
     dlt645::{self, Item, RelayCommand, RelayControl, Request, Value},
     qgdw376::{
-        Address, AnswerHeader, ArchiveRecord, Confirmation, DailyFreeze, Downlink, Forward, Forwarded, Frame,
-        LinkReport, PointEnergy, TerminalAddress, Uplink,
+        Address, AnswerHeader, ArchiveRecord, Confirmation, DailyFreeze, Downlink, EventClass, EventCounters,
+        EventRange, EventRecord, Events, Forward, Forwarded, Frame, LinkReport, PointEnergy, TerminalAddress, Uplink,
     },
 };
 use tokio::{
@@ -39,6 +39,8 @@ pub struct Terminal {
     pub archive_writes: usize,
     /// Whether clock and archive are answered without the test's help.
     pub keeps_house: bool,
+    /// EC, while it announces events.
+    pub counters: Option<EventCounters>,
     reports: u8,
 }
 
@@ -67,6 +69,7 @@ impl Terminal {
             archive_reads: 0,
             archive_writes: 0,
             keeps_house: true,
+            counters: None,
             reports: 0,
         }
     }
@@ -93,11 +96,26 @@ impl Terminal {
     /// Sends a report and returns its number.
     pub async fn report(&mut self, report: LinkReport) -> u8 {
         self.reports = (self.reports + 1) & 0x0F;
-        let header =
-            AnswerHeader { address: Address::new(self.own, 0), number: self.reports, events: None, time_tag: None };
-        let frame = Uplink::Link(report).frame(&header).unwrap();
-        self.send(&frame.encode().unwrap()).await;
+        self.speak(self.reports, Uplink::Link(report)).await;
         self.reports
+    }
+
+    /// Says something by itself, and wants it confirmed.
+    pub async fn tell(&mut self, what: Uplink) {
+        self.reports = (self.reports + 1) & 0x0F;
+        let mut frame = what.frame(&self.header(Address::new(self.own, 0), self.reports)).unwrap();
+        (frame.control.primary, frame.sequence.confirm) = (true, true);
+        self.send(&frame.encode().unwrap()).await;
+        self.is_confirmed(self.reports).await;
+    }
+
+    async fn speak(&mut self, number: u8, what: Uplink) {
+        let frame = what.frame(&self.header(Address::new(self.own, 0), number)).unwrap();
+        self.send(&frame.encode().unwrap()).await;
+    }
+
+    const fn header(&self, address: Address, number: u8) -> AnswerHeader {
+        AnswerHeader { address, number, events: self.counters, time_tag: None }
     }
 
     /// The next frame is the confirmation of the report with this number.
@@ -113,7 +131,8 @@ impl Terminal {
 
     /// Answers a request.
     pub async fn answer(&mut self, asked: &Asked, answer: Uplink) {
-        let bytes = answer.frame(&header(asked)).unwrap().encode().unwrap();
+        let header = self.header(asked.frame.address, asked.frame.sequence.number);
+        let bytes = answer.frame(&header).unwrap().encode().unwrap();
         self.send(&bytes).await;
     }
 
@@ -161,6 +180,9 @@ impl Terminal {
 
     async fn kept_house(&mut self, asked: &Asked) -> bool {
         let answer = match &asked.what {
+            Downlink::QueryEventCounters => {
+                self.counters.map_or(Uplink::Confirm(Confirmation::Denied), Uplink::EventCounters)
+            }
             _ if !self.keeps_house => return false,
             Downlink::QueryClock => Uplink::Clock(Ok(Some(self.local(self.world.true_time())))),
             Downlink::QueryArchive(serials) => {
@@ -196,6 +218,24 @@ impl Terminal {
         let minute = self.local(self.world.true_time()).with().second(0).subsec_nanosecond(0).build().unwrap();
         let energies = points.iter().map(|point| energy(*point, Some(minute)));
         self.answer(asked, Uplink::Energy(energies.collect())).await;
+    }
+
+    // --- events ------------------------------------------------------------------------------------------------------
+
+    /// The next request asks for these records.
+    pub async fn asked_for_events(&mut self, class: EventClass, from: u8, to: u8) -> Asked {
+        let asked = self.asked().await;
+        assert_eq!(asked.what, Downlink::QueryEvents(EventRange { class, from, to }));
+        asked
+    }
+
+    /// Answers with these, from the first one asked for on.
+    pub async fn answer_events(&mut self, asked: &Asked, records: &[EventRecord]) {
+        let Downlink::QueryEvents(range) = asked.what else { panic!("asked {:?}", asked.what) };
+        let to = range.from.wrapping_add(u8::try_from(records.len()).unwrap());
+        let counters = self.counters.unwrap();
+        let events = Events { range: EventRange { to, ..range }, counters, records: records.to_vec() };
+        self.answer(asked, Uplink::Events(events)).await;
     }
 
     // --- forwards ----------------------------------------------------------------------------------------------------
@@ -234,10 +274,6 @@ impl Terminal {
     pub async fn relay_is(&mut self, asked: &Asked, number: u16, reading: RelayReading) {
         self.meter_answers(asked, number, &dlt645::Answer::Value(Value::Relay(reading))).await;
     }
-}
-
-fn header(asked: &Asked) -> AnswerHeader {
-    AnswerHeader { address: asked.frame.address, number: asked.frame.sequence.number, events: None, time_tag: None }
 }
 
 /// 92.79 kWh, of which 32.97 in the first period.

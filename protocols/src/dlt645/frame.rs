@@ -101,6 +101,24 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// The same frame with zeros for the passwords in it: levels and digits of both editions. Source: docs/protocols/dlt645.md,
+    /// sections 2 and 8.
+    #[must_use]
+    pub fn blanked(&self) -> Self {
+        let secret = match (self.control.function, self.control.from_meter) {
+            (0x14, false) => 4..8,
+            (0x18, false) => 4..12,
+            (0x18, true) | (0x19..=0x1C, false) => 0..4,
+            (0x04, false) => 2..6,
+            (0x0F, _) => 0..self.data.len(),
+            _ => 0..0,
+        };
+        let data = self.data.iter().enumerate().map(|(at, byte)| if secret.contains(&at) { 0 } else { *byte });
+        Self { data: data.collect(), ..self.clone() }
+    }
+}
+
 impl FrameFormat for Frame {
     const PREAMBLE: Option<u8> = Some(0xFE);
     const HEADER: usize = 10;

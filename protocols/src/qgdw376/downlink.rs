@@ -1,8 +1,8 @@
 //! What a head end says to a concentrator.
 
 use super::{
-    Afn, ArchiveRecord, Confirmation, Control, Forward, Frame, FreezeRequest, MessageError, RequestHeader, Sequence,
-    archive,
+    Afn, ArchiveRecord, Confirmation, Control, EventClass, EventRange, Forward, Frame, FreezeRequest, MessageError,
+    RequestHeader, Sequence, archive,
     frame::function,
     function::{forward, history, parameter, realtime},
     unit::{Head, encode_count, encode_units, function_dt, points_das, unit},
@@ -20,10 +20,14 @@ pub enum Downlink {
     QueryArchive(Vec<u16>),
     /// AFN0C F2: the concentrator's clock.
     QueryClock,
+    /// AFN0C F7: how many events there were.
+    QueryEventCounters,
     /// AFN0C F129: present forward active energy of measuring points.
     QueryEnergy(Vec<u16>),
     /// AFN0D F161: forward active energy at the end of days.
     QueryDailyFreeze(Vec<FreezeRequest>),
+    /// AFN0E F1 and F2: records of events.
+    QueryEvents(EventRange),
     /// AFN10 F1: carry a frame to a meter.
     Forward(Forward),
 }
@@ -36,8 +40,9 @@ impl Downlink {
             Self::Confirm(_) => Afn::Confirm,
             Self::SetArchive(_) => Afn::Set,
             Self::QueryArchive(_) => Afn::Query,
-            Self::QueryClock | Self::QueryEnergy(_) => Afn::Realtime,
+            Self::QueryClock | Self::QueryEventCounters | Self::QueryEnergy(_) => Afn::Realtime,
             Self::QueryDailyFreeze(_) => Afn::History,
+            Self::QueryEvents(_) => Afn::Events,
             Self::Forward(_) => Afn::Forward,
         }
     }
@@ -80,11 +85,13 @@ impl Downlink {
                 Ok(data)
             }
             Self::QueryClock => Ok(unit(0, realtime::CLOCK)?.to_vec()),
+            Self::QueryEventCounters => Ok(unit(0, realtime::EVENT_COUNTERS)?.to_vec()),
             Self::QueryEnergy(points) => {
                 let dt = function_dt(realtime::ENERGY)?;
                 Ok(points_das(points)?.into_iter().flat_map(|da| [da, dt]).flatten().collect())
             }
             Self::QueryDailyFreeze(requests) => encode_units(requests, history::DAILY_FREEZE, FreezeRequest::encode),
+            Self::QueryEvents(range) => Ok([&unit(0, range.class.function())?[..], &[range.from, range.to]].concat()),
             Self::Forward(forward) => Ok([&unit(0, forward::TRANSPARENT)?[..], &forward.encode()?].concat()),
         }
     }
@@ -109,8 +116,19 @@ impl Downlink {
                 head.single()?.end()?;
                 Ok(Self::QueryClock)
             }
+            (Afn::Realtime, realtime::EVENT_COUNTERS) => {
+                head.single()?.end()?;
+                Ok(Self::QueryEventCounters)
+            }
             (Afn::Realtime, realtime::ENERGY) => Ok(Self::QueryEnergy(head.each(|point, _| Ok(point))?)),
             (Afn::History, history::DAILY_FREEZE) => Ok(Self::QueryDailyFreeze(head.each(FreezeRequest::decode)?)),
+            (Afn::Events, function) => {
+                let class = EventClass::from_function(function).ok_or(head.unknown())?;
+                let mut content = head.single()?;
+                let [from, to] = content.array()?;
+                content.end()?;
+                Ok(Self::QueryEvents(EventRange { class, from, to }))
+            }
             (Afn::Forward, forward::TRANSPARENT) => {
                 let mut content = head.single()?;
                 let forward = Forward::decode(&mut content)?;

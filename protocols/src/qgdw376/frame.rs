@@ -141,6 +141,8 @@ pub enum Afn {
     Realtime,
     /// 0D: class 2, the past.
     History,
+    /// 0E: class 3, the events.
+    Events,
     /// 10: forward to a meter.
     Forward,
     /// Any other; frames of it decode, messages do not.
@@ -158,6 +160,7 @@ impl Afn {
             0x0A => Self::Query,
             0x0C => Self::Realtime,
             0x0D => Self::History,
+            0x0E => Self::Events,
             0x10 => Self::Forward,
             other => Self::Other(other),
         }
@@ -173,6 +176,7 @@ impl Afn {
             Self::Query => 0x0A,
             Self::Realtime => 0x0C,
             Self::History => 0x0D,
+            Self::Events => 0x0E,
             Self::Forward => 0x10,
             Self::Other(other) => other,
         }

@@ -22,12 +22,19 @@ pub(super) mod parameter {
 /// AFN0C.
 pub(super) mod realtime {
     pub const CLOCK: u16 = 2;
+    pub const EVENT_COUNTERS: u16 = 7;
     pub const ENERGY: u16 = 129;
 }
 
 /// AFN0D.
 pub(super) mod history {
     pub const DAILY_FREEZE: u16 = 161;
+}
+
+/// AFN0E.
+pub(super) mod event {
+    pub const IMPORTANT: u16 = 1;
+    pub const GENERAL: u16 = 2;
 }
 
 /// AFN10.

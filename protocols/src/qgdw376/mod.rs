@@ -6,11 +6,13 @@
 
 mod address;
 mod archive;
+mod blank;
 mod catalog;
 mod confirm;
 mod downlink;
 mod energy;
 mod error;
+mod event;
 mod explain;
 mod forward;
 mod frame;
@@ -28,6 +30,7 @@ pub use confirm::{Confirmation, UnitResult};
 pub use downlink::Downlink;
 pub use energy::{DailyFreeze, FreezeRequest, PointEnergy};
 pub use error::MessageError;
+pub use event::{EventClass, EventRange, EventRecord, Events};
 pub use explain::{Explained, Unit, explain};
 pub use forward::{Forward, Forwarded, LineSettings, Timeout};
 pub use frame::{Afn, Control, Edition, EventCounters, Frame, MAX_FRAME, Sequence, TimeTag};

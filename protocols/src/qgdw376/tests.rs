@@ -242,6 +242,90 @@ fn a_silent_meter_is_a_denial() {
 }
 
 #[test]
+fn events_that_the_counter_announces_are_asked_for_and_say_when_and_where() {
+    let asked = Downlink::QueryEvents(EventRange { class: EventClass::Important, from: 254, to: 2 });
+    let frame = asked.frame(&asking()).unwrap();
+    assert_eq!((frame.afn, frame.data.as_slice()), (Afn::Events, &[0, 0, 1, 0, 254, 2][..]));
+    assert_eq!(Downlink::decode(&frame), Ok(asked));
+
+    let record = |code, content: &[u8]| EventRecord { code, content: content.to_vec() };
+    let began = record(30, &[0x30, 0x10, 0x01, 0x03, 0x26, 0x0B, 0x80, 0, 0, 0, 0, 0, 5]);
+    let ended = record(30, &[0x45, 0x10, 0x01, 0x03, 0x26, 0x0B, 0x00, 0, 0, 0, 0, 0, 5]);
+    let off = record(14, &[0x00, 0x08, 0x01, 0x03, 0x26, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE]);
+    let on = record(14, &[0x00, 0x08, 0x01, 0x03, 0x26, 0x15, 0x09, 0x01, 0x03, 0x26]);
+    let records = vec![began, ended, off, on];
+    let range = EventRange { class: EventClass::Important, from: 254, to: 2 };
+    assert_eq!(range.records(), 4);
+    let events = Events { range, counters: EventCounters { important: 2, general: 9 }, records };
+    let answer = Uplink::Events(events.clone()).frame(&answering()).unwrap();
+    assert_eq!(Uplink::decode(&answer), Ok(Uplink::Events(events.clone())));
+
+    let at = |hour, minute| Ok(Some(date(2026, 3, 1).at(hour, minute, 0, 0)));
+    let told: Vec<_> = events.records.iter().map(|one| (one.at(), one.point(), one.is_end())).collect();
+    assert_eq!(
+        told,
+        [(at(10, 30), Some(11), false), (at(10, 45), Some(11), true), (at(8, 0), None, false), (at(9, 15), None, true)]
+    );
+    let changed = record(33, &[0x30, 0x10, 0x01, 0x03, 0x26, 0x0B, 0x00, 0x10, 0x00]);
+    assert_eq!((changed.point(), changed.is_end()), (Some(11), false), "a change neither begins nor ends");
+    let unknown = record(200, &[0x30, 0x10, 0x01, 0x03, 0x26]);
+    assert_eq!((unknown.at(), unknown.point(), unknown.is_end()), (Ok(None), None, false));
+    let cut = record(12, &[0x30, 0x10, 0x01]);
+    assert_eq!((cut.at(), cut.point()), (Ok(None), None));
+}
+
+#[test]
+fn what_follows_the_announced_records_is_none() {
+    let mut answer = vec![0, 0, 1, 0, 3, 0, 1, 2, 2, 1, 0xAA];
+    answer.extend([7, 9]);
+    let Ok(Uplink::Events(events)) = Uplink::decode(&uplink(0x88, 0x0E, &answer)) else { panic!("no events") };
+    assert_eq!(events.records, [EventRecord { code: 2, content: vec![0xAA] }]);
+    let cut = uplink(0x88, 0x0E, &[0, 0, 1, 0, 3, 0, 1, 2, 2, 9, 0xAA]);
+    assert_eq!(Uplink::decode(&cut), Err(MessageError::Field(DecodeError::Truncated { wanted: 9, left: 1 })));
+}
+
+#[test]
+fn a_frame_that_is_shown_holds_no_password_and_still_decodes() {
+    let shown = |frame: &Frame| {
+        let bytes = frame.blanked().encode().unwrap();
+        assert!(
+            !bytes.windows(3).any(|window| window == [0x56, 0x34, 0x12] || window == [0x89, 0x67, 0x45]),
+            "{bytes:02X?}"
+        );
+        let decoded = Frame::decode(&bytes).unwrap();
+        (decoded.afn, decoded.sequence, decoded.data.len())
+    };
+    let as_sent = |frame: &Frame| (frame.afn, frame.sequence, frame.data.len());
+    let control = dlt645::RelayControl {
+        command: dlt645::RelayCommand::Disconnect,
+        password: dlt645::Password::new(2, 123_456).unwrap(),
+        operator: 1,
+        expiry: None,
+    };
+    let meter: MeterAddress = "201905241006".parse().unwrap();
+    let command = dlt645::Request::Relay(control).frame(meter).unwrap();
+    let cut = Downlink::Forward(forward(command.encode().unwrap())).frame(&asking()).unwrap();
+    assert_eq!(shown(&cut), as_sent(&cut));
+    let Ok(Downlink::Forward(inside)) = Downlink::decode(&cut.blanked()) else { panic!("no forward") };
+    let inside = dlt645::Frame::decode(&inside.bytes).unwrap();
+    assert_eq!((inside.data.get(..4), inside.data.get(8)), (Some(&[0, 0, 0, 0][..]), Some(&0x1A)));
+    assert_eq!(cut.blanked().password, Some(Secret::ZERO));
+
+    let records = vec![ArchiveRecord { password: Secret::new([0x56, 0x34, 0x12, 0, 0, 0]), ..record(1) }];
+    let set = Downlink::SetArchive(records.clone()).frame(&asking()).unwrap();
+    let held = Uplink::Archive(records).frame(&answering()).unwrap();
+    assert_eq!((shown(&set), shown(&held)), (as_sent(&set), as_sent(&held)));
+    let Ok(Uplink::Archive(held)) = Uplink::decode(&held.blanked()) else { panic!("no archive") };
+    assert_eq!(held, [record(1)]);
+
+    // What cannot be read may hold one.
+    let unreadable = uplink(0x88, 0x0A, &[0, 0, 2, 1, 2, 0, 0x56, 0x34, 0x12]);
+    assert_eq!(unreadable.blanked().data, [0, 0, 2, 1, 0, 0, 0, 0, 0]);
+    let login = Uplink::Link(LinkReport::Login).frame(&answering()).unwrap();
+    assert_eq!(login.blanked(), login);
+}
+
+#[test]
 fn what_is_not_spoken_is_named_and_its_frame_still_decodes() {
     let decode = |afn, data: &[u8]| {
         let frame = uplink(0x88, afn, data);
@@ -249,7 +333,7 @@ fn what_is_not_spoken_is_named_and_its_frame_still_decodes() {
         assert_eq!(frame.data, data);
         Uplink::decode(&frame).unwrap_err()
     };
-    assert_eq!(decode(0x0E, &[0, 0, 1, 0, 9]), MessageError::UnknownAfn(Afn::Other(0x0E)));
+    assert_eq!(decode(0x0F, &[0, 0, 1, 0, 9]), MessageError::UnknownAfn(Afn::Other(0x0F)));
     let unknown = |afn, function| MessageError::UnknownFunction { afn, function };
     assert_eq!(decode(0x0C, &[1, 1, 1, 3, 9]), unknown(Afn::Realtime, 25));
     assert_eq!(decode(0x04, &[0, 0, 2, 1]), unknown(Afn::Set, 10));

@@ -1,8 +1,8 @@
 //! What a concentrator says to a head end.
 
 use super::{
-    Afn, AnswerHeader, ArchiveRecord, Confirmation, Control, DailyFreeze, Forwarded, Frame, MessageError, PointEnergy,
-    Sequence, archive,
+    Afn, AnswerHeader, ArchiveRecord, Confirmation, Control, DailyFreeze, EventClass, EventCounters, Events, Forwarded,
+    Frame, MessageError, PointEnergy, Sequence, archive,
     frame::function,
     function::{forward, history, link, parameter, realtime},
     unit::{Head, encode_units, unit},
@@ -23,10 +23,14 @@ pub enum Uplink {
     Archive(Vec<ArchiveRecord>),
     /// AFN0C F2: its clock, local time.
     Clock(WireTime),
+    /// AFN0C F7: how many events there were.
+    EventCounters(EventCounters),
     /// AFN0C F129: the measuring points it has; fewer than asked is no failure.
     Energy(Vec<PointEnergy>),
     /// AFN0D F161: the measuring points and days it has.
     DailyFreeze(Vec<DailyFreeze>),
+    /// AFN0E F1 and F2: records of events.
+    Events(Events),
     /// AFN10 F1: a meter's frame.
     Forwarded(Forwarded),
 }
@@ -50,8 +54,9 @@ impl Uplink {
             Self::Link(_) => Afn::Link,
             Self::Confirm(_) => Afn::Confirm,
             Self::Archive(_) => Afn::Query,
-            Self::Clock(_) | Self::Energy(_) => Afn::Realtime,
+            Self::Clock(_) | Self::EventCounters(_) | Self::Energy(_) => Afn::Realtime,
             Self::DailyFreeze(_) => Afn::History,
+            Self::Events(_) => Afn::Events,
             Self::Forwarded(_) => Afn::Forward,
         }
     }
@@ -85,8 +90,12 @@ impl Uplink {
                 let clock = (*time)?.map_or(Ok([0xEE; 6]), formats::encode_clock_1)?;
                 Ok([&unit(0, realtime::CLOCK)?[..], &clock].concat())
             }
+            Self::EventCounters(EventCounters { important, general }) => {
+                Ok([&unit(0, realtime::EVENT_COUNTERS)?[..], &[*important, *general]].concat())
+            }
             Self::Energy(points) => encode_units(points, realtime::ENERGY, PointEnergy::encode),
             Self::DailyFreeze(freezes) => encode_units(freezes, history::DAILY_FREEZE, DailyFreeze::encode),
+            Self::Events(events) => Ok([&unit(0, events.range.class.function())?[..], &events.encode()?].concat()),
             Self::Forwarded(forwarded) => Ok([&unit(0, forward::TRANSPARENT)?[..], &forwarded.encode()?].concat()),
         }
     }
@@ -105,8 +114,16 @@ impl Uplink {
             (Afn::Confirm, _) => Ok(Self::Confirm(Confirmation::decode(&head)?)),
             (Afn::Query, parameter::ARCHIVE) => Ok(Self::Archive(archive::decode(head.single()?)?)),
             (Afn::Realtime, realtime::CLOCK) => Ok(Self::Clock(formats::decode_clock_1(head.single()?.array()?))),
+            (Afn::Realtime, realtime::EVENT_COUNTERS) => {
+                let [important, general] = head.single()?.array()?;
+                Ok(Self::EventCounters(EventCounters { important, general }))
+            }
             (Afn::Realtime, realtime::ENERGY) => Ok(Self::Energy(head.each(PointEnergy::decode)?)),
             (Afn::History, history::DAILY_FREEZE) => Ok(Self::DailyFreeze(head.each(DailyFreeze::decode)?)),
+            (Afn::Events, function) => {
+                let class = EventClass::from_function(function).ok_or(head.unknown())?;
+                Ok(Self::Events(Events::decode(class, &mut head.single()?)?))
+            }
             (Afn::Forward, forward::TRANSPARENT) => Ok(Self::Forwarded(Forwarded::decode(&mut head.single()?)?)),
             _ => Err(head.unknown()),
         }

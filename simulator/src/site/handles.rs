@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{energy::Energy, reading::Registers, relay::RelayState};
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use protocols::qgdw376::ArchiveRecord;
+use protocols::qgdw376::{ArchiveRecord, EventClass, EventRecord};
 
 use crate::{
     bus::{Cache, SharedMeter, lock},
@@ -181,6 +181,11 @@ impl ConcentratorHandle {
             concentrator.bus().clear_archive();
             concentrator.bus().set_archive(&records)
         })
+    }
+
+    /// It notes an event; an important one is announced until the head end has read it.
+    pub fn note(&self, class: EventClass, event: EventRecord) {
+        self.station.with(|concentrator| concentrator.note(class, event));
     }
 
     /// Forgets every record of its archive.

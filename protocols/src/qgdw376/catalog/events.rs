@@ -1,9 +1,9 @@
 //! AFN0E: class 3 data, the events. Source: docs/protocols/qgdw376.md, AFN0E.
 
-use super::{ACTIVE, ANGLE, CURRENT, MINUTE, REACTIVE, Row, VOLTAGE};
+use super::{ACTIVE, ANGLE, CURRENT, MINUTE, NOTHING, REACTIVE, Row, VOLTAGE};
 use crate::{
     dlt645::STATUS_WORDS,
-    layout::{Bits, Format, Name, Part, Reading, Short},
+    layout::{Bits, Format, Name, Part, Reading, Short, Value},
 };
 
 const POINTERS: &[Part] = &[
@@ -30,6 +30,8 @@ pub(super) const ANSWERS: &[Row] = &[
 ];
 
 const AT: Part = Part::One("发生时间", "at", MINUTE, "");
+/// How the name of the field begins that says which measuring point an event is about.
+pub(crate) const POINT_NAME: &str = "测量点号";
 const POINT: Part = Part::One(
     "测量点号及起止标志",
     "measuring point",
@@ -387,24 +389,41 @@ const EVENTS: &[Event] = &[
 
 const STATUS: [Part; 7] = STATUS_WORDS;
 
+fn event(code: u8) -> Option<&'static Event> {
+    EVENTS.iter().find(|Event(erc, ..)| *erc == code)
+}
+
+pub(crate) fn event_name(code: u8) -> Name {
+    event(code).map_or_else(|| Name::new("未知事件", "unknown event"), |Event(_, zh, en, _)| Name::new(*zh, *en))
+}
+
+/// The content of a record, field by field; one that ends early is shown as far as it goes.
+pub(crate) fn event_values(code: u8, content: &[u8], whole: &Name) -> Vec<Value> {
+    let mut reading = Reading::new(content);
+    if let Some(Event(.., parts)) = event(code) {
+        let _ = reading.parts(parts, whole);
+    }
+    reading.rest();
+    reading.values
+}
+
+/// What a record holds; of an unknown event nothing is known.
+pub(crate) fn event_layout(code: u8) -> &'static [Part] {
+    event(code).map_or(NOTHING, |Event(.., parts)| *parts)
+}
+
 /// Reads events until the data ends, each within its own length.
 pub(crate) fn explain_events(reading: &mut Reading<'_>) -> Result<(), Short> {
     let mut nth = 0_u32;
     while !reading.left().is_empty() {
         nth += 1;
         let &[code, length, ..] = reading.left() else { return Err(Short) };
-        let known = EVENTS.iter().find(|Event(erc, ..)| *erc == code);
-        let (zh, en) = known.map_or(("未知事件", "unknown event"), |Event(_, zh, en, _)| (zh, en));
+        let Name { zh, en } = event_name(code);
         let name = Name::new(format!("事件{nth}（{zh}）"), format!("event {nth} ({en})"));
         reading.one(&Name::new("事件代码ERC", "ERC").of(&name), Format::Number(1), "")?;
         reading.take(1)?;
-        let mut content = Reading::new(reading.take(usize::from(length))?);
-        if let Some(Event(.., parts)) = known {
-            // A record that ends early is shown as far as it goes.
-            let _ = content.parts(parts, &name);
-        }
-        content.rest();
-        reading.values.append(&mut content.values);
+        let content = reading.take(usize::from(length))?;
+        reading.values.append(&mut event_values(code, content, &name));
     }
     Ok(())
 }

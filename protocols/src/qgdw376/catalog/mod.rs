@@ -7,7 +7,7 @@ mod history;
 mod parameters;
 mod realtime;
 
-pub(crate) use events::explain_events;
+pub(crate) use events::{POINT_NAME, event_layout, event_name, event_values, explain_events};
 
 use crate::layout::{Format, Name, Part};
 

@@ -72,6 +72,22 @@ fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..300)
 }
 
+fn event_class() -> impl Strategy<Value = EventClass> {
+    prop_oneof![Just(EventClass::Important), Just(EventClass::General)]
+}
+
+fn events() -> impl Strategy<Value = Events> {
+    let record = (any::<u8>(), prop::collection::vec(any::<u8>(), 0..256))
+        .prop_map(|(code, content)| EventRecord { code, content });
+    (event_class(), any::<[u8; 3]>(), prop::collection::vec(record, 0..5)).prop_map(
+        |(class, [important, general, from], records)| {
+            let to = from.wrapping_add(u8::try_from(records.len()).unwrap());
+            let counters = EventCounters { important, general };
+            Events { range: EventRange { class, from, to }, counters, records }
+        },
+    )
+}
+
 fn downlink() -> impl Strategy<Value = Downlink> {
     let freeze = (1_u16..=2040, minute()).prop_map(|(point, at)| FreezeRequest { point, day: at.date() });
     let timeout = prop_oneof![(0_u8..128).prop_map(Timeout::Seconds), (0_u8..128).prop_map(Timeout::Centiseconds)];
@@ -84,8 +100,14 @@ fn downlink() -> impl Strategy<Value = Downlink> {
         archive().prop_map(Downlink::SetArchive),
         prop::collection::vec(any::<u16>(), 0..9).prop_map(Downlink::QueryArchive),
         Just(Downlink::QueryClock),
+        Just(Downlink::QueryEventCounters),
         prop::collection::btree_set(1_u16..=2040, 1..40).prop_map(|set| Downlink::QueryEnergy(Vec::from_iter(set))),
         prop::collection::vec(freeze, 1..9).prop_map(Downlink::QueryDailyFreeze),
+        (event_class(), any::<[u8; 2]>()).prop_map(|(class, [from, to])| Downlink::QueryEvents(EventRange {
+            class,
+            from,
+            to
+        })),
         forward.prop_map(Downlink::Forward),
     ]
 }
@@ -98,8 +120,10 @@ fn uplink_message() -> impl Strategy<Value = Uplink> {
         confirmation().prop_map(Uplink::Confirm),
         archive().prop_map(Uplink::Archive),
         wire_time().prop_map(Uplink::Clock),
+        any::<[u8; 2]>().prop_map(|[important, general]| Uplink::EventCounters(EventCounters { important, general })),
         prop::collection::vec(energy(), 1..9).prop_map(Uplink::Energy),
         prop::collection::vec(freeze, 1..9).prop_map(Uplink::DailyFreeze),
+        events().prop_map(Uplink::Events),
         (any::<u8>(), some_bytes()).prop_map(|(port, bytes)| Uplink::Forwarded(Forwarded { port, bytes })),
     ]
 }
@@ -156,7 +180,7 @@ proptest! {
 
     #[test]
     fn any_data_is_understood_or_refused(
-        afn in prop_oneof![any::<u8>(), Just(0x0C), Just(0x0D), Just(0x00), Just(0x10)],
+        afn in prop_oneof![any::<u8>(), Just(0x0C), Just(0x0D), Just(0x0E), Just(0x00), Just(0x10)],
         function in prop_oneof![Just(1_u16), Just(2), Just(3), Just(10), Just(129), Just(161)],
         mut data in prop::collection::vec(any::<u8>(), 0..60),
     ) {
