@@ -32,6 +32,7 @@ pub enum BadTime {
 const CENTI_KWH: u64 = 100;
 
 /// fmt 14: XXXXXX.XXXX kWh, which is [`Energy`]'s own unit.
+#[inline]
 pub fn decode_energy_14(bytes: [u8; 5]) -> Register {
     register(bcd::decode_nullable(&bytes)?, 1)
 }
@@ -45,6 +46,7 @@ pub fn encode_energy_14(register: Register) -> Result<[u8; 5], EncodeError> {
 }
 
 /// fmt 11: XXXXXX.XX kWh.
+#[inline]
 pub fn decode_energy_11(bytes: [u8; 4]) -> Register {
     register(bcd::decode_nullable(&bytes)?, CENTI_KWH)
 }
@@ -57,6 +59,7 @@ pub fn encode_energy_11(register: Register) -> Result<[u8; 4], EncodeError> {
     }
 }
 
+#[inline]
 fn register(digits: Option<u64>, unit: u64) -> Register {
     // 5 BCD bytes hold at most 10^10, so neither step can fail; a value that could not be held would not be one.
     Ok(digits.and_then(|digits| i64::try_from(digits.checked_mul(unit)?).ok()).map(Energy::new))
@@ -84,6 +87,7 @@ pub fn encode_clock_1(time: DateTime) -> Result<[u8; 6], EncodeError> {
 }
 
 /// fmt 15: mm hh DD MM YY.
+#[inline]
 pub fn decode_time_15(bytes: [u8; 5]) -> WireTime {
     if bcd::is_null(&bytes) {
         return Ok(None);
@@ -130,6 +134,7 @@ pub fn encode_seconds_first(time: DateTime) -> Result<[u8; 6], EncodeError> {
 }
 
 /// From BCD year, month, day, hour, minute, second.
+#[inline]
 fn date_time(fields: [u8; 6]) -> Result<DateTime, BadTime> {
     let mut numbers = [0_i8; 6];
     for (number, field) in numbers.iter_mut().zip(fields) {

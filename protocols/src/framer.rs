@@ -24,8 +24,19 @@ pub trait FrameFormat: Sized {
     /// The whole frame's length in bytes, from a header of at least [`Self::HEADER`] bytes.
     fn length(header: &[u8]) -> Result<usize, FrameError>;
 
+    /// A frame that is read where it stands.
+    type View<'a>;
+
     /// The frame, from exactly its bytes.
-    fn decode(bytes: &[u8]) -> Result<Self, FrameError>;
+    fn view(bytes: &[u8]) -> Result<Self::View<'_>, FrameError>;
+
+    /// The frame with bytes of its own.
+    fn owned(view: Self::View<'_>) -> Self;
+
+    /// Both at once.
+    fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
+        Self::view(bytes).map(Self::owned)
+    }
 }
 
 /// What a framer threw away since it was made, by reason.
@@ -84,8 +95,8 @@ pub struct Framer<F> {
 }
 
 /// What the buffer's front is.
-enum Front<F> {
-    Frame(F),
+enum Front<R> {
+    Frame(R),
     Rejected(FrameError),
     Needs(usize),
 }
@@ -102,8 +113,20 @@ impl<F: FrameFormat> Framer<F> {
     ///
     /// Call it again until it returns `Ok(None)`.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<F>, FrameError> {
+        self.visit(input, F::owned)
+    }
+
+    /// The same, and `seen` looks at the frame where it stands: nothing is copied.
+    pub fn visit<R>(
+        &mut self,
+        input: &mut &[u8],
+        mut seen: impl FnMut(F::View<'_>) -> R,
+    ) -> Result<Option<R>, FrameError> {
+        if let Some(frame) = self.whole(input, &mut seen) {
+            return Ok(Some(frame));
+        }
         loop {
-            match self.front() {
+            match self.front(&mut seen) {
                 Front::Frame(frame) => return Ok(Some(frame)),
                 Front::Rejected(error) => return Err(error),
                 Front::Needs(_) if input.is_empty() => return Ok(None),
@@ -116,13 +139,25 @@ impl<F: FrameFormat> Framer<F> {
         }
     }
 
+    /// A sound frame that stands whole at the front of `input`, with nothing before it, needs no buffer.
+    fn whole<R>(&self, input: &mut &[u8], seen: &mut impl FnMut(F::View<'_>) -> R) -> Option<R> {
+        if !self.buffer.is_empty() || input.first() != Some(&START) {
+            return None;
+        }
+        let length = F::length(input.get(..F::HEADER)?).ok().filter(|length| *length <= self.limit)?;
+        let (frame, rest) = input.split_at_checked(length)?;
+        let seen = seen(F::view(frame).ok()?);
+        *input = rest;
+        Some(seen)
+    }
+
     /// To be called when the line was silent for longer than a pause inside a frame may be: what is pending will never
     /// be completed. Gives up its start and looks behind it; frames that were held up by it come out.
     ///
     /// Call it again until it returns `Ok(None)`; then nothing is pending.
     pub fn flush(&mut self) -> Result<Option<F>, FrameError> {
         loop {
-            match self.front() {
+            match self.front(&mut F::owned) {
                 Front::Frame(frame) => return Ok(Some(frame)),
                 Front::Rejected(error) => return Err(error),
                 Front::Needs(_) if self.buffer.is_empty() => return Ok(None),
@@ -143,7 +178,7 @@ impl<F: FrameFormat> Framer<F> {
         &self.discarded
     }
 
-    fn front(&mut self) -> Front<F> {
+    fn front<R>(&mut self, seen: &mut impl FnMut(F::View<'_>) -> R) -> Front<R> {
         self.skip_noise();
         let Some(header) = self.buffer.get(..F::HEADER) else {
             return Front::Needs(F::HEADER - self.buffer.len());
@@ -154,7 +189,7 @@ impl<F: FrameFormat> Framer<F> {
         };
         let result = match length {
             Ok(length) => match self.buffer.get(..length) {
-                Some(bytes) => F::decode(bytes).map(|frame| (frame, length)).map_err(|error| (error, length)),
+                Some(bytes) => F::view(bytes).map(|view| (seen(view), length)).map_err(|error| (error, length)),
                 None => return Front::Needs(length - self.buffer.len()),
             },
             Err(error) => Err((error, 1)),

@@ -19,6 +19,7 @@ impl<'a> Reader<'a> {
         self.0.len()
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (field, rest) =
             self.0.split_first_chunk::<N>().ok_or(DecodeError::Truncated { wanted: N, left: self.0.len() })?;
@@ -26,6 +27,7 @@ impl<'a> Reader<'a> {
         Ok(*field)
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, wanted: usize) -> Result<&'a [u8], DecodeError> {
         let (field, rest) =
             self.0.split_at_checked(wanted).ok_or(DecodeError::Truncated { wanted, left: self.0.len() })?;
@@ -33,11 +35,13 @@ impl<'a> Reader<'a> {
         Ok(field)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
     /// Low byte first, as everywhere in both standards.
+    #[inline]
     pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_le_bytes)
     }

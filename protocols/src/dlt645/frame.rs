@@ -1,6 +1,6 @@
 //! The envelope: `68 A0..A5 68 C L DATA CS 16`, the same in both editions.
 
-use super::MeterAddress;
+use super::{Answer, MessageError, MeterAddress, Request};
 use crate::{
     EncodeError, FrameError, FrameFormat,
     framer::{END, check_length, check_tail, checksum},
@@ -11,6 +11,9 @@ pub const MAX_FRAME: usize = 12 + 255;
 
 /// What every data byte is raised by on the wire.
 const OFFSET: u8 = 0x33;
+
+/// Data of nearly all answers, in bytes.
+const SHORT: usize = 32;
 
 /// The control byte. Source: docs/protocols/dlt645.md section 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +82,28 @@ impl Frame {
 
     /// The frame, from exactly its bytes; FEH before it is skipped.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        let start = bytes.iter().position(|byte| Some(*byte) != Self::PREAMBLE).unwrap_or(bytes.len());
+        FrameView::decode(bytes).map(FrameView::into_owned)
+    }
+}
+
+/// A [`Frame`] that is read where it stands.
+#[derive(Debug, Clone)]
+pub struct FrameView<'a> {
+    /// The meter asked, or answering.
+    pub address: MeterAddress,
+    /// Direction, outcome and function.
+    pub control: Control,
+    /// The data with the 33H that is added on the wire.
+    raised: &'a [u8],
+}
+
+impl<'a> FrameView<'a> {
+    /// The frame, from exactly its bytes; FEH before it is skipped.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        let start = bytes.iter().position(|byte| Some(*byte) != Frame::PREAMBLE).unwrap_or(bytes.len());
         let bytes = bytes.get(start..).unwrap_or_default();
         match bytes.first() {
-            Some(0x68) => check_length(bytes, Self::length(bytes)?)?,
+            Some(0x68) => check_length(bytes, Frame::length(bytes)?)?,
             Some(other) => return Err(FrameError::Start(*other)),
             None => return Err(FrameError::Cut),
         }
@@ -92,12 +113,44 @@ impl Frame {
             return Err(FrameError::Cut);
         };
         check_tail(*found, *end, summed)?;
-        let data = rest.split_last_chunk::<2>().map_or(&[][..], |(data, _)| data);
         Ok(Self {
             address: MeterAddress::from_wire([*a0, *a1, *a2, *a3, *a4, *a5]),
             control: Control::from_byte(*control),
-            data: data.iter().map(|byte| byte.wrapping_sub(OFFSET)).collect(),
+            raised: rest.split_last_chunk::<2>().map_or(&[][..], |(data, _)| data),
         })
+    }
+
+    /// The data as meant.
+    pub fn data(&self) -> impl Iterator<Item = u8> + use<'a> {
+        self.raised.iter().map(|byte| byte.wrapping_sub(OFFSET))
+    }
+
+    /// The frame with data of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Frame {
+        Frame { address: self.address, control: self.control, data: self.data().collect() }
+    }
+
+    /// What [`Request::answer`] says of it; nothing is copied but onto the stack.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn answers(&self, request: &Request, meter: MeterAddress) -> Result<Answer, MessageError> {
+        // Nearly all answers are short.
+        if self.raised.len() <= SHORT {
+            self.answers_in::<SHORT>(request, meter)
+        } else {
+            self.answers_in::<255>(request, meter)
+        }
+    }
+
+    fn answers_in<const MOST: usize>(&self, request: &Request, meter: MeterAddress) -> Result<Answer, MessageError> {
+        let mut data = [0; MOST];
+        let data = data.get_mut(..self.raised.len()).unwrap_or_default();
+        for (place, byte) in data.iter_mut().zip(self.raised) {
+            *place = byte.wrapping_sub(OFFSET);
+        }
+        request.answer_in(meter, self.address, self.control, data)
     }
 }
 
@@ -120,6 +173,7 @@ impl Frame {
 }
 
 impl FrameFormat for Frame {
+    type View<'a> = FrameView<'a>;
     const PREAMBLE: Option<u8> = Some(0xFE);
     const HEADER: usize = 10;
 
@@ -131,7 +185,11 @@ impl FrameFormat for Frame {
         }
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        Self::decode(bytes)
+    fn view(bytes: &[u8]) -> Result<FrameView<'_>, FrameError> {
+        FrameView::decode(bytes)
+    }
+
+    fn owned(view: FrameView<'_>) -> Self {
+        view.into_owned()
     }
 }

@@ -140,17 +140,26 @@ impl Request {
     /// The answer inside a frame, if it answers this request to `meter`: direction, address, function and identifier
     /// are checked, because late answers to earlier requests do occur.
     pub fn answer(&self, meter: MeterAddress, frame: &Frame) -> Result<Answer, MessageError> {
-        let control = frame.control;
+        self.answer_in(meter, frame.address, frame.control, &frame.data)
+    }
+
+    pub(super) fn answer_in(
+        &self,
+        meter: MeterAddress,
+        from: MeterAddress,
+        control: Control,
+        data: &[u8],
+    ) -> Result<Answer, MessageError> {
         if !control.from_meter {
             return Err(MessageError::Direction);
         }
-        if frame.address != meter {
-            return Err(MessageError::OtherMeter(frame.address));
+        if from != meter {
+            return Err(MessageError::OtherMeter(from));
         }
         if control.function != self.function() {
             return Err(MessageError::OtherFunction { asked: self.function(), found: control.function });
         }
-        let mut reader = Reader::new(&frame.data);
+        let mut reader = Reader::new(data);
         if control.abnormal {
             return Ok(Answer::Refused { function: control.function, error: MeterError(reader.u8()?) });
         }

@@ -120,8 +120,8 @@ impl Downlink {
                 head.single()?.end()?;
                 Ok(Self::QueryEventCounters)
             }
-            (Afn::Realtime, realtime::ENERGY) => Ok(Self::QueryEnergy(head.each(|point, _| Ok(point))?)),
-            (Afn::History, history::DAILY_FREEZE) => Ok(Self::QueryDailyFreeze(head.each(FreezeRequest::decode)?)),
+            (Afn::Realtime, realtime::ENERGY) => Ok(Self::QueryEnergy(head.all(|point, _| Ok(point))?)),
+            (Afn::History, history::DAILY_FREEZE) => Ok(Self::QueryDailyFreeze(head.all(FreezeRequest::decode)?)),
             (Afn::Events, function) => {
                 let class = EventClass::from_function(function).ok_or(head.unknown())?;
                 let mut content = head.single()?;

@@ -11,6 +11,9 @@ use crate::{
 /// The most periods a meter keeps (M).
 const MAX_PERIODS: u8 = 63;
 
+/// Bytes of a register in fmt 14.
+const ENERGY_14: usize = 5;
+
 /// One measuring point's answer to F129: present forward active energy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PointEnergy {
@@ -62,16 +65,47 @@ impl PointEnergy {
     }
 
     pub(super) fn decode(point: u16, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let PointReading { point, read_at, total, periods } = PointReading::decode(point, reader)?;
+        Ok(Self { point, read_at, total, periods: periods.collect() })
+    }
+}
+
+/// A [`PointEnergy`] that is read where it stands.
+#[derive(Debug, Clone)]
+pub struct PointReading<'a> {
+    /// The measuring point.
+    pub point: u16,
+    /// See [`PointEnergy::read_at`].
+    pub read_at: WireTime,
+    /// The total.
+    pub total: Register,
+    /// The periods in the meter's order.
+    pub periods: Periods<'a>,
+}
+
+/// Registers of periods, one after the other.
+#[derive(Debug, Clone)]
+pub struct Periods<'a>(&'a [u8]);
+
+impl Iterator for Periods<'_> {
+    type Item = Register;
+
+    fn next(&mut self) -> Option<Register> {
+        let (register, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(formats::decode_energy_14(*register))
+    }
+}
+
+impl<'a> PointReading<'a> {
+    pub(super) fn decode(point: u16, reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let read_at = formats::decode_time_15(reader.array()?);
         let count = reader.u8()?;
         if count > MAX_PERIODS {
             return Err(DecodeError::Undefined { field: "number of periods", value: count.into() });
         }
         let total = formats::decode_energy_14(reader.array()?);
-        let mut periods = Vec::new();
-        for _ in 0..count {
-            periods.push(formats::decode_energy_14(reader.array()?));
-        }
+        let periods = Periods(reader.bytes(usize::from(count) * ENERGY_14)?);
         Ok(Self { point, read_at, total, periods })
     }
 }

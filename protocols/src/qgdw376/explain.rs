@@ -82,6 +82,6 @@ fn heads(reader: &mut Reader<'_>) -> Option<Vec<(u16, u16)>> {
             reader.bytes(4).ok()?;
             Some(functions([bits, group]).ok()?.into_iter().map(|function| (ALL, function)).collect())
         }
-        _ => next_units(reader).ok(),
+        _ => Some(next_units(reader).ok()?.collect()),
     }
 }

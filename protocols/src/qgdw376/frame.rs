@@ -7,10 +7,10 @@ use std::fmt;
 
 use jiff::civil::DateTime;
 
-use super::Address;
+use super::{Address, FrameView};
 use crate::{
     EncodeError, FrameError, FrameFormat, Secret, formats,
-    framer::{END, check_length, check_tail, checksum},
+    framer::{END, checksum},
     layout,
 };
 
@@ -21,7 +21,7 @@ const MAX_BODY: usize = 16_383;
 /// C, A and AFN, SEQ.
 pub(crate) const MIN_BODY: usize = 8;
 /// DA and DT, which any message has before a password.
-const UNIT_ID: usize = 4;
+pub(super) const UNIT_ID: usize = 4;
 
 /// The edition in the lowest two bits of the length (pid).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ pub enum Edition {
 }
 
 impl Edition {
-    const fn from_length(length: u16) -> Self {
+    pub(super) const fn from_length(length: u16) -> Self {
         match length & 0b11 {
             0 => Self::Disabled,
             1 => Self::Qgdw130,
@@ -87,7 +87,7 @@ pub struct Control {
 }
 
 impl Control {
-    fn from_byte(byte: u8) -> Self {
+    pub(super) fn from_byte(byte: u8) -> Self {
         let uplink = byte & 0x80 != 0;
         Self {
             uplink,
@@ -215,7 +215,7 @@ impl Sequence {
         Self { first: true, last: true, confirm, number: number & 0x0F }
     }
 
-    const fn from_byte(byte: u8) -> Self {
+    pub(super) const fn from_byte(byte: u8) -> Self {
         Self { first: byte & 0x40 != 0, last: byte & 0x20 != 0, confirm: byte & 0x10 != 0, number: byte & 0x0F }
     }
 
@@ -260,7 +260,7 @@ impl TimeTag {
         layout::time("smhD", &self.sent)
     }
 
-    const fn from_wire([counter, second, minute, hour, day, permitted_delay]: [u8; 6]) -> Self {
+    pub(super) const fn from_wire([counter, second, minute, hour, day, permitted_delay]: [u8; 6]) -> Self {
         Self { counter, sent: [second, minute, hour, day], permitted_delay }
     }
 
@@ -327,61 +327,12 @@ impl Frame {
 
     /// The frame, from exactly its bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        match bytes.first() {
-            Some(0x68) => check_length(bytes, Self::length(bytes)?)?,
-            Some(other) => return Err(FrameError::Start(*other)),
-            None => return Err(FrameError::Cut),
-        }
-        let (Some(([_, low, high, ..], rest)), Some((_, [found, end]))) =
-            (bytes.split_first_chunk::<6>(), bytes.split_last_chunk::<2>())
-        else {
-            return Err(FrameError::Cut);
-        };
-        let (body, _) = rest.split_last_chunk::<2>().ok_or(FrameError::Cut)?;
-        check_tail(*found, *end, body)?;
-        match Edition::from_length(u16::from_le_bytes([*low, *high])) {
-            Edition::Qgdw376 => Self::peel(body),
-            other => Err(FrameError::Edition(other)),
-        }
-    }
-
-    fn peel(body: &[u8]) -> Result<Self, FrameError> {
-        let ([control, a0, a1, a2, a3, a4, afn, seq], mut data) =
-            body.split_first_chunk::<MIN_BODY>().ok_or(FrameError::Cut)?;
-        let (acd, time_tagged) = (control & 0xA0 == 0xA0, seq & 0x80 != 0);
-        let (control, afn) = (Control::from_byte(*control), Afn::from_byte(*afn));
-
-        let mut time_tag = None;
-        if time_tagged {
-            let (rest, tag) = data.split_last_chunk().ok_or(FrameError::Auxiliary)?;
-            (data, time_tag) = (rest, Some(TimeTag::from_wire(*tag)));
-        }
-        let mut events = None;
-        if acd {
-            let (rest, [important, general]) = data.split_last_chunk().ok_or(FrameError::Auxiliary)?;
-            (data, events) = (rest, Some(EventCounters { important: *important, general: *general }));
-        }
-        let mut password = None;
-        if !control.uplink && afn.has_password() {
-            // Some terminals are set up without passwords, so a short request is taken as one without.
-            if let Some((rest, bytes)) = data.split_last_chunk().filter(|(rest, _)| rest.len() >= UNIT_ID) {
-                (data, password) = (rest, Some(Secret::new(*bytes)));
-            }
-        }
-        Ok(Self {
-            control,
-            address: Address::from_wire([*a0, *a1, *a2, *a3, *a4]),
-            afn,
-            sequence: Sequence::from_byte(*seq),
-            data: data.to_vec(),
-            password,
-            events,
-            time_tag,
-        })
+        FrameView::decode(bytes).map(FrameView::into_owned)
     }
 }
 
 impl FrameFormat for Frame {
+    type View<'a> = FrameView<'a>;
     const PREAMBLE: Option<u8> = None;
     const HEADER: usize = 6;
 
@@ -399,7 +350,11 @@ impl FrameFormat for Frame {
         if body < MIN_BODY { Err(FrameError::TooShort(8 + body)) } else { Ok(8 + body) }
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        Self::decode(bytes)
+    fn view(bytes: &[u8]) -> Result<FrameView<'_>, FrameError> {
+        FrameView::decode(bytes)
+    }
+
+    fn owned(view: FrameView<'_>) -> Self {
+        view.into_owned()
     }
 }

@@ -20,6 +20,7 @@ mod function;
 mod header;
 mod unit;
 mod uplink;
+mod view;
 
 pub(crate) use catalog::explain_events;
 pub(crate) use frame::MIN_BODY;
@@ -28,7 +29,7 @@ pub use address::{Address, BadTerminalAddress, TerminalAddress};
 pub use archive::{ArchiveRecord, MeterProtocol};
 pub use confirm::{Confirmation, UnitResult};
 pub use downlink::Downlink;
-pub use energy::{DailyFreeze, FreezeRequest, PointEnergy};
+pub use energy::{DailyFreeze, FreezeRequest, Periods, PointEnergy, PointReading};
 pub use error::MessageError;
 pub use event::{EventClass, EventRange, EventRecord, Events};
 pub use explain::{Explained, Unit, explain};
@@ -37,6 +38,7 @@ pub use frame::{Afn, Control, Edition, EventCounters, Frame, MAX_FRAME, Sequence
 pub use header::{AnswerHeader, RequestHeader};
 pub use unit::{first_unit, function_dt, point_da};
 pub use uplink::{LinkReport, Uplink};
+pub use view::FrameView;
 
 #[cfg(test)]
 mod tests;

@@ -62,36 +62,77 @@ pub(super) fn encode_count(count: usize) -> Result<[u8; 2], EncodeError> {
     u16::try_from(count).map(u16::to_le_bytes).map_err(|_| EncodeError::OutOfRange("number of records"))
 }
 
-/// The measuring points of a DA, ascending.
-fn points([bits, group]: [u8; 2]) -> Result<Vec<u16>, MessageError> {
-    match (bits, group) {
-        (0, 0) => Ok(vec![0]),
-        (0, _) | (_, 0) => Err(MessageError::BadPoints([bits, group])),
-        (bits, group) => Ok(set_bits(bits).map(|bit| u16::from(group - 1) * 8 + bit + 1).collect()),
+/// The measuring points and functions of one DA and DT: each point with each function, in the order in which their data
+/// follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Units {
+    /// A bit for each point that is left, and the lowest one's number.
+    points: u8,
+    first_point: u16,
+    functions: u8,
+    first_function: u16,
+    /// The functions that are left of the lowest point.
+    left: u8,
+}
+
+impl Units {
+    fn new(da: [u8; 2], dt: [u8; 2]) -> Result<Self, MessageError> {
+        let (points, first_point) = match da {
+            [0, 0] => (1, 0),
+            [0, _] | [_, 0] => return Err(MessageError::BadPoints(da)),
+            [bits, group] => (bits, u16::from(group - 1) * 8 + 1),
+        };
+        // Some devices use groups above 30.
+        let [functions, group] = dt;
+        if functions == 0 {
+            return Err(MessageError::BadFunctions(dt));
+        }
+        Ok(Self { points, first_point, functions, first_function: u16::from(group) * 8 + 1, left: functions })
+    }
+
+    const fn is_single(&self) -> bool {
+        self.points.count_ones() == 1 && self.functions.count_ones() == 1
     }
 }
 
-/// The functions of a DT, ascending. Some devices use groups above 30.
-pub(super) fn functions([bits, group]: [u8; 2]) -> Result<Vec<u16>, MessageError> {
-    if bits == 0 {
-        return Err(MessageError::BadFunctions([bits, group]));
+impl Iterator for Units {
+    type Item = (u16, u16);
+
+    fn next(&mut self) -> Option<(u16, u16)> {
+        if self.points == 0 {
+            return None;
+        }
+        let unit = (self.first_point + lowest(self.points), self.first_function + lowest(self.left));
+        self.left = without_lowest(self.left);
+        if self.left == 0 {
+            (self.points, self.left) = (without_lowest(self.points), self.functions);
+        }
+        Some(unit)
     }
-    Ok(set_bits(bits).map(|bit| u16::from(group) * 8 + bit + 1).collect())
 }
 
-fn set_bits(bits: u8) -> impl Iterator<Item = u16> {
-    (0..8).filter(move |bit| bits & 1 << bit != 0)
+/// Which bit is the lowest one that is set.
+fn lowest(bits: u8) -> u16 {
+    u16::try_from(bits.trailing_zeros()).unwrap_or(0)
 }
 
-/// The next DA and DT, as every measuring point with every function, in the order in which their data follows.
-pub(super) fn next_units(reader: &mut Reader<'_>) -> Result<Vec<(u16, u16)>, MessageError> {
-    let (points, functions) = (points(reader.array()?)?, functions(reader.array()?)?);
-    Ok(points.iter().flat_map(|point| functions.iter().map(|function| (*point, *function))).collect())
+const fn without_lowest(bits: u8) -> u8 {
+    bits & bits.wrapping_sub(1)
+}
+
+/// The functions of a DT, ascending.
+pub(super) fn functions(dt: [u8; 2]) -> Result<Vec<u16>, MessageError> {
+    Ok(Units::new([0, 0], dt)?.map(|(_, function)| function).collect())
+}
+
+/// The next DA and DT.
+pub(super) fn next_units(reader: &mut Reader<'_>) -> Result<Units, MessageError> {
+    Units::new(reader.array()?, reader.array()?)
 }
 
 /// The points and functions that a frame's data begins with, for traces.
 pub fn first_unit(data: &[u8]) -> Result<Vec<(u16, u16)>, MessageError> {
-    next_units(&mut Reader::new(data))
+    Ok(next_units(&mut Reader::new(data))?.collect())
 }
 
 /// A frame's first units, which say what the message is.
@@ -99,54 +140,85 @@ pub(super) struct Head<'a> {
     afn: Afn,
     /// Fn of the first unit.
     pub(super) function: u16,
-    units: Vec<(u16, u16)>,
+    units: Units,
     content: Reader<'a>,
 }
 
 impl<'a> Head<'a> {
     pub(super) fn decode(frame: &'a Frame) -> Result<Self, MessageError> {
-        let afn = frame.afn;
+        Self::of(frame.afn, &frame.data)
+    }
+
+    pub(super) fn of(afn: Afn, data: &'a [u8]) -> Result<Self, MessageError> {
         if let Afn::Other(_) = afn {
             return Err(MessageError::UnknownAfn(afn));
         }
-        let mut content = Reader::new(&frame.data);
+        let mut content = Reader::new(data);
         let units = next_units(&mut content)?;
-        // There is no F0: where nothing came first, the function is unknown.
-        let function = units.first().map_or(0, |(_, function)| *function);
-        Ok(Self { afn, function, units, content })
+        Ok(Self { afn, function: units.first_function + lowest(units.functions), units, content })
     }
 
     /// The content of a message that has one unit.
-    pub(super) fn single(&self) -> Result<Reader<'a>, MessageError> {
-        if self.units.len() == 1 { Ok(self.content) } else { Err(MessageError::Mixed(self.afn)) }
+    pub(super) const fn single(&self) -> Result<Reader<'a>, MessageError> {
+        if self.units.is_single() { Ok(self.content) } else { Err(MessageError::Mixed(self.afn)) }
     }
 
     /// Each unit of a message that has many of one function; `one` takes a unit's content off the reader.
-    ///
-    /// Up to three bytes behind the last unit are ignored: they cannot be one, and some concentrators append event
-    /// counters without announcing them.
-    pub(super) fn each<T>(
+    pub(super) fn each<T, F: Fn(u16, &mut Reader<'a>) -> Result<T, DecodeError>>(self, one: F) -> Each<'a, F> {
+        Each { afn: self.afn, wanted: self.function, units: Some(self.units), content: self.content, one }
+    }
+
+    /// All of them at once.
+    pub(super) fn all<T>(
         self,
         one: impl Fn(u16, &mut Reader<'a>) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, MessageError> {
-        let Self { afn, function: wanted, mut units, mut content } = self;
-        let mut decoded = Vec::new();
-        loop {
-            for (point, function) in units {
-                if function != wanted {
-                    return Err(MessageError::Mixed(afn));
-                }
-                decoded.push(one(point, &mut content)?);
-            }
-            if content.left() < 4 {
-                return Ok(decoded);
-            }
-            units = next_units(&mut content)?;
-        }
+        self.each(one).collect()
     }
 
     pub(super) const fn unknown(&self) -> MessageError {
         MessageError::UnknownFunction { afn: self.afn, function: self.function }
+    }
+}
+
+/// The units of a message, one after the other; nothing comes after an error.
+///
+/// Up to three bytes behind the last unit are ignored: they cannot be one, and some concentrators append event
+/// counters without announcing them.
+pub(super) struct Each<'a, F> {
+    afn: Afn,
+    wanted: u16,
+    /// Those of the present DA and DT; none: the end.
+    units: Option<Units>,
+    content: Reader<'a>,
+    one: F,
+}
+
+impl<'a, T, F: Fn(u16, &mut Reader<'a>) -> Result<T, DecodeError>> Each<'a, F> {
+    fn unit(&mut self) -> Result<Option<T>, MessageError> {
+        loop {
+            let Some(units) = &mut self.units else { return Ok(None) };
+            match units.next() {
+                Some((point, function)) if function == self.wanted => {
+                    return Ok(Some((self.one)(point, &mut self.content)?));
+                }
+                Some(_) => return Err(MessageError::Mixed(self.afn)),
+                None if self.content.left() < 4 => self.units = None,
+                None => self.units = Some(next_units(&mut self.content)?),
+            }
+        }
+    }
+}
+
+impl<'a, T, F: Fn(u16, &mut Reader<'a>) -> Result<T, DecodeError>> Iterator for Each<'a, F> {
+    type Item = Result<T, MessageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let unit = self.unit().transpose();
+        if matches!(unit, Some(Err(_))) {
+            self.units = None;
+        }
+        unit
     }
 }
 
@@ -192,7 +264,7 @@ mod tests {
         #[test]
         fn any_set_of_points_goes_round(set in prop::collection::btree_set(0_u16..=2040, 1..64)) {
             let das = points_das(&Vec::from_iter(set.iter().copied())).unwrap();
-            let back: Vec<u16> = das.into_iter().flat_map(|da| points(da).unwrap()).collect();
+            let back: Vec<u16> = das.into_iter().flat_map(|da| Units::new(da, [1, 0]).unwrap()).map(|(point, _)| point).collect();
             prop_assert_eq!(back, Vec::from_iter(set));
         }
 

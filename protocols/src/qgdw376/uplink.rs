@@ -118,8 +118,8 @@ impl Uplink {
                 let [important, general] = head.single()?.array()?;
                 Ok(Self::EventCounters(EventCounters { important, general }))
             }
-            (Afn::Realtime, realtime::ENERGY) => Ok(Self::Energy(head.each(PointEnergy::decode)?)),
-            (Afn::History, history::DAILY_FREEZE) => Ok(Self::DailyFreeze(head.each(DailyFreeze::decode)?)),
+            (Afn::Realtime, realtime::ENERGY) => Ok(Self::Energy(head.all(PointEnergy::decode)?)),
+            (Afn::History, history::DAILY_FREEZE) => Ok(Self::DailyFreeze(head.all(DailyFreeze::decode)?)),
             (Afn::Events, function) => {
                 let class = EventClass::from_function(function).ok_or(head.unknown())?;
                 Ok(Self::Events(Events::decode(class, &mut head.single()?)?))

@@ -88,10 +88,18 @@ pub(super) const ROWS: &[Row] = &[
         &[
             Part::One("数传机延时时间RTS", "RTS delay (20 ms)", Format::Number(1), ""),
             Part::One("终端作为启动站允许发送传输延时时间", "permitted delay", Format::Number(1), "min"),
+            // The independent encoder has the repeats in bits 12 and 13 (01 30: 1 s, 3), a captured device in a byte (1E 03: 30 s, 3).
             Part::One(
                 "等待从动站响应的超时时间和重发次数",
                 "time-out (s) and repeats",
-                Format::Flags(2, &[Bits(0, 12, "超时时间（s）", "time-out (s)"), Bits(12, 2, "重发次数", "repeats")]),
+                Format::Flags(
+                    2,
+                    &[
+                        Bits(0, 8, "超时时间（s）", "time-out (s)"),
+                        Bits(8, 4, "重发次数（占一字节）", "repeats in a byte"),
+                        Bits(12, 2, "重发次数", "repeats"),
+                    ],
+                ),
                 "",
             ),
             Part::One("需要主站确认的通信服务标志", "confirmed services", Format::Flags(1, &[]), ""),
