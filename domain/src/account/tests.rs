@@ -262,6 +262,25 @@ fn emergency_credit_that_does_not_help_is_refused_by_its_word() {
 }
 
 proptest! {
+    /// What a customer was answered stands at the next look, whatever is left and however fast it goes.
+    #[test]
+    fn emergency_credit_outlasts_the_look_that_follows_it(
+        available in -2_000_i64..9_000,
+        per_hour in prop::option::of(0_i64..400),
+        emergency in 1_i64..9_000,
+    ) {
+        let limits = Limits { emergency_credit: Money::new(emergency), ..limits() };
+        let mean_cost_per_hour = per_hour.map(|cost| Exact::of(Money::new(cost), &cny()));
+        let standing = Standing { available: Money::new(available), mean_cost_per_hour };
+        let look = |credit: &Credit| watch(credit, &standing, &limits, &cny(), &policy().credit, instant(0)).0;
+        if let Ok(helped) = activate(&look(&Credit::default()), Money::new(available), &limits) {
+            prop_assert_eq!(limits.active_emergency(&look(&helped)).get(), emergency);
+            prop_assert_eq!(look(&look(&helped)), look(&helped));
+        }
+    }
+}
+
+proptest! {
     /// Against a model that knows only the rule: active from an activation until available rises from below 0 to 0, or the
     /// episode ends; once per episode.
     #[test]
