@@ -247,6 +247,18 @@ pub fn concentrators_frame(bytes: &[u8], whole: bool, lang: Language) -> Json {
     object
 }
 
+/// A concentrator's frame, explained.
+#[must_use]
+pub fn one_of_concentrator(frame: qgdw376::Frame, lang: Language) -> Json {
+    concentrator(&qgdw376::explain(frame), lang)
+}
+
+/// A meter's frame, explained; one that was put together is longer than any that is sent.
+#[must_use]
+pub fn meters_frame(frame: dlt645::Frame, lang: Language) -> Json {
+    meter(&dlt645::explain(frame), lang)
+}
+
 /// An event of a concentrator, in words.
 pub struct Event {
     /// What it is called.

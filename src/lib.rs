@@ -8,6 +8,7 @@ pub mod batch;
 pub mod changes;
 pub mod decode;
 pub mod demo;
+pub mod enquiry;
 pub mod explain;
 pub mod hex;
 pub mod hot;

@@ -23,6 +23,8 @@ pub(crate) enum Task {
         /// Total and periods (0001FF00) or the total alone (00010000).
         block: bool,
     },
+    /// Ask what an operator wants to know; the number of the enquiry.
+    Enquire(u64),
     /// Compare records of the archive, by serial number (AFN0A F10).
     ReadArchive(Vec<u16>),
     /// Write records of the archive, by serial number (AFN04 F10).
@@ -58,7 +60,7 @@ impl Task {
     pub(crate) const fn class(&self) -> Class {
         match self {
             Self::Command(_) | Self::ReadBack => Class::RelayOrder,
-            Self::ReadNow { .. } => Class::ReadNow,
+            Self::ReadNow { .. } | Self::Enquire(_) => Class::ReadNow,
             Self::ReadArchive(_) | Self::WriteArchive(_) => Class::Archive,
             Self::Events(_) => Class::Event,
             Self::Instant => Class::Poll,
@@ -73,9 +75,9 @@ impl Task {
     }
 
     /// Whether an unanswered request is sent again by the queue. An order's next step is decided from its row instead,
-    /// somebody waits for a read now, and a relay check has an interval of its own.
+    /// somebody waits for a read now or an enquiry, and a relay check has an interval of its own.
     pub(crate) const fn is_repeated(&self) -> bool {
-        !matches!(self, Self::Command(_) | Self::ReadBack | Self::ReadNow { .. } | Self::RelayCheck)
+        !matches!(self, Self::Command(_) | Self::ReadBack | Self::ReadNow { .. } | Self::Enquire(_) | Self::RelayCheck)
     }
 
     /// The word for it in metrics.
@@ -84,6 +86,7 @@ impl Task {
             Self::Command(_) => "relay_command",
             Self::ReadBack => "relay_read_back",
             Self::ReadNow { .. } => "read_now",
+            Self::Enquire(_) => "enquiry",
             Self::ReadArchive(_) => "archive_read",
             Self::WriteArchive(_) => "archive_write",
             Self::Instant => "poll",

@@ -28,7 +28,7 @@ pub mod supervise;
 mod trace;
 mod wheel;
 
-pub use fleet::{DecodeLevel, Fleet, LinkState, ReadNowError, StartError, SyncError};
+pub use fleet::{DecodeLevel, Enquiry, EnquiryError, Fleet, LinkState, ReadNowError, StartError, SyncError, Told};
 pub use link::Link;
 pub use ports::Port;
 pub use seams::{Clock, PausedClock, Seams, SystemClock};

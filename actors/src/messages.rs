@@ -12,7 +12,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 use tokio::sync::oneshot;
 
 use crate::{
-    fleet::{DecodeLevel, LinkState, ReadNowError, Seat, SyncError},
+    fleet::{DecodeLevel, Enquiry, EnquiryError, LinkState, ReadNowError, Seat, SyncError, Told},
     job::Task,
     link::{Detached, Incoming},
     meter,
@@ -35,6 +35,9 @@ pub(crate) struct Surroundings {
 
 /// The answer to a read now. Dropping it unanswered answers [`ReadNowError::Gone`] at the other end.
 pub(crate) type ReadNowReply = oneshot::Sender<Result<Vec<Ack>, ReadNowError>>;
+
+/// The answer to an enquiry. Dropping it unanswered answers [`EnquiryError::Gone`] at the other end.
+pub(crate) type EnquiryReply = oneshot::Sender<Result<Told, EnquiryError>>;
 
 /// Concentrator to meter.
 #[derive(Debug, Message)]
@@ -93,6 +96,7 @@ pub(crate) enum ToConcentrator {
     /// The plan changed.
     Reload,
     ReadNow(MeterId, ReadNowReply),
+    Enquire(Enquiry, EnquiryReply),
     SyncArchive(oneshot::Sender<Result<(), SyncError>>),
     State(oneshot::Sender<LinkState>),
     SetDecodeLevel(DecodeLevel),

@@ -104,7 +104,7 @@ impl Eyes {
             seen.accounts.insert(row.id, now);
         }
         // Those that no transaction names would not have been found above.
-        let vends = store::vend::page(conn, self.site, None, ALL)?;
+        let vends = store::vend::page(conn, self.site, Timestamp::UNIX_EPOCH..Timestamp::MAX, None, ALL)?;
         for vend in &vends {
             let numbers = store::reprint::of_vend(conn, vend.id)?.into_iter().map(|row| (vend.key.clone(), row.number));
             seen.reprints.extend(numbers);

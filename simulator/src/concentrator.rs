@@ -377,7 +377,7 @@ impl Concentrator {
                 Some(bytes) => Uplink::Forwarded(Forwarded { port: forward.port, bytes }),
                 None => denied,
             },
-            Ok(Downlink::SetArchive(_) | Downlink::Confirm(_)) | Err(_) => denied,
+            Ok(Downlink::SetArchive(_) | Downlink::Confirm(_) | Downlink::Enquiry(_)) | Err(_) => denied,
         }
     }
 }

@@ -17,6 +17,7 @@ mod customers;
 mod debts;
 mod document;
 mod emergency_credit;
+mod enquiries;
 mod explanations;
 mod health;
 mod holds;
@@ -122,6 +123,7 @@ fn resources(config: &mut ServiceConfig) {
         .configure(meters::routes)
         .configure(buildings::routes)
         .configure(readings::routes)
+        .configure(enquiries::routes)
         .configure(customer_controls::routes)
         .configure(customers::routes)
         .configure(tariffs::routes)

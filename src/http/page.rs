@@ -1,5 +1,8 @@
 //! Lists: keyset pagination with an opaque cursor.
 
+use std::ops::Range;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,6 +32,35 @@ pub struct OfSite {
     pub limit: Option<i64>,
     /// The `next_cursor` of the page before.
     pub cursor: Option<String>,
+}
+
+/// The parameters of a list of what happened at one site.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Dated {
+    /// The site; may be left out by a key that is for one site only.
+    #[param(value_type = Option<String>)]
+    pub site_id: Option<SiteId>,
+    /// Not before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// Before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub to: Option<Timestamp>,
+    /// Most rows of the page; at most 500 by default settings.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Dated {
+    /// The span that is asked for. Nothing happened before 1970, and PostgreSQL knows no instant long before.
+    #[must_use]
+    pub fn within(&self) -> Range<Timestamp> {
+        let since = |at: Option<Timestamp>| at.map(|at| at.max(Timestamp::UNIX_EPOCH));
+        since(self.from).unwrap_or(Timestamp::UNIX_EPOCH)..since(self.to).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// The parameters of a list of one site's things that people look for.
@@ -109,7 +141,6 @@ fn decode<K: DeserializeOwned>(cursor: &str) -> Option<K> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use domain::ids::VendId;
-    use jiff::Timestamp;
 
     use super::*;
 

@@ -6,8 +6,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate, Read},
-    input::{At, Body, IdempotencyKey},
+    input::{At, Body, IdempotencyKey, Query},
     located,
+    page::{Ask, Dated, Page},
     problem::Problem,
     to_its_end,
 };
@@ -17,7 +18,25 @@ use crate::{
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(refund_money).service(show_refund);
+    config.service(list_refunds).service(refund_money).service(show_refund);
+}
+
+/// Lists a site's refunds
+#[utoipa::path(tag = "refunds", params(Dated), responses((status = 200, description = "The newest first", body = Page<Refund>)))]
+#[get("/refunds")]
+async fn list_refunds(
+    caller: May<Read>,
+    app: web::Data<App>,
+    query: Query<Dated>,
+) -> Result<web::Json<Page<Refund>>, Problem> {
+    let (site, within) = (caller.list_of(query.0.site_id)?, query.0.within());
+    let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
+    let (before, most) = (ask.after, ask.rows());
+    let read = app.db.read(move |conn| {
+        let rows = store::refund::page(conn, site, within, before, most)?;
+        rows.iter().map(receipt).collect::<store::Result<Vec<_>>>()
+    });
+    Ok(web::Json(ask.page(read.await?, |row| (row.created_at, row.refund_id), |row| row)))
 }
 
 /// Gives money back from a balance. After a timeout, ask again with the same key
@@ -49,7 +68,11 @@ async fn refund_money(
 #[get("/refunds/{id}")]
 async fn show_refund(_caller: May<Read>, app: web::Data<App>, id: At<RefundId>) -> Result<web::Json<Refund>, Problem> {
     let row = app.db.read(move |conn| store::refund::by_id(conn, id.0)).await?;
-    let receipt = serde_json::from_str(&row.receipt)
-        .map_err(|error| store::Error::Corrupt { what: format!("receipt of refund {}: {error}", row.id) })?;
-    Ok(web::Json(receipt))
+    Ok(web::Json(receipt(&row)?))
+}
+
+/// The receipt that was stored with a refund.
+fn receipt(row: &store::refund::Refund) -> store::Result<Refund> {
+    serde_json::from_str(&row.receipt)
+        .map_err(|error| store::Error::Corrupt { what: format!("receipt of refund {}: {error}", row.id) })
 }

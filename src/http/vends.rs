@@ -12,7 +12,7 @@ use super::{
     auth::{May, Read, Sell},
     input::{At, Body, IdempotencyKey, Query},
     located,
-    page::{Ask, OfSite, Page, Paging},
+    page::{Ask, Dated, Page, Paging},
     problem::Problem,
     to_its_end,
 };
@@ -57,6 +57,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show_vend)
         .service(reverse_vend)
         .service(show_reversal)
+        .service(list_reversals)
         .service(withdraw_vend)
         .service(list_vends_of_account);
 }
@@ -74,18 +75,18 @@ struct Terminal {
 }
 
 /// Lists a site's vends
-#[utoipa::path(tag = "vends", params(OfSite), responses((status = 200, description = "The newest first", body = Page<ShownVend>)))]
+#[utoipa::path(tag = "vends", params(Dated), responses((status = 200, description = "The newest first", body = Page<ShownVend>)))]
 #[get("/vends")]
 async fn list_vends(
     caller: May<Read>,
     app: web::Data<App>,
-    query: Query<OfSite>,
+    query: Query<Dated>,
 ) -> Result<web::Json<Page<ShownVend>>, Problem> {
-    let site = caller.list_of(query.0.site_id)?;
+    let (site, within) = (caller.list_of(query.0.site_id)?, query.0.within());
     let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
     let (before, most) = (ask.after, ask.rows());
     let read = app.db.read(move |conn| {
-        let rows = store::vend::page(conn, site, before, most)?;
+        let rows = store::vend::page(conn, site, within, before, most)?;
         ShownVend::all(conn, rows)
     });
     Ok(shown(&ask, read.await?))
@@ -219,9 +220,31 @@ async fn show_reversal(
 ) -> Result<web::Json<Reversal>, Problem> {
     let row = app.db.read(move |conn| store::reversal::of_vend(conn, id.0)).await?;
     let row = row.ok_or_else(|| Problem::not_found("reversal of this vend"))?;
-    let receipt = serde_json::from_str(&row.receipt)
-        .map_err(|error| store::Error::Corrupt { what: format!("receipt of reversal {}: {error}", row.id) })?;
-    Ok(web::Json(receipt))
+    Ok(web::Json(reversal(&row)?))
+}
+
+/// Lists a site's reversals
+#[utoipa::path(tag = "vends", params(Dated), responses((status = 200, description = "The newest first", body = Page<Reversal>)))]
+#[get("/reversals")]
+async fn list_reversals(
+    caller: May<Read>,
+    app: web::Data<App>,
+    query: Query<Dated>,
+) -> Result<web::Json<Page<Reversal>>, Problem> {
+    let (site, within) = (caller.list_of(query.0.site_id)?, query.0.within());
+    let ask = Ask::new(query.0.limit, query.0.cursor.as_deref(), &app.settings.http)?;
+    let (before, most) = (ask.after, ask.rows());
+    let read = app.db.read(move |conn| {
+        let rows = store::reversal::page(conn, site, within, before, most)?;
+        rows.iter().map(reversal).collect::<store::Result<Vec<_>>>()
+    });
+    Ok(web::Json(ask.page(read.await?, |row| (row.created_at, row.reversal_id), |row| row)))
+}
+
+/// The receipt that was stored with a reversal.
+fn reversal(row: &store::reversal::Reversal) -> store::Result<Reversal> {
+    serde_json::from_str(&row.receipt)
+        .map_err(|error| store::Error::Corrupt { what: format!("receipt of reversal {}: {error}", row.id) })
 }
 
 /// Lists an account's vends

@@ -140,6 +140,8 @@ pub struct HttpSettings {
     pub page_rows_max: i64,
     /// Longest `?wait=`, in seconds.
     pub wait_max_s: u64,
+    /// Most bytes of what a concentrator is asked by an enquiry: points, functions and contents.
+    pub enquiry_bytes: usize,
     /// Longest wait of `/readyz` for each of its checks, in milliseconds.
     pub ready_ms: u64,
     /// Connections served at once.

@@ -1,8 +1,10 @@
 //! Refunds (退款): money given back from balances, each with its receipt as it was answered. Append-only.
 
+use std::ops::Range;
+
 use diesel::prelude::*;
 use domain::{
-    ids::{AccountId, RefundId, ShiftId, TransactionId},
+    ids::{AccountId, RefundId, ShiftId, SiteId, TransactionId},
     ledger::Tender,
     money::Money,
 };
@@ -77,6 +79,28 @@ pub fn of_account(conn: &mut Conn, account: AccountId) -> Result<Vec<Refund>> {
         .filter(refunds::site_id.eq(val(account.site())))
         .filter(refunds::account_id.eq(val(account)))
         .order((refunds::created_at, refunds::id))
+        .select(Refund::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a site's refunds made within a span and before one of them, the newest first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn page(
+    conn: &mut Conn,
+    site: SiteId,
+    within: Range<Timestamp>,
+    before: Option<(Timestamp, RefundId)>,
+    limit: i64,
+) -> Result<Vec<Refund>> {
+    let (at, id) = before.map_or((Timestamp::MAX, i64::MAX), |(at, id)| (at, id.get()));
+    on!(conn, |c| refunds::table
+        .filter(refunds::site_id.eq(val(site)))
+        .filter(refunds::created_at.ge(val(within.start)).and(refunds::created_at.lt(val(within.end))))
+        .filter(refunds::created_at.lt(val(at)).or(refunds::created_at.eq(val(at)).and(refunds::id.lt(val(id)))))
+        .order((refunds::created_at.desc(), refunds::id.desc()))
+        .limit(limit)
         .select(Refund::as_select())
         .load(c))
 }

@@ -1,8 +1,10 @@
 //! Reversals (冲正): vends undone, each with its receipt as it was answered. Append-only.
 
+use std::ops::Range;
+
 use diesel::prelude::*;
 use domain::{
-    ids::{AccountId, ReversalId, ShiftId, TransactionId, VendId},
+    ids::{AccountId, ReversalId, ShiftId, SiteId, TransactionId, VendId},
     ledger::Tender,
     money::Money,
 };
@@ -95,6 +97,28 @@ pub fn of_account(conn: &mut Conn, account: AccountId) -> Result<Vec<Reversal>> 
         .filter(reversals::site_id.eq(val(account.site())))
         .filter(reversals::account_id.eq(val(account)))
         .order((reversals::created_at, reversals::id))
+        .select(Reversal::as_select())
+        .load(c))
+}
+
+/// At most `limit` of a site's reversals made within a span and before one of them, the newest first.
+///
+/// # Errors
+/// Whatever the database answers.
+pub fn page(
+    conn: &mut Conn,
+    site: SiteId,
+    within: Range<Timestamp>,
+    before: Option<(Timestamp, ReversalId)>,
+    limit: i64,
+) -> Result<Vec<Reversal>> {
+    let (at, id) = before.map_or((Timestamp::MAX, i64::MAX), |(at, id)| (at, id.get()));
+    on!(conn, |c| reversals::table
+        .filter(reversals::site_id.eq(val(site)))
+        .filter(reversals::created_at.ge(val(within.start)).and(reversals::created_at.lt(val(within.end))))
+        .filter(reversals::created_at.lt(val(at)).or(reversals::created_at.eq(val(at)).and(reversals::id.lt(val(id)))))
+        .order((reversals::created_at.desc(), reversals::id.desc()))
+        .limit(limit)
         .select(Reversal::as_select())
         .load(c))
 }

@@ -1,5 +1,7 @@
 //! Vends (售电): money paid in, with the receipt as it was answered. Append-only.
 
+use std::ops::Range;
+
 use diesel::{dsl::exists, prelude::*};
 use domain::{
     ids::{AccountId, ShiftId, SiteId, TransactionId, VendId},
@@ -154,14 +156,21 @@ pub fn of_account(
         .load(c))
 }
 
-/// At most `limit` of a site's vends before one, the newest first.
+/// At most `limit` of a site's vends made within a span and before one of them, the newest first.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub fn page(conn: &mut Conn, site: SiteId, before: Option<(Timestamp, VendId)>, limit: i64) -> Result<Vec<Vend>> {
+pub fn page(
+    conn: &mut Conn,
+    site: SiteId,
+    within: Range<Timestamp>,
+    before: Option<(Timestamp, VendId)>,
+    limit: i64,
+) -> Result<Vec<Vend>> {
     let (at, id) = before.map_or((Timestamp::MAX, i64::MAX), |(at, id)| (at, id.get()));
     on!(conn, |c| vends::table
         .filter(vends::site_id.eq(val(site)))
+        .filter(vends::created_at.ge(val(within.start)).and(vends::created_at.lt(val(within.end))))
         .filter(vends::created_at.lt(val(at)).or(vends::created_at.eq(val(at)).and(vends::id.lt(val(id)))))
         .order((vends::created_at.desc(), vends::id.desc()))
         .limit(limit)

@@ -51,6 +51,8 @@ async fn a_refund_is_paid_out_once_and_shown_by_its_address() {
     let again = api.post_once("/api/v1/refunds", "back", &street.refund(200)).await;
     assert_eq!((again.status, again.ok()), (200, receipt.clone()));
     assert_eq!(api.get(&address).await.ok(), receipt);
+    let list = format!("/api/v1/refunds?site_id={}", street.site);
+    assert_eq!(api.get(&list).await.ok()["items"], json!([receipt]));
     let other = api.post_once("/api/v1/refunds", "back", &street.refund(201)).await;
     assert_eq!(other.problem(), (409, "idempotency_key_reused"));
     let more = api.post_once("/api/v1/refunds", "more", &street.refund(301)).await;

@@ -9,6 +9,7 @@ mod buildings;
 mod control;
 mod counter_safety;
 mod debts;
+mod enquiries;
 mod explaining;
 mod health;
 mod holds;

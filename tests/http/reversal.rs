@@ -54,6 +54,8 @@ async fn a_reversal_repeated_with_its_key_is_the_same_reversal() {
     assert_eq!(again.ok(), receipt);
     assert_eq!(address, path(&vend, "reversal"));
     assert_eq!(api.get(&address).await.ok(), receipt);
+    let list = format!("/api/v1/reversals?site_id={}", street.site);
+    assert_eq!(api.get(&list).await.ok()["items"], json!([receipt]));
     assert_eq!(posted(&api, &street).await, 500);
     api.stop().await;
 }

@@ -32,6 +32,34 @@ async fn a_vend_repeated_with_its_key_is_the_same_vend() {
 }
 
 #[actix_web::test]
+async fn vends_reversals_and_refunds_are_listed_by_the_time_they_were_made() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    let sold = api.post_once("/api/v1/vends", "sale", &street.vend(10_000)).await.ok();
+    let vend = sold["vend_id"].as_str().unwrap();
+    let till = json!({ "terminal": "till-1", "reason": "another's" });
+    let reversed = api.post_once(&format!("/api/v1/vends/{vend}/reverse"), "back", &till).await.ok();
+    let refund = json!({
+        "account_id": street.account, "amount": 100, "currency": "CNY", "tender": "cash", "terminal": "till-1", "reason": "r",
+    });
+    let refunded = api.post_once("/api/v1/refunds", "paid", &refund).await.ok();
+    for (list, one) in [("vends", &sold), ("reversals", &reversed), ("refunds", &refunded)] {
+        let made = one["created_at"].as_str().unwrap();
+        let after = "2999-01-01T00:00:00Z";
+        let count = async |span: String| {
+            let list = api.get(&format!("/api/v1/{list}?site_id={}&{span}", street.site)).await.ok();
+            list["items"].as_array().unwrap().len()
+        };
+        assert_eq!(count(format!("from={made}")).await, 1, "{list}");
+        assert_eq!(count(format!("from={made}&to={after}&limit=1")).await, 1, "{list}");
+        assert_eq!(count(format!("to={made}")).await, 0, "{list}: what was made at the end is of the next span");
+        assert_eq!(count(format!("from={after}")).await, 0, "{list}");
+        assert_eq!(count("from=-009998-01-01T00:00:00Z&to=-009998-01-02T00:00:00Z".to_owned()).await, 0, "{list}");
+    }
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn a_vend_without_a_key_is_refused_and_sells_nothing() {
     let api = Api::start().await;
     let street = api.street().await;

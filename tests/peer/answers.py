@@ -5,8 +5,13 @@ from datetime import UTC, datetime, timedelta
 import dlt645
 import qgdw376
 from dlt645 import BadFrame
+from line import Line
 
 SETTINGS, QUERY, REALTIME, HISTORY, EVENTS, FORWARD = 0x04, 0x0A, 0x0C, 0x0D, 0x0E, 0x10
+
+
+# F25 behind its minute as a vendor might have it: total and phase powers 1.2345, 0.4, 0.4 and 0.4345 kW, and then bytes of its own.
+ODD_POWER = bytes.fromhex("452301 004000 004000 454300 ABCD")
 
 
 class Refused(Exception):
@@ -29,6 +34,7 @@ class Concentrator:
             self.meters[address] = dlt645.Meter(
                 address, kwh, options.load_kw, options.meter_password, self.now, report
             )
+        self.lines = {address: Line(host, port, 1.0) for address, host, port in options.meter_at}
         self.archive = {serial: archive_record(serial, pn, address) for serial, pn, address in options.archive}
         self.frozen = {address: meter.registers() for address, meter in self.meters.items()}
         self.noted, self.noted_read = [], 0
@@ -180,6 +186,8 @@ class Concentrator:
             return qgdw376.clock(self.now())
         if (afn, fn, pn) == (REALTIME, 7, 0):
             return self.counters()
+        if (afn, fn) == (REALTIME, 25) and self.options.odd:
+            return qgdw376.minute(self.now()) + ODD_POWER
         if (afn, fn) not in ((REALTIME, 129), (HISTORY, 161)):
             raise Refused(f"AFN {afn:02X} F{fn} p{pn} is not supported")
         if meter is None or meter.silent:
@@ -211,6 +219,10 @@ class Concentrator:
             if reply:
                 raw = reply.encode()
                 return bytes([port]) + len(raw).to_bytes(2, "little") + raw
+        line = self.lines.get(request.address)
+        raw = line and line.exchange(data[6:])
+        if raw:
+            return bytes([port]) + len(raw).to_bytes(2, "little") + raw
         denial = qgdw376.designator(0, 3) + bytes([FORWARD]) + head + b"\x03"
         raise Refused(f"meter {request.address} does not answer", denial)
 

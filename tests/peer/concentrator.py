@@ -51,6 +51,13 @@ def meters(text: str) -> list[tuple[str, Decimal]]:
     return [(address(meter), Decimal(kwh)) for meter, kwh in pairs]
 
 
+def meter_at(text: str) -> tuple[str, str, int]:
+    """ADDRESS=HOST:PORT"""
+    meter, place = text.split("=")
+    host, port = place.split(":")
+    return address(meter), host, int(port)
+
+
 def archive(text: str) -> list[tuple[int, int, str]]:
     """SERIAL:PN:ADDRESS,.."""
     triples = (item.split(":") for item in text.split(","))
@@ -80,6 +87,9 @@ def parser() -> argparse.ArgumentParser:
     add("--region", default="1101", help="A1, four digits")
     add("--terminal", type=int, default=17, help="A2")
     add("--meters", type=meters, default=[], metavar="ADDRESS=KWH,..", help="the meters on the line")
+    add("--meter-at", type=meter_at, action="append", default=[], metavar="ADDRESS=HOST:PORT",
+        help="a meter on a line behind TCP; may be repeated")
+    add("--odd", action="store_true", help="answers AFN0C F25, in a layout of its own")
     add("--archive", type=archive, default=[], metavar="SERIAL:PN:ADDRESS,..", help="the archive it starts with")
     add("--load-kw", type=Decimal, default=Decimal(0), help="what each connected meter uses")
     add("--utc-offset-minutes", type=int, default=480, help="the local time of its clock")

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use serde_json::{Value, json};
 
 use super::{
     Shop,
-    peer::Peer,
+    peer::{Peer, PypiMeter},
     program::{Config, Serving},
 };
 use crate::support::{Database, Rest, SOON, eventually, play};
@@ -199,6 +200,72 @@ fn what_an_independent_concentrator_notes_is_an_alarm_until_it_is_over() {
         assert_eq!(events, [one("2026-03-02T02:15:00Z"), one("2026-03-02T02:05:00Z")]);
         let again = ["login_denied", "bad_frame", "bad_command"];
         assert!(peer.events_of(&again).is_empty());
+        site.end().await;
+    });
+}
+
+#[test]
+fn any_item_of_an_independent_meter_is_read_through_an_independent_concentrator() {
+    play(Database::sqlite(), async |database| {
+        let site = Site::enter(&database).await;
+        let ours = site.meter(OURS, "dlt645_direct").await;
+        let mut independent = PypiMeter::start(OURS);
+        let place = format!("{OURS}=127.0.0.1:{}", independent.port().await);
+        let mut peer = Peer::dial(site.serving.concentrators, &["--meter-at", &place, "--odd"]);
+        peer.logged_in().await;
+
+        let read_now = site.rest.post(&format!("/meters/{}/read_now?wait=20s", ours.id), &json!({})).await;
+        assert_eq!((&read_now["state"], &read_now["reading"]["total"]), (&json!("done"), &json!("1234.5600")));
+        let path = format!("/meters/{}/items?language=zh", ours.id);
+        for (item, values) in [
+            ("02010100", json!([["电压: A相", "231.5", "V"]])),
+            ("02020100", json!([["电流: A相", "1.234", "A"]])),
+            ("02060000", json!([["功率因数: 总", "0.987", ""]])),
+            (
+                "01010000",
+                json!([
+                    ["正向有功最大需量: 总", "7.8000", "kW"],
+                    ["正向有功最大需量: 总: 发生时间", "2026-03-02T10:05", ""]
+                ]),
+            ),
+        ] {
+            let frame = site.rest.post(&path, &json!({ "item": item })).await["frame"].take();
+            let told = |value: &Value| json!([value["name"], value["value"], value["unit"]]);
+            let shown: Vec<Value> = frame["values"].as_array().unwrap().iter().map(told).collect();
+            assert_eq!((&frame["di"], &frame["address"]), (&json!(item), &json!(OURS)));
+            assert_eq!(json!(shown), values, "{item}");
+        }
+        let block = site.rest.post(&path, &json!({ "item": "0201FF00" })).await["frame"].take();
+        assert_eq!(block["error"], json!({ "byte": "02", "reasons": ["无请求数据"] }), "it knows no blocks");
+        site.end().await;
+    });
+}
+
+#[test]
+fn a_concentrator_with_a_layout_of_its_own_yields_what_is_known_and_stays() {
+    play(Database::sqlite(), async |database| {
+        let site = Site::enter(&database).await;
+        let ours = site.meter(OURS, "dlt645_direct").await;
+        let mut peer = Peer::dial(site.serving.concentrators, &["--meters", &format!("{OURS}=80"), "--odd"]);
+        peer.logged_in().await;
+        ours.reading("instant", "good").await;
+        let path = format!("/concentrators/{}/queries", site.concentrator);
+        let asked = json!({ "afn": "0C", "function": 25, "points": [1] });
+        let answer = site.rest.post(&path, &asked).await;
+        let unit = &answer["frames"][0]["units"][0];
+        let powers: Vec<&Value> = unit["values"].as_array().unwrap().iter().skip(1).map(|one| &one["value"]).collect();
+        assert_eq!((&unit["pn"], &unit["fn"]), (&json!(1), &json!(25)));
+        assert_eq!(powers, ["1.2345", "0.4000", "0.4000", "0.4345", "ABCD"], "{unit}");
+        // What it does not know it denies, and the session goes on.
+        let unknown = json!({ "afn": "0A", "function": 3 });
+        let refused = site.rest.ask(Method::POST, &path, None, Some(&unknown)).await;
+        assert_eq!(refused.problem(), (422, "denied"));
+        peer.tell(&format!("use {OURS} 1"));
+        eventually(SOON, "the next poll", async || {
+            ours.readings().await.into_iter().find(|reading| reading["total"] == "81.0000")
+        })
+        .await;
+        assert_eq!(peer.events_of(&["link_lost", "bad_frame"]), Vec::<Value>::new());
         site.end().await;
     });
 }

@@ -3,6 +3,7 @@
 use std::{
     io::Write,
     net::SocketAddr,
+    path::Path,
     process::{ChildStdin, Command},
 };
 
@@ -10,7 +11,29 @@ use serde_json::Value;
 
 use super::program::Program;
 
-const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peer/concentrator.py");
+const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peer");
+
+/// A meter of the PyPI package `dlt645`, which shares no code with the program nor with the concentrator: see
+/// `scripts/install-test-tools`.
+pub struct PypiMeter {
+    program: Program,
+}
+
+impl PypiMeter {
+    /// Starts a meter of this address.
+    pub fn start(address: &str) -> Self {
+        let python = Path::new(PEERS).join(".venv/bin/python");
+        assert!(python.exists(), "scripts/install-test-tools was not run");
+        let meter = Path::new(PEERS).join("pypi/meter.py");
+        Self { program: Program::start(Command::new(python).arg("-B").arg(meter).arg(address)) }
+    }
+
+    /// The port that it listens on.
+    pub async fn port(&mut self) -> u64 {
+        let listening = |line: &str| serde_json::from_str::<Value>(line).ok()?["port"].as_u64();
+        self.program.line("the meter listens", listening).await
+    }
+}
 
 /// A concentrator that dials in as terminal 17 of region 1101.
 pub struct Peer {
@@ -22,7 +45,12 @@ impl Peer {
     /// Dials this address; `options` go over those of a concentrator in Shanghai whose meters use nothing.
     pub fn dial(at: SocketAddr, options: &[&str]) -> Self {
         let mut command = Command::new("python3");
-        command.args(["-B", PEER, "--host", &at.ip().to_string(), "--port", &at.port().to_string()]);
+        command.arg("-B").arg(Path::new(PEERS).join("concentrator.py")).args([
+            "--host",
+            &at.ip().to_string(),
+            "--port",
+            &at.port().to_string(),
+        ]);
         command.args(["--region", "1101", "--terminal", "17", "--utc-offset-minutes", "480", "--redial-s", "0.2"]);
         let mut program = Program::start(command.args(options));
         let orders = program.stdin();

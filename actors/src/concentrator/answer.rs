@@ -59,6 +59,7 @@ impl State {
                 }
             }
             Some(Task::Events(range)) => self.events_read(range, parts, now, effects),
+            Some(Task::Enquire(number)) => self.enquired(flight, number, parts, now, effects),
             Some(Task::Clock) => {
                 let clock = parts.into_iter().find_map(clock);
                 self.clock_read(flight, clock, now, effects);
@@ -82,6 +83,7 @@ impl State {
                     }
                 }
                 Task::Events(range) => self.events_denied(*range, now, effects),
+                Task::Enquire(number) => self.denied_enquiry(*number, &job, effects),
                 // The request was too much for it, not the point: asked again at once, with fewer.
                 _ if several => self.queue.put(Job { attempts: job.attempts.saturating_sub(1), ..job }),
                 // A denied forward means that the meter is silent; a denied question, that there is no answer.
@@ -226,7 +228,7 @@ fn counters(part: Uplink) -> Option<EventCounters> {
     }
 }
 
-fn forwarded(part: Uplink) -> Option<Forwarded> {
+pub(super) fn forwarded(part: Uplink) -> Option<Forwarded> {
     match part {
         Uplink::Forwarded(forwarded) => Some(forwarded),
         _ => None,

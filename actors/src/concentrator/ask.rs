@@ -10,6 +10,7 @@ use protocols::{
     qgdw376::{ArchiveRecord, Confirmation, Downlink, Forward, FreezeRequest, MeterProtocol, Timeout, Uplink},
 };
 
+use super::enquiry::{self, Enquiries};
 use crate::{
     job::{Job, Task},
     ports::{ConcentratorPlan, MeterPlan},
@@ -31,6 +32,7 @@ pub(crate) struct Asked {
 pub(crate) struct Asking<'a> {
     pub(crate) plan: &'a ConcentratorPlan,
     pub(crate) settings: &'a FleetSettings,
+    pub(crate) enquiries: &'a Enquiries,
     /// The site's local time.
     pub(crate) now: DateTime,
 }
@@ -56,6 +58,7 @@ impl Asking<'_> {
                 let points = self.points(jobs).into_iter().map(|point| FreezeRequest { point, day: *day });
                 Ok(Some(self.of_memory(Downlink::QueryDailyFreeze(points.collect()))))
             }
+            (Task::Enquire(number), _) => self.enquiry(*number, urgent),
             (_, None) => Ok(None),
             (Task::Command(_), Some(meter)) => match order {
                 Some(order) => {
@@ -88,16 +91,33 @@ impl Asking<'_> {
     }
 
     fn forward(&self, meter: &MeterPlan, request: dlt645::Request, patience_s: u8) -> Result<Asked, EncodeError> {
+        let carried = self.carry(meter, &request.frame(meter.address)?, patience_s)?;
+        Ok(Asked { forwarded: Some((meter.address, request)), ..carried })
+    }
+
+    fn carry(&self, meter: &MeterPlan, frame: &dlt645::Frame, patience_s: u8) -> Result<Asked, EncodeError> {
         let downlink = Downlink::Forward(Forward {
             port: meter.port,
             line: meter.line,
             frame_timeout: Timeout::Seconds(patience_s),
             byte_timeout: self.plan.profile.byte_timeout_10ms,
-            bytes: request.frame(meter.address)?.encode()?,
+            bytes: frame.encode()?,
         });
         let margin = Duration::from_millis(self.settings.forward_margin_ms);
         let deadline = Duration::from_secs(patience_s.into()).saturating_add(margin);
-        Ok(Asked { downlink, forwarded: Some((meter.address, request)), deadline })
+        Ok(Asked { downlink, forwarded: None, deadline })
+    }
+
+    fn enquiry(&self, number: u64, patience_s: u8) -> Result<Option<Asked>, EncodeError> {
+        match self.enquiries.get(number) {
+            Some(enquiry::Asked::Functions(functions)) => {
+                Ok(Some(self.of_memory(Downlink::Enquiry(functions.clone()))))
+            }
+            Some(enquiry::Asked::Item(meter, pieces)) => {
+                self.meter(*meter).map(|meter| self.carry(meter, &pieces.request(), patience_s)).transpose()
+            }
+            None => Ok(None),
+        }
     }
 
     fn control(&self, meter: &MeterPlan, order: &Order) -> RelayControl {
@@ -161,6 +181,7 @@ impl Asked {
                 | (Downlink::QueryEnergy(_), Uplink::Energy(_))
                 | (Downlink::QueryDailyFreeze(_), Uplink::DailyFreeze(_))
                 | (Downlink::Forward(_), Uplink::Forwarded(_))
+                | (Downlink::Enquiry(_), Uplink::Other(_))
         )
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::{ids::MeterId, polling};
 use protocols::{
     EncodeError,
-    qgdw376::{Address, Frame, RequestHeader, Uplink},
+    qgdw376::{Address, Downlink, Enquiry, Frame, RequestHeader, Uplink},
 };
 use rand::RngExt;
 
@@ -53,6 +53,17 @@ pub(crate) struct Flight {
 impl Stage {
     pub(super) const fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
+    }
+
+    /// The enquiry under way.
+    pub(super) fn enquiry(&self) -> Option<&Enquiry> {
+        match self {
+            Self::Waiting(flight) => match &flight.asked.downlink {
+                Downlink::Enquiry(enquiry) => Some(enquiry),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 
@@ -159,7 +170,8 @@ impl State {
         now: Moment,
     ) -> Result<Option<(Asked, Vec<u8>, u64)>, EncodeError> {
         let (Some(plan), Some(session)) = (&self.plan, &self.session) else { return Ok(None) };
-        let asking = Asking { plan, settings: &self.settings, now: plan.zone.to_datetime(now.wall) };
+        let now = plan.zone.to_datetime(now.wall);
+        let asking = Asking { plan, settings: &self.settings, enquiries: &self.enquiries, now };
         let Some(asked) = asking.request(jobs, order)? else { return Ok(None) };
         let header = RequestHeader {
             address: Address::new(plan.terminal, plan.profile.msa),
@@ -257,7 +269,9 @@ impl State {
 
     /// A job's outcome: the one place where a meter hears of it.
     pub(super) fn done(&mut self, job: &Job, outcome: Outcome, effects: &mut Vec<Effect>) {
-        if let Some(meter) = job.meter {
+        if let Task::Enquire(number) = job.task {
+            self.not_told(number, &outcome, effects);
+        } else if let Some(meter) = job.meter {
             effects.push(Effect::Tell(meter, meter::Event::Done(job.task.clone(), outcome)));
         }
     }

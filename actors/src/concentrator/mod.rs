@@ -5,7 +5,7 @@
 //! | login, heartbeat, loss of a link, the archive check's course | `session.rs` |
 //! | what is sent when, retries, deadlines | `exchange.rs`, priorities in `queue.rs` |
 //! | which request carries a task | `ask.rs` |
-//! | what an answer means | `answer.rs`, readings in `observe.rs`, the archive in `archive.rs`, events in `events.rs` |
+//! | what an answer means | `answer.rs`, readings in `observe.rs`, the archive in `archive.rs`, events in `events.rs`, enquiries in `enquiry.rs` |
 //! | what a changed plan means | `plan.rs` |
 //! | restarts of meter actors | `children.rs` and [`crate::supervise`] |
 
@@ -13,6 +13,7 @@ mod answer;
 mod archive;
 mod ask;
 mod children;
+mod enquiry;
 mod events;
 mod exchange;
 mod observe;
@@ -37,7 +38,7 @@ use crate::{
     deliver::{call, deliver},
     fleet::{DecodeLevel, LinkState, Seat, SyncError},
     link::{Detached, Incoming, Received, write_frames},
-    messages::{FromMeter, MeterExit, ToConcentrator, ToMeter, Wish},
+    messages::{EnquiryReply, FromMeter, MeterExit, ToConcentrator, ToMeter, Wish},
     metrics::Metrics,
     ports::{PortError, Report, SessionEvent},
     seams::{Seams, Stopwatch},
@@ -77,6 +78,9 @@ pub(crate) struct Concentrator {
     next_link: u64,
     timer: Option<(Duration, SpawnHandle)>,
     trace: Trace,
+    /// Who waits for the answer to which enquiry.
+    enquirers: BTreeMap<u64, EnquiryReply>,
+    next_enquiry: u64,
     /// What this actor has added to the figures that many actors share.
     counted: Counted,
 }
@@ -116,6 +120,8 @@ impl Concentrator {
             next_link: 0,
             timer: None,
             trace: Trace::new(birth.id, birth.level, birth.settings.trace_frames),
+            enquirers: BTreeMap::new(),
+            next_enquiry: 0,
             counted: Counted { metrics: birth.metrics.clone(), jobs: 0, online: false },
             settings: birth.settings,
             seams: birth.seams,
@@ -181,6 +187,11 @@ impl Concentrator {
             Effect::Tell(meter, event) => self.tell(meter, ToMeter::Event(Box::new(event)), ctx),
             Effect::Exchanged { kind, outcome, took } => self.metrics.exchange(kind, outcome, took),
             Effect::Useless { reason, detail } => self.useless(reason, &detail),
+            Effect::Told(number, told) => {
+                if let Some(reply) = self.enquirers.remove(&number) {
+                    let _ = reply.send(told);
+                }
+            }
             Effect::Refused => self.metrics.queue_refused.inc(),
             Effect::NotStored(readings) => {
                 self.metrics.readings_lost.inc_by(u64::try_from(readings).unwrap_or(u64::MAX));
@@ -354,6 +365,11 @@ impl Handler<ToConcentrator> for Concentrator {
             ToConcentrator::Orders(orders) => self.happened(Event::Due(orders), ctx),
             ToConcentrator::Reload => self.happened(Event::Reload, ctx),
             ToConcentrator::ReadNow(meter, reply) => self.read_now(meter, reply, ctx),
+            ToConcentrator::Enquire(enquiry, reply) => {
+                self.next_enquiry = self.next_enquiry.wrapping_add(1);
+                self.enquirers.insert(self.next_enquiry, reply);
+                self.happened(Event::Enquire(self.next_enquiry, enquiry), ctx);
+            }
             ToConcentrator::SyncArchive(reply) => {
                 let answer = if self.state.can_check() { Ok(()) } else { Err(SyncError::Offline) };
                 let _ = reply.send(answer);

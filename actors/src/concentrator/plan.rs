@@ -117,7 +117,7 @@ impl State {
         let mut meters = self.plan.iter_mut().flat_map(|plan| &mut plan.meters);
         let Some(meter) = meters.find(|meter| meter.id == ack.meter) else { return };
         match (&job.task, ack.kind) {
-            (Task::Freeze(day), _) => {
+            (Task::Freeze(day), _) if ack.is_done_with() => {
                 meter.freezes_held.insert(*day);
             }
             (_, Kind::Instant) => meter.last_reading_at = meter.last_reading_at.max(Some(ack.as_of)),

@@ -88,7 +88,7 @@ impl State {
         if let Some(counters) = frame.events {
             self.counted(counters, now, effects);
         }
-        match Uplink::decode(frame) {
+        match self.message_of(frame) {
             Ok(Uplink::Link(report)) => self.link_report(link, frame, report, now, effects),
             Ok(Uplink::Events(events)) if frame.control.primary => self.events_told(link, frame, &events, now, effects),
             Ok(message) if !frame.control.primary => self.answer(frame, message, now, effects),

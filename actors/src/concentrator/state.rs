@@ -16,8 +16,11 @@ use jiff::SignedDuration;
 use protocols::{FrameError, qgdw376::Frame};
 use rand::rngs::SmallRng;
 
-use super::{archive::Check, events::Lists, exchange::Stage, plan::Loading, queue::Queue, session::Session};
+use super::{
+    archive::Check, enquiry::Enquiries, events::Lists, exchange::Stage, plan::Loading, queue::Queue, session::Session,
+};
 use crate::{
+    fleet::{Enquiry, EnquiryError, Told},
     job::{Job, Outcome, Task},
     messages::Surroundings,
     meter,
@@ -44,6 +47,8 @@ pub(crate) enum Event {
     Tick,
     /// A meter wants this asked.
     Enqueue(MeterId, Task),
+    /// An operator wants to know something; [`Effect::Told`] with this number comes of it.
+    Enquire(u64, Enquiry),
     /// A meter wants to be woken then.
     WakeAt(MeterId, Duration),
     /// A meter's actor is gone; what it wanted is void.
@@ -106,6 +111,8 @@ pub(crate) enum Effect {
         reason: &'static str,
         detail: String,
     },
+    /// What came of an enquiry.
+    Told(u64, Result<Told, EnquiryError>),
     /// For the figures: the queue refused a job.
     Refused,
     /// For the figures: readings that the world did not take.
@@ -163,6 +170,7 @@ pub(crate) struct State {
     pub(super) verified: BTreeSet<MeterId>,
     /// The concentrator's clock minus ours, as last read.
     pub(super) drift: SignedDuration,
+    pub(super) enquiries: Enquiries,
     pub(super) lists: Lists,
     /// Until then no events are asked for, because nobody answered.
     pub(super) events_rest_until: Duration,
@@ -193,6 +201,7 @@ impl State {
             overwrite: false,
             verified: BTreeSet::new(),
             drift: SignedDuration::ZERO,
+            enquiries: Enquiries::default(),
             lists: Lists::default(),
             events_rest_until: Duration::ZERO,
             uncommitted: BTreeMap::new(),
@@ -212,6 +221,7 @@ impl State {
             Event::Closed { link, why } => self.closed(link, why, now, &mut effects),
             Event::Tick => self.tick(now, &mut effects),
             Event::Enqueue(meter, task) => self.enqueue(Some(meter), task, now, &mut effects),
+            Event::Enquire(number, enquiry) => self.enquire(number, enquiry, now, &mut effects),
             Event::WakeAt(meter, at) => self.wheel.set(Alarm::Meter(meter), at),
             Event::MeterGone(meter) => self.meter_gone(meter),
             Event::MeterStarted(meter) => self.meter_started(meter, &mut effects),

@@ -317,7 +317,8 @@ proptest! {
 #[test]
 fn a_disconnect_expires_after_five_minutes_of_local_time_and_a_reconnect_never_does() {
     let (plan, settings, now) = (plan(1, date(2026, 3, 1)), settings(), date(2026, 3, 1).at(23, 57, 30, 0));
-    let asking = Asking { plan: &plan, settings: &settings, now };
+    let enquiries = super::enquiry::Enquiries::default();
+    let asking = Asking { plan: &plan, settings: &settings, enquiries: &enquiries, now };
     let expiry = |action, permit| {
         let wish = Wish { action, cause: Cause::Credit, permit };
         let order = Order::new(order_id(), meter(1), None, wish, Timestamp::UNIX_EPOCH, &policy().relay);

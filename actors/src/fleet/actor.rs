@@ -6,7 +6,7 @@ use actix::prelude::*;
 use domain::{ids::ConcentratorId, relay::order::Order};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{DecodeLevel, ReadNowError, Seat, SyncError};
+use super::{DecodeLevel, EnquiryError, ReadNowError, Seat, SyncError};
 use crate::{
     concentrator::{Birth, Concentrator},
     deliver::{call, deliver},
@@ -222,6 +222,9 @@ fn nobody_there(message: ToConcentrator, level: DecodeLevel) {
         }
         ToConcentrator::ReadNow(_, reply) => {
             let _ = reply.send(Err(ReadNowError::Offline));
+        }
+        ToConcentrator::Enquire(_, reply) => {
+            let _ = reply.send(Err(EnquiryError::Offline));
         }
         ToConcentrator::SyncArchive(reply) => {
             let _ = reply.send(Err(SyncError::Offline));

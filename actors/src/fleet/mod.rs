@@ -16,6 +16,10 @@ use actix::{Actor, Addr, ArbiterHandle};
 use domain::ids::{ConcentratorId, MeterId};
 use jiff::Timestamp;
 use prometheus::Registry;
+use protocols::{
+    dlt645::{self, DataId},
+    qgdw376,
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{oneshot, watch},
@@ -57,6 +61,55 @@ pub enum ReadNowError {
     /// The reading could not be stored, so it does not count.
     #[error("the reading could not be stored")]
     NotStored,
+    /// `read_now_deadline_ms` is over.
+    #[error("took too long")]
+    Deadline,
+    /// Whoever worked on it ended without an answer.
+    #[error("given up")]
+    Gone,
+}
+
+/// What an operator wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enquiry {
+    /// An item of a meter, asked of the meter itself (DL/T 645 11H and 12H in AFN10 F1).
+    Item {
+        /// The meter.
+        meter: MeterId,
+        /// Which item.
+        id: DataId,
+    },
+    /// Whatever the concentrator itself knows.
+    Functions(qgdw376::Enquiry),
+}
+
+/// What was answered, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// By a meter; a long answer put together.
+    Meter(dlt645::Frame),
+    /// By the concentrator, in one frame or several.
+    Concentrator(Vec<qgdw376::Frame>),
+}
+
+/// Why nothing was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnquiryError {
+    /// No meter of that concentrator.
+    #[error("the concentrator has no such meter")]
+    UnknownMeter,
+    /// The concentrator is not connected, or its link broke meanwhile.
+    #[error("the concentrator is offline")]
+    Offline,
+    /// Too many wait already.
+    #[error("too many requests are waiting")]
+    Full,
+    /// Nobody answered, or something else.
+    #[error("no answer came")]
+    NoAnswer,
+    /// The concentrator denies it.
+    #[error("the concentrator denies it")]
+    Denied,
     /// `read_now_deadline_ms` is over.
     #[error("took too long")]
     Deadline,
@@ -224,6 +277,20 @@ impl Fleet {
             answer.await.unwrap_or(Err(ReadNowError::Gone))
         };
         timeout(deadline, asked).await.unwrap_or(Err(ReadNowError::Deadline))
+    }
+
+    /// Asks a meter or a concentrator something, before the polls, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`EnquiryError`]; every call ends within `read_now_deadline_ms`.
+    pub async fn enquire(&self, concentrator: ConcentratorId, enquiry: Enquiry) -> Result<Told, EnquiryError> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = Duration::from_millis(self.settings.read_now_deadline_ms);
+        let asked = async {
+            self.tell(concentrator, ToConcentrator::Enquire(enquiry, reply)).await.ok_or(EnquiryError::Full)?;
+            answer.await.unwrap_or(Err(EnquiryError::Gone))
+        };
+        timeout(deadline, asked).await.unwrap_or(Err(EnquiryError::Deadline))
     }
 
     /// Writes our archive into a concentrator, foreign records included, and reads it back. The outcome comes as

@@ -10,7 +10,6 @@ use std::{
 use domain::{
     ids::OrderId,
     polling::{self, PlannedPoll},
-    reading::Quality,
     relay::{
         RelayControl,
         order::{Event as OrderEvent, Order},
@@ -238,7 +237,12 @@ impl State {
             Task::RelayCheck => self.relay_checked(&outcome, now, effects),
             Task::ReadNow { block } => self.read(*block, outcome, effects),
             Task::Command(_) | Task::ReadBack => self.order_done(&outcome, now.wall, effects),
-            Task::ReadArchive(_) | Task::WriteArchive(_) | Task::Clock | Task::EventCounters | Task::Events(_) => {}
+            Task::ReadArchive(_)
+            | Task::WriteArchive(_)
+            | Task::Enquire(_)
+            | Task::Clock
+            | Task::EventCounters
+            | Task::Events(_) => {}
         }
     }
 
@@ -263,8 +267,7 @@ impl State {
 
     fn freeze_asked(&mut self, day: Date, outcome: &Outcome, now: Timestamp) {
         match outcome {
-            // A suspect one may yet come as a good one, once the archive is proved.
-            Outcome::Stored(ack) if ack.quality != Quality::Suspect => {
+            Outcome::Stored(ack) if ack.is_done_with() => {
                 self.plan.freezes_held.insert(day);
                 self.freezes_asked.remove(&day);
             }

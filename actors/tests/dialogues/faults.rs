@@ -14,14 +14,15 @@ use domain::{
         order::{Event, State},
     },
 };
+use jiff::civil::date;
 use protocols::{
     dlt645::{Answer, RelayCommand},
-    qgdw376::{Downlink, LinkReport},
+    qgdw376::{Confirmation, Downlink, LinkReport, Uplink},
 };
 
 use crate::{
     figure, figure_of, local, pass,
-    terminal::{CUT, Terminal},
+    terminal::{CUT, Terminal, freeze},
     world::{World, concentrator, meter, settings},
 };
 
@@ -62,6 +63,35 @@ async fn a_panic_in_a_meter_actor_leaves_its_neighbours_polls_on_time_and_it_com
         })
         .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_of_an_unproved_meter_is_asked_for_again_by_an_actor_that_was_started_anew() {
+    local(async {
+        let world = World::at("2026-03-01T17:00:00Z", 1);
+        world.memory().plan.as_mut().unwrap().meters[0].since = date(2026, 3, 1);
+        let (fleet, _) = world.fleet(settings());
+        let mut terminal = Terminal::logged_in(&fleet, &world).await;
+        terminal.keeps_house = false;
+        let mut asked_for = 0;
+        for anew in [false, true] {
+            let end = tokio::time::Instant::now() + Duration::from_secs(60);
+            while let Ok(asked) = tokio::time::timeout_at(end, terminal.asked()).await {
+                match asked.what.clone() {
+                    Downlink::QueryEnergy(points) => terminal.answer_points(&asked, &points).await,
+                    Downlink::QueryDailyFreeze(requests) => {
+                        asked_for += 1;
+                        let frozen = freeze(101, requests[0].day);
+                        terminal.answer(&asked, Uplink::DailyFreeze(vec![frozen])).await;
+                    }
+                    _ => terminal.answer(&asked, Uplink::Confirm(Confirmation::Denied)).await,
+                }
+            }
+            assert_eq!(asked_for, if anew { 2 } else { 1 });
+            fleet.poison(meter(1), Where::Handler);
+        }
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@
 
 mod archive;
 mod clock;
+mod enquiries;
 mod events;
 mod faults;
 mod fixtures;

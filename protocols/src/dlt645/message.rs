@@ -7,6 +7,8 @@ use crate::{DecodeError, EncodeError, wire::Reader};
 pub mod function {
     /// Read an item.
     pub const READ: u8 = 0x11;
+    /// Read what follows the first frame of a long item.
+    pub const READ_FOLLOW_UP: u8 = 0x12;
     /// Control the relay.
     pub const RELAY: u8 = 0x1C;
 }
@@ -89,6 +91,17 @@ pub enum MessageError {
     /// The answer goes on in follow-up frames, which no item here needs.
     #[error("answer continues in follow-up frames")]
     FollowUp,
+    /// Another piece of a long answer, perhaps a late one.
+    #[error("piece {found} answers {asked}")]
+    OtherPiece {
+        /// Asked for.
+        asked: u8,
+        /// Answered.
+        found: u8,
+    },
+    /// More follow-up frames than there are numbers.
+    #[error("the answer has more than 255 follow-up frames")]
+    TooLong,
     /// A function that is not spoken here.
     #[error("unknown function {0:02X}H")]
     UnknownFunction(u8),

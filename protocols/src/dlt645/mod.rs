@@ -10,6 +10,7 @@ mod explain;
 mod frame;
 mod item;
 mod message;
+mod pieces;
 mod relay;
 
 pub(crate) use catalog::STATUS_WORDS;
@@ -19,6 +20,7 @@ pub use explain::{Edition, Explained, explain};
 pub use frame::{Control, Frame, MAX_FRAME};
 pub use item::{DataId, Item, Value};
 pub use message::{Answer, MessageError, MeterError, Request, function};
+pub use pieces::Pieces;
 pub use relay::{Password, RelayCommand, RelayControl};
 
 #[cfg(test)]

@@ -30,6 +30,35 @@ pub enum Downlink {
     QueryEvents(EventRange),
     /// AFN10 F1: carry a frame to a meter.
     Forward(Forward),
+    /// Any other question.
+    Enquiry(Enquiry),
+}
+
+/// A question whose content nobody here looks at. It is answered by [`super::Uplink::Other`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enquiry {
+    /// Which application function.
+    pub afn: Afn,
+    /// Everything behind SEQ, without password and time tag.
+    pub data: Vec<u8>,
+}
+
+impl Enquiry {
+    /// Asks one function of measuring points (0: the concentrator itself); each has the same content behind its DA and DT.
+    ///
+    /// # Errors
+    /// A point above 2040, a function outside 1 to 248, or an AFN that is no question.
+    pub fn of(afn: Afn, function: u16, points: &[u16], content: &[u8]) -> Result<Self, EncodeError> {
+        if !afn.is_question() {
+            return Err(EncodeError::OutOfRange("AFN"));
+        }
+        let mut data = Vec::new();
+        for point in points {
+            data.extend(unit(*point, function)?);
+            data.extend(content);
+        }
+        Ok(Self { afn, data })
+    }
 }
 
 impl Downlink {
@@ -44,6 +73,7 @@ impl Downlink {
             Self::QueryDailyFreeze(_) => Afn::History,
             Self::QueryEvents(_) => Afn::Events,
             Self::Forward(_) => Afn::Forward,
+            Self::Enquiry(enquiry) => enquiry.afn,
         }
     }
 
@@ -93,6 +123,7 @@ impl Downlink {
             Self::QueryDailyFreeze(requests) => encode_units(requests, history::DAILY_FREEZE, FreezeRequest::encode),
             Self::QueryEvents(range) => Ok([&unit(0, range.class.function())?[..], &[range.from, range.to]].concat()),
             Self::Forward(forward) => Ok([&unit(0, forward::TRANSPARENT)?[..], &forward.encode()?].concat()),
+            Self::Enquiry(enquiry) => Ok(enquiry.data.clone()),
         }
     }
 
@@ -135,6 +166,7 @@ impl Downlink {
                 content.end()?;
                 Ok(Self::Forward(forward))
             }
+            (afn, _) if afn.is_question() => Ok(Self::Enquiry(Enquiry { afn, data: frame.data.clone() })),
             _ => Err(head.unknown()),
         }
     }

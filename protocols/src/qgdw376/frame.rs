@@ -182,6 +182,12 @@ impl Afn {
         }
     }
 
+    /// Whether a request of it asks, and changes nothing: 09, 0A, 0C, 0D. Whether events were read is remembered, so that 0E is none.
+    #[must_use]
+    pub const fn is_question(self) -> bool {
+        matches!(self.to_byte(), 0x09 | 0x0A | 0x0C | 0x0D)
+    }
+
     /// Whether requests of it end with a password: 01, 04, 05, 06, 0F, 10.
     #[must_use]
     pub const fn has_password(self) -> bool {

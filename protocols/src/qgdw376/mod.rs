@@ -28,7 +28,7 @@ pub(crate) use frame::MIN_BODY;
 pub use address::{Address, BadTerminalAddress, TerminalAddress};
 pub use archive::{ArchiveRecord, MeterProtocol};
 pub use confirm::{Confirmation, UnitResult};
-pub use downlink::Downlink;
+pub use downlink::{Downlink, Enquiry};
 pub use energy::{DailyFreeze, FreezeRequest, Periods, PointEnergy, PointReading};
 pub use error::MessageError;
 pub use event::{EventClass, EventRange, EventRecord, Events};

@@ -33,6 +33,8 @@ pub enum Uplink {
     Events(Events),
     /// AFN10 F1: a meter's frame.
     Forwarded(Forwarded),
+    /// The answer to an enquiry, as it came. No frame decodes as one: whoever asked knows that it is.
+    Other(Frame),
 }
 
 /// AFN02.
@@ -58,6 +60,7 @@ impl Uplink {
             Self::DailyFreeze(_) => Afn::History,
             Self::Events(_) => Afn::Events,
             Self::Forwarded(_) => Afn::Forward,
+            Self::Other(frame) => frame.afn,
         }
     }
 
@@ -97,6 +100,7 @@ impl Uplink {
             Self::DailyFreeze(freezes) => encode_units(freezes, history::DAILY_FREEZE, DailyFreeze::encode),
             Self::Events(events) => Ok([&unit(0, events.range.class.function())?[..], &events.encode()?].concat()),
             Self::Forwarded(forwarded) => Ok([&unit(0, forward::TRANSPARENT)?[..], &forwarded.encode()?].concat()),
+            Self::Other(frame) => Ok(frame.data.clone()),
         }
     }
 

@@ -195,8 +195,10 @@ impl Printed for FullReceipt {
             ]));
         }
         if !receipt.restores && self.reversed.is_none() {
-            let told =
-                ("本次购电不足以或不能恢复供电，请咨询柜台。", "This payment does not bring supply back: please ask.");
+            let told = (
+                "余额仍低于供电所需，或因其他原因停电，请咨询柜台。",
+                "The balance is still below what supply needs, or supply is off for another reason: please ask.",
+            );
             sheet.note = Some(style.say(told.0, told.1));
         }
         sheet

@@ -9,13 +9,21 @@ use domain::{
     money::{Carry, Exact, Money},
     reading::Kind,
 };
-use jiff::civil::{Date, date};
+use jiff::{
+    Timestamp,
+    civil::{Date, date},
+};
 use store::{
     Conn, Error, account, debt_line, ids, installation, meter, reading, reprint, reversal, settled_day, settled_energy,
     transaction, vend,
 };
 
 use crate::support::{Town, at, found_town, new_account, new_reading};
+
+/// All that happened.
+fn ever() -> std::ops::Range<Timestamp> {
+    Timestamp::UNIX_EPOCH..Timestamp::MAX
+}
 
 /// Stores a charge of `amount` under a key; gives its row.
 fn charge(conn: &mut Conn, town: Town, key: &str, amount: i64) -> store::Result<transaction::Transaction> {
@@ -294,7 +302,7 @@ on_both! {
                 assert!(refused.contains(&format!("{table} is append-only")), "{statement}: {refused}");
             }
         }
-        assert_eq!(base.run(move |conn| vend::page(conn, town.site, None, 9)).await.unwrap().len(), 1);
+        assert_eq!(base.run(move |conn| vend::page(conn, town.site, ever(), None, 9)).await.unwrap().len(), 1);
     }
 
     async fn the_newest_revision_of_a_day_counts(base) {
@@ -379,9 +387,9 @@ on_both! {
             assert_eq!(vend::by_id(conn, first.id)?, first);
             assert_eq!(vend::last_of_terminal(conn, town.site, "T1")?, Some(second.clone()));
             assert_eq!(vend::last_of_terminal(conn, town.site, "T2")?, None);
-            assert_eq!(vend::page(conn, town.site, None, 1)?, std::slice::from_ref(&second));
+            assert_eq!(vend::page(conn, town.site, ever(), None, 1)?, std::slice::from_ref(&second));
             let before = Some((second.created_at, second.id));
-            assert_eq!(vend::page(conn, town.site, before, 9)?, std::slice::from_ref(&first));
+            assert_eq!(vend::page(conn, town.site, ever(), before, 9)?, std::slice::from_ref(&first));
             assert_eq!(vend::of_account(conn, town.account, before, 9)?, [first]);
             assert_eq!(vend::sold_by(conn, town.site, "k7d2", at(0))?, Money::new(10_000));
             assert_eq!(vend::sold_by(conn, town.site, "k7d2", at(11))?, Money::new(5000));
@@ -428,7 +436,7 @@ on_both! {
             receipts.insert(one.await.unwrap().unwrap().receipt_number);
         }
         assert_eq!(receipts, ["T1-1".to_owned()].into());
-        assert_eq!(base.run(move |conn| vend::page(conn, town.site, None, 99)).await.unwrap().len(), 1);
+        assert_eq!(base.run(move |conn| vend::page(conn, town.site, ever(), None, 99)).await.unwrap().len(), 1);
     }
 
     async fn receipts_are_numbered_without_gaps_although_vends_fail(base) {
@@ -450,7 +458,7 @@ on_both! {
             assert_eq!(vend::next_receipt(conn, two.site, "T1")?, 2);
             let nobody = AccountId::new(two.site, one.account.get() & 0xff_ffff).unwrap();
             assert_eq!(transaction::of_account(conn, nobody, 0, 9)?.len(), usize::from(nobody == two.account));
-            assert_eq!(vend::page(conn, one.site, None, 9)?.len(), 1);
+            assert_eq!(vend::page(conn, one.site, ever(), None, 9)?.len(), 1);
             Ok(())
         }).await.unwrap();
     }

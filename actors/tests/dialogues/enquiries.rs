@@ -1,0 +1,148 @@
+//! Enquiries: an operator asks a meter or a concentrator something, and gets the answer as it came.
+
+use actors::{Enquiry, EnquiryError, Fleet, Told};
+use protocols::{
+    dlt645::{self, Control, DataId},
+    qgdw376::{self, Afn, Confirmation, Downlink, Forward, Forwarded, Uplink},
+};
+
+use crate::{
+    figure_of, local,
+    terminal::{Asked, Terminal},
+    world::{World, address, concentrator, meter, settings},
+};
+
+/// The voltages of all phases.
+const VOLTAGES: DataId = DataId(0x0201_FF00);
+
+type Enquired = tokio::task::JoinHandle<Result<Told, EnquiryError>>;
+
+fn enquire(fleet: &Fleet, enquiry: Enquiry) -> Enquired {
+    let fleet = fleet.clone();
+    actix::spawn(async move { fleet.enquire(concentrator(), enquiry).await })
+}
+
+fn item(number: u16) -> Enquiry {
+    Enquiry::Item { meter: meter(number), id: VOLTAGES }
+}
+
+/// AFN0C F25 of the first meter's point.
+fn power() -> qgdw376::Enquiry {
+    qgdw376::Enquiry::of(Afn::Realtime, 25, &[101], &[]).unwrap()
+}
+
+/// A world whose concentrator with one meter was polled.
+async fn polled() -> (std::sync::Arc<World>, Fleet, prometheus::Registry, Terminal) {
+    let world = World::with_meters(1);
+    let (fleet, registry) = world.fleet(settings());
+    let mut terminal = Terminal::logged_in(&fleet, &world).await;
+    let asked = terminal.asked_for_points(&[101]).await;
+    terminal.answer_points(&asked, &[101]).await;
+    (world, fleet, registry, terminal)
+}
+
+/// The next request forwards this to the first meter.
+async fn forwards(terminal: &mut Terminal, function: u8, data: &[u8]) -> Asked {
+    let asked = terminal.asked().await;
+    let Downlink::Forward(Forward { bytes, .. }) = &asked.what else { panic!("asked {:?}", asked.what) };
+    let control = Control::request(function);
+    let frame = dlt645::Frame { address: address(1), control, data: data.to_vec() };
+    assert_eq!(dlt645::Frame::decode(bytes).unwrap(), frame);
+    asked
+}
+
+fn said(function: u8, follow_up: bool, data: &[u8]) -> dlt645::Frame {
+    let control = Control { from_meter: true, abnormal: false, follow_up, function };
+    dlt645::Frame { address: address(1), control, data: data.to_vec() }
+}
+
+async fn answers(terminal: &mut Terminal, asked: &Asked, frame: &dlt645::Frame) {
+    let bytes = frame.encode().unwrap();
+    terminal.answer(asked, Uplink::Forwarded(Forwarded { port: 31, bytes })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_comes_whole_however_many_frames_the_meter_makes_of_it() {
+    local(async {
+        let (_world, fleet, _, mut terminal) = polled().await;
+        let enquired = enquire(&fleet, item(1));
+        let asked = forwards(&mut terminal, 0x11, &[0x00, 0xFF, 0x01, 0x02]).await;
+        answers(&mut terminal, &asked, &said(0x11, true, &[0x00, 0xFF, 0x01, 0x02, 0x01, 0x23])).await;
+        let asked = forwards(&mut terminal, 0x12, &[0x00, 0xFF, 0x01, 0x02, 1]).await;
+        answers(&mut terminal, &asked, &said(0x12, false, &[0x00, 0xFF, 0x01, 0x02, 0x02, 0x23, 1])).await;
+        let whole = said(0x11, false, &[0x00, 0xFF, 0x01, 0x02, 0x01, 0x23, 0x02, 0x23]);
+        assert_eq!(enquired.await.unwrap(), Ok(Told::Meter(whole)));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_meter_refuses_is_told_and_what_answers_something_else_is_not() {
+    local(async {
+        let (_world, fleet, registry, mut terminal) = polled().await;
+        let enquired = enquire(&fleet, item(1));
+        let asked = forwards(&mut terminal, 0x11, &[0x00, 0xFF, 0x01, 0x02]).await;
+        let mut refusal = said(0x11, false, &[0x02]);
+        refusal.control.abnormal = true;
+        answers(&mut terminal, &asked, &refusal).await;
+        assert_eq!(enquired.await.unwrap(), Ok(Told::Meter(refusal)));
+
+        let enquired = enquire(&fleet, item(1));
+        let asked = forwards(&mut terminal, 0x11, &[0x00, 0xFF, 0x01, 0x02]).await;
+        answers(&mut terminal, &asked, &said(0x11, false, &[0x00, 0xFF, 0x02, 0x02, 0x01, 0x23])).await;
+        assert_eq!(enquired.await.unwrap(), Err(EnquiryError::NoAnswer));
+        assert!((figure_of(&registry, "wattgate_frames_bad_total", "meter_frame") - 1.0).abs() < f64::EPSILON);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concentrators_answer_comes_as_it_is_in_one_frame_or_several() {
+    local(async {
+        let (_world, fleet, _, mut terminal) = polled().await;
+        let enquired = enquire(&fleet, Enquiry::Functions(power()));
+        let asked = terminal.asked().await;
+        assert_eq!(asked.what, Downlink::Enquiry(power()));
+        // Of a layout that nobody here knows.
+        let mut frames = Vec::new();
+        for (nth, last) in [(0, false), (1, true)] {
+            let mut frame = asked.frame.clone();
+            frame.control = qgdw376::Control { uplink: true, primary: false, fcb: false, fcv: false, function: 8 };
+            frame.sequence.number = (frame.sequence.number + nth) & 0x0F;
+            (frame.sequence.first, frame.sequence.last) = (nth == 0, last);
+            frame.data = [&power().data[..], &[nth; 3]].concat();
+            terminal.send(&frame.encode().unwrap()).await;
+            frames.push(frame);
+        }
+        assert_eq!(enquired.await.unwrap(), Ok(Told::Concentrator(frames)));
+        // The session goes on.
+        let enquired = enquire(&fleet, Enquiry::Functions(power()));
+        let asked = terminal.asked().await;
+        terminal.answer(&asked, Uplink::Confirm(Confirmation::Denied)).await;
+        assert_eq!(enquired.await.unwrap(), Err(EnquiryError::Denied));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_enquiry_is_answered_with_its_reason() {
+    local(async {
+        let world = World::with_meters(1);
+        let (fleet, _) = world.fleet(settings());
+        assert_eq!(enquire(&fleet, item(1)).await.unwrap(), Err(EnquiryError::Offline));
+        let (_world, fleet, _, mut terminal) = polled().await;
+        assert_eq!(enquire(&fleet, item(9)).await.unwrap(), Err(EnquiryError::UnknownMeter));
+        let enquired = enquire(&fleet, item(1));
+        let asked = forwards(&mut terminal, 0x11, &[0x00, 0xFF, 0x01, 0x02]).await;
+        terminal.answer(&asked, Uplink::Confirm(Confirmation::Denied)).await;
+        assert_eq!(enquired.await.unwrap(), Err(EnquiryError::NoAnswer), "the meter is silent");
+        let enquired = enquire(&fleet, item(1));
+        forwards(&mut terminal, 0x11, &[0x00, 0xFF, 0x01, 0x02]).await;
+        assert_eq!(enquired.await.unwrap(), Err(EnquiryError::NoAnswer), "so is the concentrator");
+        let enquired = enquire(&fleet, Enquiry::Functions(power()));
+        assert_eq!(terminal.asked().await.what, Downlink::Enquiry(power()));
+        drop(terminal);
+        assert_eq!(enquired.await.unwrap(), Err(EnquiryError::Offline), "the link broke");
+    })
+    .await;
+}

@@ -1,0 +1,103 @@
+//! Enquiries: reading any item of a meter, and asking a concentrator anything, now.
+
+use actix_web::{post, web};
+use domain::{
+    ids::{ConcentratorId, MeterId},
+    notice::Language,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    auth::{May, Operate},
+    input::{At, Body, Query},
+    problem::Problem,
+};
+use crate::{app::App, enquiry};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(read_item).service(query_concentrator);
+}
+
+/// In which language.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Shown {
+    /// Language of names: `zh` or `en`; `en` if absent.
+    #[param(value_type = Option<String>)]
+    language: Option<Language>,
+}
+
+/// An item to be read.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReadItem {
+    /// The data identifier of DL/T 645-2007, 8 hex digits in written order, such as `0201FF00` for all voltages.
+    item: String,
+}
+
+/// What a meter answered.
+#[derive(Serialize, ToSchema)]
+struct Item {
+    /// The frame as `wattgate decode --json` explains it; what the meter refuses stands in its `error`. A long answer is one
+    /// frame.
+    frame: serde_json::Value,
+}
+
+/// Reads any item of a meter from the meter itself, through its concentrator; the answer is not stored
+#[utoipa::path(tag = "readings", params(Shown), request_body = ReadItem, responses(
+    (status = 200, description = "The meter answered, or refused", body = Item),
+))]
+#[post("/meters/{id}/items")]
+async fn read_item(
+    _caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<MeterId>,
+    query: Query<Shown>,
+    body: Body<ReadItem>,
+) -> Result<web::Json<Item>, Problem> {
+    let language = query.0.language.unwrap_or(Language::En);
+    Ok(web::Json(Item { frame: enquiry::item(&app, id.0, &body.0.item, language).await? }))
+}
+
+/// A question about a concentrator.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AskConcentrator {
+    /// The application function (AFN), two hex digits: `09` versions, `0A` parameters, `0C` the present, `0D` the past.
+    afn: String,
+    /// The function's number (Fn), from 1.
+    function: u16,
+    /// The measuring points; `[0]`, the concentrator itself, if absent.
+    points: Option<Vec<u16>>,
+    /// What the function wants behind each point, in hex digits, such as the day of a freeze; nothing if absent.
+    content: Option<String>,
+}
+
+/// What a concentrator answered.
+#[derive(Serialize, ToSchema)]
+struct Answered {
+    /// The frames as `wattgate decode --json` explains them: what a table knows, and the rest as it came.
+    frames: Vec<serde_json::Value>,
+}
+
+/// Asks a concentrator any function, now; the answer is not stored
+#[utoipa::path(tag = "concentrators", params(Shown), request_body = AskConcentrator, responses(
+    (status = 200, description = "It answered", body = Answered),
+))]
+#[post("/concentrators/{id}/queries")]
+async fn query_concentrator(
+    _caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<ConcentratorId>,
+    query: Query<Shown>,
+    body: Body<AskConcentrator>,
+) -> Result<web::Json<Answered>, Problem> {
+    let language = query.0.language.unwrap_or(Language::En);
+    let AskConcentrator { afn, function, points, content } = body.0;
+    let (points, content) = (points.unwrap_or_else(|| vec![0]), content.unwrap_or_default());
+    let asked = enquiry::Query { afn, function, points, content };
+    Ok(web::Json(Answered { frames: enquiry::query(&app, id.0, &asked, language).await? }))
+}
