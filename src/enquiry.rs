@@ -1,5 +1,7 @@
 //! Enquiries: an operator asks a meter or a concentrator for whatever it may know, and gets the answer explained as
-//! `wattgate decode` does. Nothing is stored and nothing changes.
+//! `wattgate decode` does; or sets a parameter or a clock. Nothing of it is stored but who set what.
+
+use std::collections::BTreeSet;
 
 use actors::{Enquiry, EnquiryError, Told};
 use domain::{
@@ -13,7 +15,11 @@ use protocols::{
 };
 use serde_json::Value as Json;
 
-use crate::{app::App, decode, hex, operations::Error};
+use crate::{
+    app::App,
+    decode, hex,
+    operations::{Error, audit_line},
+};
 
 /// Hex digits of a data identifier.
 const ID_DIGITS: usize = 8;
@@ -35,7 +41,7 @@ pub async fn item(app: &App, meter: MeterId, item: &str, language: Language) -> 
     let row = app.db.read(move |conn| Ok::<_, Error>(store::meter::by_id(conn, meter)?)).await?;
     match ask(app, row.concentrator_id, Enquiry::Item { meter, id }).await? {
         Told::Meter(frame) => Ok(decode::meters_frame(frame, language)),
-        Told::Concentrator(_) => Err(Error::Busy),
+        Told::Concentrator(_) | Told::Done => Err(Error::Busy),
     }
 }
 
@@ -75,14 +81,18 @@ pub async fn query(app: &App, id: ConcentratorId, query: &Query, language: Langu
         Told::Concentrator(frames) => {
             Ok(frames.into_iter().map(|frame| decode::one_of_concentrator(frame, language)).collect())
         }
-        Told::Meter(_) => Err(Error::Busy),
+        Told::Meter(_) | Told::Done => Err(Error::Busy),
     }
 }
 
 /// Bytes of a DA and a DT.
 const UNIT_ID: usize = 4;
 
-async fn ask(app: &App, concentrator: ConcentratorId, enquiry: Enquiry) -> Result<Told, Error> {
+/// Asks, and names what came in the way.
+///
+/// # Errors
+/// `concentrator_offline`, `no_answer`, `denied`.
+pub(crate) async fn ask(app: &App, concentrator: ConcentratorId, enquiry: Enquiry) -> Result<Told, Error> {
     let Some(fleet) = app.fleet() else { return Err(Error::Busy) };
     fleet.enquire(concentrator, enquiry).await.map_err(|error| match error {
         EnquiryError::Offline | EnquiryError::UnknownMeter => {
@@ -92,4 +102,53 @@ async fn ask(app: &App, concentrator: ConcentratorId, enquiry: Enquiry) -> Resul
         EnquiryError::Denied => Error::refused("denied", "the concentrator denies it"),
         EnquiryError::Full | EnquiryError::Gone => Error::Busy,
     })
+}
+
+// --- clocks ------------------------------------------------------------------------------------------------------------
+
+/// Sets a concentrator's clock to ours; it is read again soon afterwards.
+///
+/// # Errors
+/// The concentrator does not exist; `concentrator_offline`, `no_answer`, `denied`.
+pub async fn set_clock(app: &App, id: ConcentratorId, by: &str) -> Result<(), Error> {
+    note(app, id, by, "set_clock", String::new()).await?;
+    ask(app, id, Enquiry::SetClock).await.map(drop)
+}
+
+/// Tells all meters of a concentrator the time, port by port. No meter answers; each heeds it only within some minutes of its own
+/// time, and once a day.
+///
+/// # Errors
+/// The concentrator does not exist, or has no meters; `concentrator_offline`, `no_answer`.
+pub async fn set_meter_clocks(app: &App, id: ConcentratorId, by: &str) -> Result<(), Error> {
+    let meters = app.db.read(move |conn| Ok::<_, Error>(store::meter::of_concentrator(conn, id)?)).await?;
+    let ports: BTreeSet<u8> = meters.iter().map(|meter| meter.port).collect();
+    if ports.is_empty() {
+        return Err(Error::refused("no_meters", "the concentrator has no meters"));
+    }
+    note(app, id, by, "set_meter_clocks", String::new()).await?;
+    for port in ports {
+        ask(app, id, Enquiry::SetMeterClocks { port }).await?;
+    }
+    Ok(())
+}
+
+/// Writes down who is about to set what.
+///
+/// # Errors
+/// The concentrator does not exist.
+pub(crate) async fn note(
+    app: &App,
+    id: ConcentratorId,
+    by: &str,
+    verb: &'static str,
+    detail: String,
+) -> Result<(), Error> {
+    let (by, now) = (by.to_owned(), app.clock.now());
+    let written = app.db.write(move |conn| {
+        store::concentrator::by_id(conn, id)?;
+        let object = format!("concentrator:{id}");
+        audit_line::write(conn, id.site(), (&by, now), verb, object, detail.clone())
+    });
+    written.await
 }

@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod keys;
 pub mod metrics;
 pub mod operations;
+pub mod parameters;
 pub mod port;
 pub mod settings;
 pub mod telemetry;

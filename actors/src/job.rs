@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::{
     ids::{MeterId, OrderId},
+    reading::Quality,
     relay::RelayReading,
 };
 use jiff::{Timestamp, civil::Date};
@@ -146,4 +147,11 @@ pub(crate) enum Outcome {
     Offline,
     /// The queue is full.
     QueueFull,
+}
+
+impl Ack {
+    /// Whether the same need not be asked for again: a suspect reading may yet come as a good one, once the archive is proved.
+    pub(crate) fn is_done_with(&self) -> bool {
+        self.quality != Quality::Suspect
+    }
 }

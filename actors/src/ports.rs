@@ -199,13 +199,6 @@ pub struct Ack {
     pub duplicate: bool,
 }
 
-impl Ack {
-    /// Whether the same need not be asked for again: a suspect reading may yet come as a good one, once the archive is proved.
-    pub(crate) fn is_done_with(&self) -> bool {
-        self.quality != Quality::Suspect
-    }
-}
-
 /// An order whose next move is due, and where.
 #[derive(Debug, Clone)]
 pub struct DueOrder {

@@ -377,7 +377,14 @@ impl Concentrator {
                 Some(bytes) => Uplink::Forwarded(Forwarded { port: forward.port, bytes }),
                 None => denied,
             },
-            Ok(Downlink::SetArchive(_) | Downlink::Confirm(_) | Downlink::Enquiry(_)) | Err(_) => denied,
+            Ok(
+                Downlink::SetArchive(_)
+                | Downlink::SetParameter(_)
+                | Downlink::SetClock(_)
+                | Downlink::Confirm(_)
+                | Downlink::Enquiry(_),
+            )
+            | Err(_) => denied,
         }
     }
 }

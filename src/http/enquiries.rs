@@ -1,6 +1,6 @@
-//! Enquiries: reading any item of a meter, and asking a concentrator anything, now.
+//! Enquiries: reading any item of a meter, asking a concentrator anything, and setting its parameters and clocks, now.
 
-use actix_web::{post, web};
+use actix_web::{HttpResponse, post, web};
 use domain::{
     ids::{ConcentratorId, MeterId},
     notice::Language,
@@ -13,11 +13,21 @@ use super::{
     auth::{May, Operate},
     input::{At, Body, Query},
     problem::Problem,
+    to_its_end,
 };
-use crate::{app::App, enquiry};
+use crate::{
+    app::App,
+    enquiry,
+    parameters::{self, ChangeParameters, Parameters},
+};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(read_item).service(query_concentrator);
+    config
+        .service(read_item)
+        .service(query_concentrator)
+        .service(change_parameters)
+        .service(set_clock)
+        .service(set_meter_clocks);
 }
 
 /// In which language.
@@ -100,4 +110,40 @@ async fn query_concentrator(
     let (points, content) = (points.unwrap_or_else(|| vec![0]), content.unwrap_or_default());
     let asked = enquiry::Query { afn, function, points, content };
     Ok(web::Json(Answered { frames: enquiry::query(&app, id.0, &asked, language).await? }))
+}
+
+/// Sets parameters of a concentrator, reads each back, and tells all as they are; with `{}` it only reads them
+#[utoipa::path(tag = "concentrators", request_body = ChangeParameters, responses(
+    (status = 200, description = "As the concentrator tells them now", body = Parameters),
+))]
+#[post("/concentrators/{id}/parameters")]
+async fn change_parameters(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<ConcentratorId>,
+    body: Body<ChangeParameters>,
+) -> Result<web::Json<Parameters>, Problem> {
+    let change = async move { parameters::change(&app, id.0, body.0, &caller.prefix).await };
+    Ok(web::Json(to_its_end(change).await?))
+}
+
+/// Sets a concentrator's clock to ours; `clock_drift_s` tells soon afterwards what came of it
+#[utoipa::path(tag = "concentrators", responses((status = 204, description = "It was set")))]
+#[post("/concentrators/{id}/clock")]
+async fn set_clock(caller: May<Operate>, app: web::Data<App>, id: At<ConcentratorId>) -> Result<HttpResponse, Problem> {
+    enquiry::set_clock(&app, id.0, &caller.prefix).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Tells all meters of a concentrator the time (广播校时). No meter answers, and each heeds it only within some minutes of its own
+/// time, and once a day
+#[utoipa::path(tag = "concentrators", responses((status = 204, description = "It was sent on each port")))]
+#[post("/concentrators/{id}/meter_clocks")]
+async fn set_meter_clocks(
+    caller: May<Operate>,
+    app: web::Data<App>,
+    id: At<ConcentratorId>,
+) -> Result<HttpResponse, Problem> {
+    enquiry::set_meter_clocks(&app, id.0, &caller.prefix).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

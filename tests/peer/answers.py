@@ -7,11 +7,19 @@ import qgdw376
 from dlt645 import BadFrame
 from line import Line
 
-SETTINGS, QUERY, REALTIME, HISTORY, EVENTS, FORWARD = 0x04, 0x0A, 0x0C, 0x0D, 0x0E, 0x10
+SETTINGS, CONTROL, QUERY, REALTIME, HISTORY, EVENTS, FORWARD = 0x04, 0x05, 0x0A, 0x0C, 0x0D, 0x0E, 0x10
 
 
 # F25 behind its minute as a vendor might have it: total and phase powers 1.2345, 0.4, 0.4 and 0.4345 kW, and then bytes of its own.
 ODD_POWER = bytes.fromhex("452301 004000 004000 454300 ABCD")
+
+
+# F1 as a real one has it, F3 with a head end at 10.0.0.7:7376 and no other, F9 with nothing noted.
+PARAMETERS = {
+    1: bytes.fromhex("0A141E03070F"),
+    3: bytes.fromhex("0A000007D01C") + bytes(6) + b"cmnet".ljust(16, b"\0"),
+    9: bytes(16),
+}
 
 
 class Refused(Exception):
@@ -38,6 +46,8 @@ class Concentrator:
         self.archive = {serial: archive_record(serial, pn, address) for serial, pn, address in options.archive}
         self.frozen = {address: meter.registers() for address, meter in self.meters.items()}
         self.noted, self.noted_read = [], 0
+        self.parameters = dict(PARAMETERS)
+        self.clock_set_by = timedelta()
         self.forget_answers()
 
     def note(self, erc: int, content: bytes):
@@ -54,7 +64,8 @@ class Concentrator:
 
     def now(self) -> datetime:
         """The terminal's clock: local time without a zone."""
-        return datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=self.options.utc_offset_minutes)
+        offset = timedelta(minutes=self.options.utc_offset_minutes, seconds=self.options.clock_ahead_s)
+        return datetime.now(UTC).replace(tzinfo=None) + offset + self.clock_set_by
 
     def frame(self, control: int, a3: int, afn: int, seq: int, user: bytes) -> bytes:
         return qgdw376.Frame(control, self.options.region, self.options.terminal, a3, afn, seq, user).encode()
@@ -114,6 +125,15 @@ class Concentrator:
         if (afn, fns) == (SETTINGS, [10]):
             self._set_archive(data)
             return 0x00, [qgdw376.designator(0, 1)]
+        if afn == SETTINGS and len(fns) == 1 and fns[0] in self.parameters:
+            self._set_parameter(fns[0], data)
+            return 0x00, [qgdw376.designator(0, 1)]
+        if (afn, fns) == (CONTROL, [31]):
+            self.clock_set_by += qgdw376.time_of_clock(data) - self.now()
+            self.report("clock_set")
+            return 0x00, [qgdw376.designator(0, 1)]
+        if afn == QUERY and len(fns) == 1 and fns[0] in self.parameters:
+            return afn, [head + self.parameters[fns[0]]]
         if (afn, fns) == (QUERY, [10]):
             return afn, [head + self._read_archive(data)]
         if (afn, fns) == (EVENTS, [1]):
@@ -126,6 +146,13 @@ class Concentrator:
                 raise Refused("nothing to answer")
             return afn, units
         raise Refused(f"AFN {afn:02X} F{fns} is not supported")
+
+    def _set_parameter(self, fn: int, data: bytes):
+        if len(data) != len(self.parameters[fn]):
+            raise BadFrame(f"{len(data)} bytes for F{fn}")
+        self.report("parameter", fn=fn, content=data.hex())
+        if fn not in self.options.stubborn:
+            self.parameters[fn] = data
 
     def _set_archive(self, data: bytes):
         records = split(data, 27)
@@ -214,6 +241,10 @@ class Concentrator:
             raise BadFrame("the forwarded frame's length is wrong")
         request = dlt645.Frame.decode(data[6:])
         self.report("forward", port=port, address=request.address, control=f"{request.control:02X}")
+        if request.control == 0x08:
+            second, minute, hour, day, month, year = (dlt645.number(request.data[i : i + 1]) for i in range(6))
+            told = datetime(2000 + year, month, day, hour, minute, second)
+            self.report("broadcast", port=port, off_s=round((told - self.now()).total_seconds()))
         for meter in self.meters.values():
             reply = meter.answer(request)
             if reply:

@@ -89,6 +89,8 @@ def parser() -> argparse.ArgumentParser:
     add("--meters", type=meters, default=[], metavar="ADDRESS=KWH,..", help="the meters on the line")
     add("--meter-at", type=meter_at, action="append", default=[], metavar="ADDRESS=HOST:PORT",
         help="a meter on a line behind TCP; may be repeated")
+    add("--clock-ahead-s", type=float, default=0.0, help="how far its clock is ahead, until it is set")
+    add("--stubborn", type=int, action="append", default=[], metavar="FN", help="a parameter that it confirms and does not take")
     add("--odd", action="store_true", help="answers AFN0C F25, in a layout of its own")
     add("--archive", type=archive, default=[], metavar="SERIAL:PN:ADDRESS,..", help="the archive it starts with")
     add("--load-kw", type=Decimal, default=Decimal(0), help="what each connected meter uses")

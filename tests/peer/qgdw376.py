@@ -99,6 +99,17 @@ def clock(moment: datetime) -> bytes:
     return head + bytes([month]) + bcd(moment.year % 100, 1)
 
 
+def time_of_clock(data: bytes) -> datetime:
+    """The inverse of `clock`; the day of the week must agree."""
+    if len(data) != 6:
+        raise BadFrame(f"{len(data)} bytes of a clock")
+    second, minute, hour, day = (number(data[at : at + 1]) for at in range(4))
+    told = datetime(2000 + number(data[5:]), number(bytes([data[4] & 0x1F])), day, hour, minute, second)
+    if data[4] >> 5 != told.isoweekday():
+        raise BadFrame("the day of the week is another")
+    return told
+
+
 def minute(moment: datetime) -> bytes:
     """Format 15: a time to the minute."""
     return b"".join(bcd(part, 1) for part in (moment.minute, moment.hour, moment.day, moment.month, moment.year % 100))

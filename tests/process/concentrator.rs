@@ -257,7 +257,7 @@ fn a_concentrator_with_a_layout_of_its_own_yields_what_is_known_and_stays() {
         assert_eq!((&unit["pn"], &unit["fn"]), (&json!(1), &json!(25)));
         assert_eq!(powers, ["1.2345", "0.4000", "0.4000", "0.4345", "ABCD"], "{unit}");
         // What it does not know it denies, and the session goes on.
-        let unknown = json!({ "afn": "0A", "function": 3 });
+        let unknown = json!({ "afn": "0A", "function": 4 });
         let refused = site.rest.ask(Method::POST, &path, None, Some(&unknown)).await;
         assert_eq!(refused.problem(), (422, "denied"));
         peer.tell(&format!("use {OURS} 1"));
@@ -266,6 +266,58 @@ fn a_concentrator_with_a_layout_of_its_own_yields_what_is_known_and_stays() {
         })
         .await;
         assert_eq!(peer.events_of(&["link_lost", "bad_frame"]), Vec::<Value>::new());
+        site.end().await;
+    });
+}
+
+#[test]
+fn an_independent_concentrator_takes_its_parameters_and_the_time() {
+    play(Database::sqlite(), async |database| {
+        let site = Site::enter(&database).await;
+        let ours = site.meter(OURS, "dlt645_direct").await;
+        let options = ["--meters", &format!("{OURS}=80"), "--clock-ahead-s", "90", "--stubborn", "9", "--deny", "0A:1"];
+        let mut peer = Peer::dial(site.serving.concentrators, &options);
+        peer.logged_in().await;
+        ours.reading("instant", "good").await;
+        let path = |what: &str| format!("/concentrators/{}/{what}", site.concentrator);
+        let told = |apn: &str| {
+            let nothing: [u8; 0] = [];
+            json!({
+                "heartbeat_min": null, "main": "10.0.0.7:7376", "backup": "0.0.0.0:0", "apn": apn,
+                "noted_events": nothing, "important_events": nothing,
+            })
+        };
+        assert_eq!(site.rest.post(&path("parameters"), &json!({})).await, told("cmnet"));
+        assert_eq!(site.rest.post(&path("parameters"), &json!({ "apn": "ours" })).await, told("ours"));
+        let set = peer.events_of(&["parameter"]);
+        assert_eq!(set.len(), 1, "what stays is not set: {set:?}");
+        for (change, problem) in [
+            (json!({ "important_events": [30] }), (409, "not_taken")),
+            (json!({ "heartbeat_min": 5 }), (422, "denied")),
+            (json!({ "heartbeat_min": 0 }), (422, "heartbeat_min")),
+            (json!({ "apn": "longer than sixteen" }), (422, "apn")),
+            (json!({ "noted_events": [65] }), (422, "noted_events")),
+        ] {
+            let refused = site.rest.ask(Method::POST, &path("parameters"), None, Some(&change)).await;
+            assert_eq!(refused.problem(), problem, "{change}");
+        }
+
+        let drift = async |wanted: fn(i64) -> bool| {
+            eventually(SOON, "its clock", async || {
+                let drift =
+                    site.rest.get(&format!("/concentrators/{}", site.concentrator)).await["clock_drift_s"].as_i64();
+                drift.filter(|drift| wanted(*drift))
+            })
+            .await
+        };
+        drift(|drift| drift > 80).await;
+        for what in ["clock", "meter_clocks"] {
+            let set = site.rest.ask(Method::POST, &path(what), None, Some(&json!({}))).await;
+            assert_eq!(set.status, 204, "{what}");
+        }
+        drift(|drift| drift.abs() < 10).await;
+        let broadcast = peer.event("the meters hear the time", |event| event["event"] == "broadcast").await;
+        assert!(broadcast["off_s"].as_i64().unwrap().abs() < 10, "{broadcast}");
         site.end().await;
     });
 }

@@ -83,7 +83,7 @@ impl State {
                     }
                 }
                 Task::Events(range) => self.events_denied(*range, now, effects),
-                Task::Enquire(number) => self.denied_enquiry(*number, &job, effects),
+                Task::Enquire(number) => self.enquiry_confirmed(*number, &job, done, now, effects),
                 // The request was too much for it, not the point: asked again at once, with fewer.
                 _ if several => self.queue.put(Job { attempts: job.attempts.saturating_sub(1), ..job }),
                 // A denied forward means that the meter is silent; a denied question, that there is no answer.

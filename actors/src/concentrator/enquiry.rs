@@ -11,7 +11,7 @@ use protocols::{
 use super::{
     answer,
     exchange::Flight,
-    state::{Effect, State},
+    state::{Alarm, Effect, State},
 };
 use crate::{
     fleet::{Enquiry, EnquiryError, Told},
@@ -31,6 +31,10 @@ pub(crate) enum Asked {
     /// A piece of an item of a meter, on this port.
     Item(domain::ids::MeterId, Pieces),
     Functions(qgdw376::Enquiry),
+    Parameter(qgdw376::Parameter),
+    Clock,
+    /// The clocks of the meters on a port.
+    MeterClocks(u8),
 }
 
 impl Enquiries {
@@ -42,14 +46,18 @@ impl Enquiries {
 impl State {
     /// Takes an enquiry in; [`Effect::Told`] with its number comes of it, once.
     pub(super) fn enquire(&mut self, number: u64, enquiry: Enquiry, now: Moment, effects: &mut Vec<Effect>) {
+        let on_port = |port| self.plan.iter().flat_map(|plan| &plan.meters).any(|meter| meter.port == port);
         let asked = match enquiry {
             Enquiry::Item { meter, id } => {
-                let Some(plan) = self.meter_plan(meter) else {
-                    return effects.push(Effect::Told(number, Err(EnquiryError::UnknownMeter)));
-                };
-                Asked::Item(meter, Pieces::of(plan.address, id))
+                self.meter_plan(meter).map(|plan| Asked::Item(meter, Pieces::of(plan.address, id)))
             }
-            Enquiry::Functions(functions) => Asked::Functions(functions),
+            Enquiry::Functions(functions) => Some(Asked::Functions(functions)),
+            Enquiry::SetParameter(parameter) => Some(Asked::Parameter(parameter)),
+            Enquiry::SetClock => Some(Asked::Clock),
+            Enquiry::SetMeterClocks { port } => on_port(port).then_some(Asked::MeterClocks(port)),
+        };
+        let Some(asked) = asked else {
+            return effects.push(Effect::Told(number, Err(EnquiryError::UnknownMeter)));
         };
         self.enquiries.all.insert(number, asked);
         self.enqueue(None, Task::Enquire(number), now, effects);
@@ -83,7 +91,9 @@ impl State {
                 }
             },
             Some(Asked::Functions(_)) => Told::Concentrator(parts.into_iter().filter_map(frame).collect()),
-            None => return,
+            Some(Asked::MeterClocks(_)) => Told::Done,
+            // They are answered by a confirmation.
+            Some(Asked::Parameter(_) | Asked::Clock) | None => return self.done(&job, Outcome::NoAnswer, effects),
         };
         self.enquiries.all.remove(&number);
         effects.push(Effect::Told(number, Ok(told)));
@@ -102,10 +112,30 @@ impl State {
         }
     }
 
-    /// The concentrator denies what was asked: of a meter's item, that the meter is silent.
-    pub(super) fn denied_enquiry(&mut self, number: u64, job: &Job, effects: &mut Vec<Effect>) {
-        let of_meter = matches!(self.enquiries.get(number), Some(Asked::Item(..)));
-        self.done(job, if of_meter { Outcome::NoAnswer } else { Outcome::NotAvailable }, effects);
+    /// AFN00 came in place of an answer, or as the answer to what was set.
+    pub(super) fn enquiry_confirmed(
+        &mut self,
+        number: u64,
+        job: &Job,
+        done: bool,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        let done = match self.enquiries.get(number) {
+            // A denial means that the meter is silent.
+            Some(Asked::Item(..)) => return self.done(job, Outcome::NoAnswer, effects),
+            // No meter answers a broadcast, so that a denial is what comes of it.
+            Some(Asked::MeterClocks(_)) => true,
+            Some(Asked::Parameter(_) | Asked::Clock) => done,
+            Some(Asked::Functions(_)) | None => false,
+        };
+        if !done {
+            return self.done(job, Outcome::NotAvailable, effects);
+        }
+        if let Some(Asked::Clock) = self.enquiries.all.remove(&number) {
+            self.wheel.set(Alarm::Clock, now.mono);
+        }
+        effects.push(Effect::Told(number, Ok(Told::Done)));
     }
 }
 

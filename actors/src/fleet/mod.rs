@@ -69,7 +69,7 @@ pub enum ReadNowError {
     Gone,
 }
 
-/// What an operator wants to know.
+/// What an operator wants to know, or to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enquiry {
     /// An item of a meter, asked of the meter itself (DL/T 645 11H and 12H in AFN10 F1).
@@ -81,6 +81,15 @@ pub enum Enquiry {
     },
     /// Whatever the concentrator itself knows.
     Functions(qgdw376::Enquiry),
+    /// Set a parameter of the concentrator.
+    SetParameter(qgdw376::Parameter),
+    /// Set the concentrator's clock to ours; it is read soon afterwards.
+    SetClock,
+    /// Tell the meters on a port the time; nobody answers.
+    SetMeterClocks {
+        /// The concentrator's port.
+        port: u8,
+    },
 }
 
 /// What was answered, as it came.
@@ -90,12 +99,14 @@ pub enum Told {
     Meter(dlt645::Frame),
     /// By the concentrator, in one frame or several.
     Concentrator(Vec<qgdw376::Frame>),
+    /// It was set, or sent on.
+    Done,
 }
 
 /// Why nothing was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnquiryError {
-    /// No meter of that concentrator.
+    /// No such meter, or no meter on that port.
     #[error("the concentrator has no such meter")]
     UnknownMeter,
     /// The concentrator is not connected, or its link broke meanwhile.

@@ -3,7 +3,7 @@
 use actors::{Enquiry, EnquiryError, Fleet, Told};
 use protocols::{
     dlt645::{self, Control, DataId},
-    qgdw376::{self, Afn, Confirmation, Downlink, Forward, Forwarded, Uplink},
+    qgdw376::{self, Afn, Confirmation, Downlink, Forward, Forwarded, Parameter, Uplink, UplinkPort},
 };
 
 use crate::{
@@ -143,6 +143,58 @@ async fn every_enquiry_is_answered_with_its_reason() {
         assert_eq!(terminal.asked().await.what, Downlink::Enquiry(power()));
         drop(terminal);
         assert_eq!(enquired.await.unwrap(), Err(EnquiryError::Offline), "the link broke");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_is_set_once_it_is_confirmed() {
+    local(async {
+        let (_world, fleet, _, mut terminal) = polled().await;
+        let parameter = Parameter::Uplink(UplinkPort { timing: [0x0A, 0x14, 0x1E, 0x03, 0x07], heartbeat_min: 5 });
+        for (answer, told) in [(Confirmation::All, Ok(Told::Done)), (Confirmation::Denied, Err(EnquiryError::Denied))] {
+            let enquired = enquire(&fleet, Enquiry::SetParameter(parameter.clone()));
+            let asked = terminal.asked().await;
+            assert_eq!(asked.what, Downlink::SetParameter(parameter.clone()));
+            assert!(asked.frame.password.is_some() && asked.frame.sequence.confirm);
+            terminal.answer(&asked, Uplink::Confirm(answer)).await;
+            assert_eq!(enquired.await.unwrap(), told);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concentrators_clock_is_set_to_the_sites_time_and_read_again() {
+    local(async {
+        let (world, fleet, _, mut terminal) = polled().await;
+        terminal.is_left_alone_for(std::time::Duration::from_secs(5)).await;
+        terminal.keeps_house = false;
+        let enquired = enquire(&fleet, Enquiry::SetClock);
+        let asked = terminal.asked().await;
+        let second = terminal.local(world.true_time()).with().subsec_nanosecond(0).build().unwrap();
+        assert_eq!(asked.what, Downlink::SetClock(second));
+        terminal.answer(&asked, Uplink::Confirm(Confirmation::All)).await;
+        assert_eq!(enquired.await.unwrap(), Ok(Told::Done));
+        assert_eq!(terminal.asked().await.what, Downlink::QueryClock);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_meters_of_a_port_are_told_the_time_and_nobody_answers() {
+    local(async {
+        let (world, fleet, _, mut terminal) = polled().await;
+        let port = world.memory().plan.as_ref().unwrap().meters[0].port;
+        let enquired = enquire(&fleet, Enquiry::SetMeterClocks { port });
+        let asked = terminal.asked().await;
+        let Downlink::Forward(forward) = &asked.what else { panic!("asked {:?}", asked.what) };
+        let broadcast = dlt645::broadcast_time(terminal.local(world.true_time())).unwrap();
+        assert_eq!((forward.port, &forward.bytes), (port, &broadcast.encode().unwrap()));
+        terminal.answer(&asked, Uplink::Confirm(Confirmation::Denied)).await;
+        assert_eq!(enquired.await.unwrap(), Ok(Told::Done));
+        let nobody = enquire(&fleet, Enquiry::SetMeterClocks { port: port + 1 }).await.unwrap();
+        assert_eq!(nobody, Err(EnquiryError::UnknownMeter), "no meter is on that port");
     })
     .await;
 }

@@ -1,16 +1,27 @@
 //! What is said inside the frames of the 2007 edition, from both sides.
 
 use super::{Control, DataId, Frame, Item, MeterAddress, RelayControl, Value};
-use crate::{DecodeError, EncodeError, wire::Reader};
+use jiff::civil::DateTime;
+
+use crate::{DecodeError, EncodeError, formats, wire::Reader};
 
 /// Function codes (D4-D0 of the control byte). Source: docs/protocols/dlt645.md section 2.
 pub mod function {
+    /// Set the clocks of all meters of a line.
+    pub const BROADCAST_TIME: u8 = 0x08;
     /// Read an item.
     pub const READ: u8 = 0x11;
     /// Read what follows the first frame of a long item.
     pub const READ_FOLLOW_UP: u8 = 0x12;
     /// Control the relay.
     pub const RELAY: u8 = 0x1C;
+}
+
+/// 08H: tells all meters of a line the time; nobody answers. Meters heed it only within some minutes of their own time, and once a
+/// day. Source: docs/protocols/dlt645.md, sections 1 and 6.
+pub fn broadcast_time(now: DateTime) -> Result<Frame, EncodeError> {
+    let data = formats::encode_seconds_first(now)?.to_vec();
+    Ok(Frame { address: MeterAddress::BROADCAST, control: Control::request(function::BROADCAST_TIME), data })
 }
 
 /// What the head end asks of a meter.

@@ -19,7 +19,7 @@ pub use address::{BadMeterAddress, MeterAddress};
 pub use explain::{Edition, Explained, explain};
 pub use frame::{Control, Frame, MAX_FRAME};
 pub use item::{DataId, Item, Value};
-pub use message::{Answer, MessageError, MeterError, Request, function};
+pub use message::{Answer, MessageError, MeterError, Request, broadcast_time, function};
 pub use pieces::Pieces;
 pub use relay::{Password, RelayCommand, RelayControl};
 

@@ -2,12 +2,14 @@
 
 use super::{
     Afn, ArchiveRecord, Confirmation, Control, EventClass, EventRange, Forward, Frame, FreezeRequest, MessageError,
-    RequestHeader, Sequence, archive,
+    Parameter, RequestHeader, Sequence, archive,
     frame::function,
-    function::{forward, history, parameter, realtime},
+    function::{control, forward, history, parameter, realtime},
     unit::{Head, encode_count, encode_units, function_dt, points_das, unit},
 };
-use crate::EncodeError;
+use jiff::civil::DateTime;
+
+use crate::{DecodeError, EncodeError, formats};
 
 /// What a head end sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub enum Downlink {
     Confirm(Confirmation),
     /// AFN04 F10: write records of the archive.
     SetArchive(Vec<ArchiveRecord>),
+    /// AFN04 F1, F3, F9: set a parameter.
+    SetParameter(Parameter),
+    /// AFN05 F31: set the concentrator's clock, local time.
+    SetClock(DateTime),
     /// AFN0A F10: read records of the archive by their serial numbers.
     QueryArchive(Vec<u16>),
     /// AFN0C F2: the concentrator's clock.
@@ -67,7 +73,8 @@ impl Downlink {
     pub const fn afn(&self) -> Afn {
         match self {
             Self::Confirm(_) => Afn::Confirm,
-            Self::SetArchive(_) => Afn::Set,
+            Self::SetArchive(_) | Self::SetParameter(_) => Afn::Set,
+            Self::SetClock(_) => Afn::Control,
             Self::QueryArchive(_) => Afn::Query,
             Self::QueryClock | Self::QueryEventCounters | Self::QueryEnergy(_) => Afn::Realtime,
             Self::QueryDailyFreeze(_) => Afn::History,
@@ -82,7 +89,7 @@ impl Downlink {
         let afn = self.afn();
         let (primary, function, confirm) = match self {
             Self::Confirm(_) => (false, function::LINK_STATE, false),
-            Self::SetArchive(_) => (true, function::CLASS_1, true),
+            Self::SetArchive(_) | Self::SetParameter(_) | Self::SetClock(_) => (true, function::CLASS_1, true),
             _ => (true, function::CLASS_2, false),
         };
         let control = Control {
@@ -108,6 +115,10 @@ impl Downlink {
         match self {
             Self::Confirm(confirmation) => confirmation.encode(),
             Self::SetArchive(records) => archive::encode(records),
+            Self::SetParameter(parameter) => Ok([&unit(0, parameter.function())?[..], &parameter.encode()?].concat()),
+            Self::SetClock(time) => {
+                Ok([unit(0, control::CLOCK)?.as_slice(), &formats::encode_clock_1(*time)?].concat())
+            }
             Self::QueryArchive(serials) => {
                 let mut data = unit(0, parameter::ARCHIVE)?.to_vec();
                 data.extend(encode_count(serials.len())?);
@@ -136,6 +147,13 @@ impl Downlink {
         match (frame.afn, head.function) {
             (Afn::Confirm, _) => Ok(Self::Confirm(Confirmation::decode(&head)?)),
             (Afn::Set, parameter::ARCHIVE) => Ok(Self::SetArchive(archive::decode(head.single()?)?)),
+            (Afn::Set, _) => Ok(Self::SetParameter(Parameter::decode(frame)?)),
+            (Afn::Control, control::CLOCK) => {
+                let mut content = head.single()?;
+                let time = formats::decode_clock_1(content.array()?).map_err(DecodeError::from)?;
+                content.end()?;
+                Ok(Self::SetClock(time.ok_or(DecodeError::NotAvailable)?))
+            }
             (Afn::Query, parameter::ARCHIVE) => {
                 let mut content = head.single()?;
                 let count = content.u16()?;

@@ -135,6 +135,8 @@ pub enum Afn {
     Link,
     /// 04: set parameters.
     Set,
+    /// 05: control.
+    Control,
     /// 0A: query parameters.
     Query,
     /// 0C: class 1, the present.
@@ -157,6 +159,7 @@ impl Afn {
             0x00 => Self::Confirm,
             0x02 => Self::Link,
             0x04 => Self::Set,
+            0x05 => Self::Control,
             0x0A => Self::Query,
             0x0C => Self::Realtime,
             0x0D => Self::History,
@@ -173,6 +176,7 @@ impl Afn {
             Self::Confirm => 0x00,
             Self::Link => 0x02,
             Self::Set => 0x04,
+            Self::Control => 0x05,
             Self::Query => 0x0A,
             Self::Realtime => 0x0C,
             Self::History => 0x0D,

@@ -16,7 +16,15 @@ pub(super) mod link {
 
 /// AFN04 and AFN0A.
 pub(super) mod parameter {
+    pub const UPLINK: u16 = 1;
+    pub const MASTER: u16 = 3;
+    pub const EVENTS: u16 = 9;
     pub const ARCHIVE: u16 = 10;
+}
+
+/// AFN05.
+pub(super) mod control {
+    pub const CLOCK: u16 = 31;
 }
 
 /// AFN0C.
