@@ -223,11 +223,13 @@ impl<F: FrameFormat> Framer<F> {
 }
 
 /// The sum of the bytes modulo 256, the checksum of all protocols here.
+#[inline]
 pub(crate) fn checksum(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
 /// Checks that a candidate is exactly `length` bytes long.
+#[inline]
 pub(crate) const fn check_length(bytes: &[u8], length: usize) -> Result<(), FrameError> {
     if bytes.len() < length {
         Err(FrameError::Cut)
@@ -239,6 +241,7 @@ pub(crate) const fn check_length(bytes: &[u8], length: usize) -> Result<(), Fram
 }
 
 /// Checks the last two bytes of a frame, checksum and end, the sum being over `summed`.
+#[inline]
 pub(crate) fn check_tail(found: u8, end: u8, summed: &[u8]) -> Result<(), FrameError> {
     let computed = checksum(summed);
     if end != END {

@@ -25,6 +25,7 @@ impl MeterAddress {
 
     /// From the six bytes as sent, low byte first.
     #[must_use]
+    #[inline]
     pub const fn from_wire(bytes: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = bytes;
         Self([f, e, d, c, b, a])

@@ -37,6 +37,7 @@ impl Control {
 
     /// The byte's meaning; every byte has one.
     #[must_use]
+    #[inline]
     pub const fn from_byte(byte: u8) -> Self {
         Self {
             from_meter: byte & 0x80 != 0,
@@ -99,6 +100,7 @@ pub struct FrameView<'a> {
 
 impl<'a> FrameView<'a> {
     /// The frame, from exactly its bytes; FEH before it is skipped.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         let start = bytes.iter().position(|byte| Some(*byte) != Frame::PREAMBLE).unwrap_or(bytes.len());
         let bytes = bytes.get(start..).unwrap_or_default();
@@ -135,6 +137,7 @@ impl<'a> FrameView<'a> {
     ///
     /// # Errors
     /// The same.
+    #[inline]
     pub fn answers(&self, request: &Request, meter: MeterAddress) -> Result<Answer, MessageError> {
         // Nearly all answers are short.
         if self.raised.len() <= SHORT {
@@ -144,6 +147,7 @@ impl<'a> FrameView<'a> {
         }
     }
 
+    #[inline]
     fn answers_in<const MOST: usize>(&self, request: &Request, meter: MeterAddress) -> Result<Answer, MessageError> {
         let mut data = [0; MOST];
         let data = data.get_mut(..self.raised.len()).unwrap_or_default();
@@ -177,6 +181,7 @@ impl FrameFormat for Frame {
     const PREAMBLE: Option<u8> = Some(0xFE);
     const HEADER: usize = 10;
 
+    #[inline]
     fn length(header: &[u8]) -> Result<usize, FrameError> {
         match header {
             [_, _, _, _, _, _, _, 0x68, _, length, ..] => Ok(12 + usize::from(*length)),
@@ -185,6 +190,7 @@ impl FrameFormat for Frame {
         }
     }
 
+    #[inline]
     fn view(bytes: &[u8]) -> Result<FrameView<'_>, FrameError> {
         FrameView::decode(bytes)
     }

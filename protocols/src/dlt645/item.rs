@@ -43,6 +43,7 @@ impl Item {
 
     /// The identifier.
     #[must_use]
+    #[inline]
     pub const fn id(self) -> DataId {
         DataId(match self {
             Self::ForwardActiveTotal => 0x0001_0000,
@@ -59,6 +60,7 @@ impl Item {
 
     /// The value from an answer's data behind the identifier. One byte more than the layout has is tolerated, as
     /// section 2 of the notes tells of real devices.
+    #[inline]
     pub(super) fn decode(self, data: &[u8]) -> Result<Value, DecodeError> {
         let mut reader = Reader::new(data);
         let value = match self {

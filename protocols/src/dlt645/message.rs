@@ -127,6 +127,7 @@ pub enum MessageError {
 impl Request {
     /// The function asked for.
     #[must_use]
+    #[inline]
     pub const fn function(&self) -> u8 {
         match self {
             Self::Read(_) => function::READ,
@@ -167,6 +168,7 @@ impl Request {
         self.answer_in(meter, frame.address, frame.control, &frame.data)
     }
 
+    #[inline]
     pub(super) fn answer_in(
         &self,
         meter: MeterAddress,

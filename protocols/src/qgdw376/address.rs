@@ -61,6 +61,7 @@ impl Address {
         Self { terminal, group: false, master: master & 0x7F }
     }
 
+    #[inline]
     pub(super) const fn from_wire(bytes: [u8; 5]) -> Self {
         let [a1_low, a1_high, a2_low, a2_high, a3] = bytes;
         let terminal = TerminalAddress {

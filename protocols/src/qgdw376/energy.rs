@@ -90,6 +90,7 @@ pub struct Periods<'a>(&'a [u8]);
 impl Iterator for Periods<'_> {
     type Item = Register;
 
+    #[inline]
     fn next(&mut self) -> Option<Register> {
         let (register, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -98,6 +99,7 @@ impl Iterator for Periods<'_> {
 }
 
 impl<'a> PointReading<'a> {
+    #[inline]
     pub(super) fn decode(point: u16, reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let read_at = formats::decode_time_15(reader.array()?);
         let count = reader.u8()?;

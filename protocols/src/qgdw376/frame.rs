@@ -37,6 +37,7 @@ pub enum Edition {
 }
 
 impl Edition {
+    #[inline]
     pub(super) const fn from_length(length: u16) -> Self {
         match length & 0b11 {
             0 => Self::Disabled,
@@ -87,6 +88,7 @@ pub struct Control {
 }
 
 impl Control {
+    #[inline]
     pub(super) fn from_byte(byte: u8) -> Self {
         let uplink = byte & 0x80 != 0;
         Self {
@@ -154,6 +156,7 @@ pub enum Afn {
 impl Afn {
     /// From the byte.
     #[must_use]
+    #[inline]
     pub const fn from_byte(byte: u8) -> Self {
         match byte {
             0x00 => Self::Confirm,
@@ -194,6 +197,7 @@ impl Afn {
 
     /// Whether requests of it end with a password: 01, 04, 05, 06, 0F, 10.
     #[must_use]
+    #[inline]
     pub const fn has_password(self) -> bool {
         matches!(self.to_byte(), 0x01 | 0x04 | 0x05 | 0x06 | 0x0F | 0x10)
     }

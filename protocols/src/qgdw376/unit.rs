@@ -76,6 +76,7 @@ pub(super) struct Units {
 }
 
 impl Units {
+    #[inline]
     fn new(da: [u8; 2], dt: [u8; 2]) -> Result<Self, MessageError> {
         let (points, first_point) = match da {
             [0, 0] => (1, 0),
@@ -98,6 +99,7 @@ impl Units {
 impl Iterator for Units {
     type Item = (u16, u16);
 
+    #[inline]
     fn next(&mut self) -> Option<(u16, u16)> {
         if self.points == 0 {
             return None;
@@ -112,10 +114,12 @@ impl Iterator for Units {
 }
 
 /// Which bit is the lowest one that is set.
+#[inline]
 fn lowest(bits: u8) -> u16 {
     u16::try_from(bits.trailing_zeros()).unwrap_or(0)
 }
 
+#[inline]
 const fn without_lowest(bits: u8) -> u8 {
     bits & bits.wrapping_sub(1)
 }
@@ -126,6 +130,7 @@ pub(super) fn functions(dt: [u8; 2]) -> Result<Vec<u16>, MessageError> {
 }
 
 /// The next DA and DT.
+#[inline]
 pub(super) fn next_units(reader: &mut Reader<'_>) -> Result<Units, MessageError> {
     Units::new(reader.array()?, reader.array()?)
 }
@@ -149,6 +154,7 @@ impl<'a> Head<'a> {
         Self::of(frame.afn, &frame.data)
     }
 
+    #[inline]
     pub(super) fn of(afn: Afn, data: &'a [u8]) -> Result<Self, MessageError> {
         if let Afn::Other(_) = afn {
             return Err(MessageError::UnknownAfn(afn));
@@ -164,6 +170,7 @@ impl<'a> Head<'a> {
     }
 
     /// Each unit of a message that has many of one function; `one` takes a unit's content off the reader.
+    #[inline]
     pub(super) fn each<T, F: Fn(u16, &mut Reader<'a>) -> Result<T, DecodeError>>(self, one: F) -> Each<'a, F> {
         Each { afn: self.afn, wanted: self.function, units: Some(self.units), content: self.content, one }
     }
@@ -195,6 +202,7 @@ pub(super) struct Each<'a, F> {
 }
 
 impl<'a, T, F: Fn(u16, &mut Reader<'a>) -> Result<T, DecodeError>> Each<'a, F> {
+    #[inline]
     fn unit(&mut self) -> Result<Option<T>, MessageError> {
         loop {
             let Some(units) = &mut self.units else { return Ok(None) };

@@ -36,6 +36,7 @@ pub struct FrameView<'a> {
 
 impl<'a> FrameView<'a> {
     /// The frame, from exactly its bytes.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         match bytes.first() {
             Some(0x68) => check_length(bytes, Frame::length(bytes)?)?,
@@ -55,6 +56,7 @@ impl<'a> FrameView<'a> {
         }
     }
 
+    #[inline]
     fn peel(body: &'a [u8]) -> Result<Self, FrameError> {
         let ([control, a0, a1, a2, a3, a4, afn, seq], mut data) =
             body.split_first_chunk::<MIN_BODY>().ok_or(FrameError::Cut)?;
@@ -101,6 +103,7 @@ impl<'a> FrameView<'a> {
     ///
     /// # Errors
     /// It is no such answer.
+    #[inline]
     pub fn energies(
         &self,
     ) -> Result<impl Iterator<Item = Result<PointReading<'a>, MessageError>> + use<'a>, MessageError> {
