@@ -92,7 +92,10 @@ impl Db {
     /// [`Error::Open`] where the address is none or nobody answers there.
     pub fn open(settings: &DbSettings) -> Result<Self> {
         let at = Address::parse(&settings.url)?;
-        let ids = Arc::new(ids::Shared::default());
+        let ids = Arc::new(match &at {
+            Address::Postgres(url) => ids::Shared::beside(url),
+            Address::Sqlite(_) => ids::Shared::default(),
+        });
         let opener =
             |writes| Opener { at: at.clone(), writes, wait_ms: settings.busy_timeout_ms, ids: Arc::clone(&ids) };
         let size = settings.pool_size.max(1);

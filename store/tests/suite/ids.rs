@@ -49,6 +49,41 @@ on_both! {
         assert!(none.is_empty());
     }
 
+    async fn an_identifier_that_is_given_later_is_higher_whoever_asked_before(base) {
+        let site = base.town().await.site;
+        let mut last = 0;
+        for round in 0..40_usize {
+            let many: Vec<AccountId> = base.run(move |conn| ids::many(conn, site, 1 + round * 97 % 1300)).await.unwrap();
+            let one: MeterId = base.run(move |conn| ids::next(conn, site)).await.unwrap();
+            let undone = base.db.write(move |conn| {
+                ids::many::<MeterId>(conn, site, 1200)?;
+                Err::<(), _>(Error::Stale)
+            });
+            assert_eq!(undone.await, Err(Error::Stale));
+            assert!(many.first().unwrap().get() > last, "round {round}");
+            assert!(one.get() > many.last().unwrap().get(), "round {round}");
+            last = one.get();
+        }
+    }
+
+    async fn a_transaction_that_began_first_is_given_higher_identifiers_than_one_that_committed_meanwhile(base) {
+        // On SQLite nobody commits meanwhile.
+        if base.url.starts_with("sqlite") {
+            return;
+        }
+        let site = base.town().await.site;
+        let db = base.db.clone();
+        let (first, meanwhile, then) = base.run(move |conn| {
+            let first: MeterId = ids::next(conn, site)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            // It needs a block of its own, and waits for nobody.
+            let many = db.write(move |conn| ids::many::<MeterId>(conn, site, 1500));
+            let meanwhile = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(many)).join().unwrap())?;
+            Ok((first, meanwhile, ids::next::<MeterId>(conn, site)?))
+        }).await.unwrap();
+        assert!(first < *meanwhile.first().unwrap() && *meanwhile.last().unwrap() < then);
+    }
+
     async fn a_site_that_is_not_there_has_no_identifiers(base) {
         let nowhere = SiteId::new(99).unwrap();
         let refused = base.run(move |conn| ids::next::<AccountId>(conn, nowhere)).await;
