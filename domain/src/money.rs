@@ -56,10 +56,23 @@ pub fn format_decimal(value: impl Into<i128>, places: u32) -> String {
     if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
-/// Money in minor units of its currency (fen for CNY). JSON: an integer with the currency beside it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Money in minor units of its currency (fen for CNY). JSON: an integer of at most 15 digits with the currency beside it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Money(i64);
+
+/// Most that is read as an amount, either way: thousands of them can be summed, and every JSON reader knows them exactly.
+const READ_MAX: u64 = 999_999_999_999_999;
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let minor = i64::deserialize(deserializer)?;
+        if minor.unsigned_abs() > READ_MAX {
+            return Err(serde::de::Error::custom("an amount has at most 15 digits"));
+        }
+        Ok(Self(minor))
+    }
+}
 
 impl Money {
     /// No money.

@@ -22,6 +22,20 @@ pub use time_of_use::{Period, Season, Span, Switch, TimeOfUse};
 /// Most that a version's `tax_rate_ppm` may be: 100 %.
 pub const TAX_RATE_MAX_PPM: u32 = 1_000_000;
 
+/// Most that a kWh may cost, in the currency's units: whatever is above is a slip of the hand.
+pub const PRICE_MAX: Price = Price::new(1_000_000 * 1_000_000);
+
+pub(crate) const PRICE_TOO_HIGH: &str = "must be at most 1000000 a kWh";
+
+/// Highest bound of a block: 1,000,000,000 kWh.
+pub const BOUND_MAX: Energy = Energy::new(10_000 * 1_000_000_000);
+
+/// Most that a fixed charge and the least vend may be, in minor units: a thousand years of it can be summed.
+pub const AMOUNT_MAX: Money = Money::new(1_000_000_000_000);
+
+/// How far ahead a version may begin, in days: no version can be entered before one that was mistyped.
+pub const HORIZON_DAYS: i64 = 800;
+
 /// A price list over time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,6 +185,9 @@ impl TariffVersion {
         if self.minimum_vend < Money::new(1) {
             return bad("minimum_vend", "must be at least 1 minor unit");
         }
+        if self.minimum_vend > AMOUNT_MAX {
+            return bad("minimum_vend", "must be at most 1000000000000 minor units");
+        }
         self.check_blocks()?;
         self.check_fixed_charges()?;
         let Some(time_of_use) = &self.time_of_use else { return Ok(()) };
@@ -193,11 +210,15 @@ impl TariffVersion {
                 Some(_) if index == last => return bad(&field("upto"), "the last block has no bound"),
                 None if index < last => return bad(&field("upto"), "only the last block has no bound"),
                 Some(upto) if upto <= bound => return bad(&field("upto"), "must be above the bound before it"),
+                Some(upto) if upto > BOUND_MAX => return bad(&field("upto"), "must be at most 1000000000 kWh"),
                 Some(upto) => bound = upto,
                 None => {}
             }
             if block.price < Price::default() {
                 return bad(&field("price"), "must not be negative");
+            }
+            if block.price > PRICE_MAX {
+                return bad(&field("price"), PRICE_TOO_HIGH);
             }
         }
         Ok(())

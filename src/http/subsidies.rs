@@ -11,7 +11,7 @@ use super::{
     input::{At, Body, IdempotencyKey, Query},
     located,
     problem::Problem,
-    table::Table,
+    table::{Row, Table},
     to_its_end,
 };
 use crate::{
@@ -109,6 +109,10 @@ async fn credit_batch(
     body: Body<NewBatchCredit>,
 ) -> Result<HttpResponse, Problem> {
     credited(&caller, &app, body.0, query.0.dry_run, &key.0).await
+}
+
+impl Row for NewLine {
+    const WHOLE: &[&str] = &["amount"];
 }
 
 /// What a file of subsidies leaves to be said.

@@ -12,11 +12,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Most rows of a table that are told to be bad at once: one wrong column makes all of them so.
 const BAD_ROWS_TOLD: usize = 100;
 
+/// What a row of a table is read into.
+pub trait Row: DeserializeOwned + 'static {
+    /// Columns that hold whole numbers: decimal digits only, where the reader would take hexadecimal ones as well.
+    const WHOLE: &[&str];
+}
+
 /// A table as a CSV body (RFC 4180), UTF-8, whose first row names the columns. Unknown columns are refused by the type
 /// itself.
 pub struct Table<T>(pub Vec<T>);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
+impl<T: Row> FromRequest for Table<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -34,16 +40,30 @@ impl<T: DeserializeOwned + 'static> FromRequest for Table<T> {
             let columns = rows.headers().cloned();
             let columns = columns.map_err(|error| Problem::malformed("body", None, error.to_string()))?;
             let (mut good, mut bad) = (Vec::new(), Vec::new());
-            for (nth, row) in (0..).zip(rows.deserialize()) {
-                match row {
+            for (nth, row) in (0..).zip(rows.records()) {
+                if bad.len() == BAD_ROWS_TOLD {
+                    break;
+                }
+                match row.map_err(|error| bad_row(nth, &columns, &error)).and_then(|row| read(nth, &columns, &row)) {
                     Ok(row) => good.push(row),
-                    Err(error) if bad.len() < BAD_ROWS_TOLD => bad.push(bad_row(nth, &columns, &error)),
-                    Err(_) => break,
+                    Err(problem) => bad.push(problem),
                 }
             }
             bad.into_iter().reduce(Problem::and).map_or(Ok(Self(good)), Err)
         })
     }
+}
+
+fn read<T: Row>(nth: usize, columns: &csv::StringRecord, row: &csv::StringRecord) -> Result<T, Problem> {
+    for (column, cell) in columns.iter().zip(row) {
+        if T::WHOLE.contains(&column)
+            && !cell.strip_prefix('-').unwrap_or(cell).bytes().all(|byte| byte.is_ascii_digit())
+        {
+            let field = format!("lines[{nth}].{column}");
+            return Err(Problem::malformed("body", Some(&field), "invalid digit found in string"));
+        }
+    }
+    row.deserialize(Some(columns)).map_err(|error| bad_row(nth, columns, &error))
 }
 
 fn bad_row(nth: usize, columns: &csv::StringRecord, error: &csv::Error) -> Problem {

@@ -70,7 +70,7 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Stopp
     let (sent, unsent): (Vec<RelayOrder>, Vec<RelayOrder>) = app
         .db
         .write(move |conn| {
-            let mut site = store::site::by_id(conn, id)?;
+            let mut site = store::site::lock(conn, id)?;
             if site.automatic_disconnection == AutomaticDisconnection::On {
                 site.automatic_disconnection = AutomaticDisconnection::ReportOnly;
             }

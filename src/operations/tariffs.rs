@@ -5,7 +5,7 @@ use domain::{
     energy::Energy,
     ids::{SiteId, TariffId},
     money::{Money, Price},
-    tariff::{BadTariff, Block, FixedCharge, TariffVersion, TimeOfUse, VERSIONS_MAX},
+    tariff::{BadTariff, Block, FixedCharge, HORIZON_DAYS, TariffVersion, TimeOfUse, VERSIONS_MAX},
 };
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,7 @@ pub(super) async fn enter_first(
             let site = store::site::by_id(conn, site_id)?;
             let today = day_of(now, &books::zone(&site)?);
             let terms = first(today).numbered(1, None)?;
+            check_horizon(terms.valid_from, today)?;
             let tariff = Tariff { id: ids::next(conn, site_id)?, name: name.clone() };
             store::tariff::insert(conn, &tariff)?;
             store::tariff::insert_version(conn, tariff.id, &terms, now)?;
@@ -184,6 +185,15 @@ pub(super) async fn enter_first(
             Ok((tariff, terms))
         })
         .await
+}
+
+/// What is mistyped by a century would be in every later version's way.
+fn check_horizon(valid_from: Date, today: Date) -> Result<(), Error> {
+    if valid_from.duration_since(today).as_hours() / 24 > HORIZON_DAYS {
+        let detail = format!("must be within {HORIZON_DAYS} days");
+        return Err(Error::field("tariff", "valid_from", detail));
+    }
+    Ok(())
 }
 
 /// Enters a further version of a tariff. The customers of its accounts are told by recurring work.
@@ -198,7 +208,9 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -
             let tariff = store::tariff::lock(conn, id)?;
             let versions = store::tariff::versions(conn, id)?;
             // A version is never changed once in force, and what is used today is priced today.
-            let earliest = versions.last().map(|last| last.valid_from).max(Some(day_of(now, &books::zone(&site)?)));
+            let today = day_of(now, &books::zone(&site)?);
+            check_horizon(new.valid_from, today)?;
+            let earliest = versions.last().map(|last| last.valid_from).max(Some(today));
             if earliest.is_some_and(|earliest| new.valid_from <= earliest) {
                 let detail = "must be tomorrow or later, and after the versions before it";
                 return Err(Error::field("tariff", "valid_from", detail));

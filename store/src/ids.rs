@@ -119,20 +119,23 @@ impl Shared {
     }
 
     /// Takes a block outside of any transaction; `false` where that cannot be, or the site is not there yet.
-    fn reserve(&self, site: SiteId, how_many: i64) -> QueryResult<bool> {
+    fn reserve(&self, site: SiteId, how_many: i64) -> Result<bool> {
         let Some(counter) = &self.counter else { return Ok(false) };
         let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
         if self.known().has(site.get(), how_many) {
             return Ok(true);
         }
-        let conn = match counter.conn.take() {
-            Some(conn) => Ok(conn),
-            None => PgConnection::establish(&counter.url),
-        };
-        let mut conn = conn.map_err(|error| diesel::result::Error::QueryBuilderError(error.into()))?;
         let block = how_many.max(BLOCK);
-        // A connection that failed is not kept: the next one who asks gets another.
-        let end = take_block!(&mut conn, site, block)?;
+        // One that was kept may have been ended by the server meanwhile; then another takes its place.
+        let kept = counter.conn.take().and_then(|mut conn| Some((take_block!(&mut conn, site, block).ok()?, conn)));
+        let (end, conn) = match kept {
+            Some(taken) => taken,
+            None => {
+                // As where no connection comes free: whoever asks again may be luckier.
+                let mut conn = PgConnection::establish(&counter.url).map_err(|_| Error::Busy)?;
+                (take_block!(&mut conn, site, block).map_err(Error::of)?, conn)
+            }
+        };
         counter.conn = Some(conn);
         if let Some(end) = end {
             self.known().left.put(site.get(), end - block..end);
@@ -205,8 +208,7 @@ fn first_of(conn: &mut Conn, site: SiteId, how_many: i64) -> Result<i64> {
 
 /// Takes a block that has room for `how_many` numbers above all that were given.
 fn reserve(conn: &mut Conn, site: SiteId, how_many: i64) -> Result<()> {
-    let elsewhere = conn.ids.reserve(site, how_many);
-    if conn.checked(elsewhere)? {
+    if conn.ids.reserve(site, how_many)? {
         return Ok(());
     }
     let mut block = how_many.max(BLOCK);

@@ -90,6 +90,19 @@ pub fn page(conn: &mut Conn, after: Option<SiteId>, limit: i64) -> Result<Vec<Si
         .load(c))
 }
 
+/// Holds a site until the transaction ends, and gives it as it is now.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Busy`] where somebody else held it too long.
+pub fn lock(conn: &mut Conn, id: SiteId) -> Result<Site> {
+    let row = on!(conn, |c| diesel::update(sites::table.find(val(id)))
+        .set(sites::name.eq(sites::name))
+        .returning(Site::as_returning())
+        .get_result(c)
+        .optional())?;
+    found("site", row)
+}
+
 /// Changes a site that nobody else changed since `site.version`; gives it with its new version.
 ///
 /// # Errors

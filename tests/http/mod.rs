@@ -82,6 +82,12 @@ pub struct Api {
     admin: String,
 }
 
+/// A day so long from now.
+fn in_days(days: i64) -> String {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    today.saturating_add(jiff::Span::new().days(days)).to_string()
+}
+
 /// What was answered.
 pub struct Answer {
     status: u16,

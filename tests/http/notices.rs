@@ -83,8 +83,8 @@ async fn what_its_channel_takes_is_listed_and_not_served_by_hand() {
 async fn who_is_priced_by_a_tariff_reads_of_its_next_version() {
     let api = Api::start().await;
     let street = api.street().await;
-    let version =
-        json!({ "valid_from": "2099-01-01", "blocks": [{ "upto_kwh": "240", "price": "0.6" }, { "price": "0.9" }] });
+    let day = super::in_days(100);
+    let version = json!({ "valid_from": day, "blocks": [{ "upto_kwh": "240", "price": "0.6" }, { "price": "0.9" }] });
     api.post(&format!("/api/v1/tariffs/{}/versions", street.tariff), &version).await.ok();
     let path = format!("/api/v1/accounts/{}/notices?limit=1", street.account);
     let notice = eventually(SOON, "the customer is told", async || {
@@ -92,8 +92,10 @@ async fn who_is_priced_by_a_tariff_reads_of_its_next_version() {
         (newest["kind"] == "price_change").then_some(newest)
     })
     .await;
-    let zh = "账户S-1：自2099-01-01起执行电价“Shops”：每千瓦时每月240千瓦时以内0.6 CNY，超过240千瓦时0.9 CNY。";
-    let en = "Account S-1: from 2099-01-01 on by the tariff Shops: per kWh 0.6 CNY up to 240 kWh a month, 0.9 CNY above 240 kWh.";
+    let zh = format!("账户S-1：自{day}起执行电价“Shops”：每千瓦时每月240千瓦时以内0.6 CNY，超过240千瓦时0.9 CNY。");
+    let en = format!(
+        "Account S-1: from {day} on by the tariff Shops: per kWh 0.6 CNY up to 240 kWh a month, 0.9 CNY above 240 kWh."
+    );
     assert_eq!((&notice["text_zh"], &notice["text_en"]), (&json!(zh), &json!(en)));
     api.stop().await;
 }

@@ -39,7 +39,8 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
 
     let address = format!("/api/v1/tariffs/{}", entered["id"].as_str().unwrap());
     let versions = format!("{address}/versions");
-    let later = json!({ "valid_from": "2099-01-01", "blocks": [{ "price": "0.6" }] });
+    let (begins, then, far) = (super::in_days(100), super::in_days(131), super::in_days(805));
+    let later = json!({ "valid_from": begins, "blocks": [{ "price": "0.6" }] });
     let both = api.post(&versions, &later).await.ok();
     let second = &both["versions"][1];
     assert_eq!((&second["version"], &second["time_of_use"]), (&json!(2), &Value::Null));
@@ -49,14 +50,14 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
         assert_eq!((kept, &second[kept]), (kept, &first[kept]), "what a version does not name is as before");
     }
     let named = json!({
-        "valid_from": "2099-02-01", "blocks": [{ "price": "0.6" }], "window_start_day": 5, "prorate_opening": false,
+        "valid_from": then, "blocks": [{ "price": "0.6" }], "window_start_day": 5, "prorate_opening": false,
         "tax_rate_ppm": 0, "minimum_vend": 1, "fixed_charges": [],
     });
     let both = api.post(&versions, &named).await.ok();
     let third = &both["versions"][2];
     assert_eq!((&third["window_start_day"], &third["window_start_month"]), (&json!(5), &Value::Null));
     assert_eq!((&third["tax_rate_ppm"], &third["fixed_charges"]), (&json!(0), &json!([])));
-    for day in ["2026-01-01", "2099-01-01"] {
+    for day in ["2026-01-01", begins.as_str(), far.as_str()] {
         let refused = api.post(&versions, &json!({ "valid_from": day, "blocks": [{ "price": "0.7" }] })).await;
         assert_eq!((refused.problem(), refused.field()), ((422, "tariff"), Some("valid_from")), "{day}");
     }
@@ -65,6 +66,34 @@ async fn what_a_tariff_says_is_shown_and_a_version_follows_it() {
     let refused = api.ask("POST", &versions, &of_another, &headers, &later.to_string()).await;
     assert_eq!(refused.problem(), (404, "not_found"));
     assert_eq!(api.get(&address).await.ok(), both, "what was refused changed nothing");
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn no_amount_of_a_tariff_is_a_slip_of_the_hand() {
+    let api = Api::start().await;
+    let street = api.street().await;
+    for (what, field) in [
+        (json!({ "blocks": [{ "price": "1000000.000001" }] }), "blocks[0].price"),
+        (
+            json!({ "blocks": [{ "upto_kwh": "1000000000.0001", "price": "1" }, { "price": "2" }] }),
+            "blocks[0].upto_kwh",
+        ),
+        (json!({ "minimum_vend": 1_000_000_000_001_i64 }), "minimum_vend"),
+        (
+            json!({ "fixed_charges": [{ "name": "m", "every": "day", "amount": 1_000_000_000_001_i64 }] }),
+            "fixed_charges[0].amount",
+        ),
+        (json!({ "valid_from": super::in_days(805) }), "valid_from"),
+    ] {
+        let mut tariff = json!({ "site_id": street.site, "name": "Shops", "blocks": [{ "price": "0.5" }] });
+        tariff.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        let refused = api.post("/api/v1/tariffs", &tariff).await;
+        assert_eq!((refused.problem(), refused.field()), ((422, "tariff"), Some(field)), "{what}");
+    }
+    let huge = json!({ "site_id": street.site, "name": "Till", "credit_limit": 1_000_000_000_000_000_i64 });
+    let refused = api.post("/api/v1/vendors", &huge).await;
+    assert_eq!((refused.problem(), refused.field()), ((400, "body"), Some("credit_limit")), "{}", refused.json);
     api.stop().await;
 }
 

@@ -20,6 +20,7 @@ use super::notices::CONNECTED;
 use crate::support::{Database, Home, Terms, by_blocks, flat, on_both};
 
 on_both!(
+    the_stop_button_works_for_all_who_press_it_at_once,
     the_stop_button_cancels_what_was_not_sent_and_nothing_else,
     what_was_sent_before_the_stop_is_read_and_not_sent_again
 );
@@ -86,6 +87,19 @@ async fn what_was_sent_before_the_stop_is_read_and_not_sent_again(database: Data
     assert_eq!(home.order(cut).await, (State::Superseded, vec![]), "and leaves nothing behind");
 
     home.clock.pass(minute);
+    let later = home.ordered(home.meter, Cause::Operator).await;
+    assert!(matches!(home.authorized(later).await, Authorized::Send(_)), "what is ordered later goes out");
+    home.app.stop().await;
+}
+
+async fn the_stop_button_works_for_all_who_press_it_at_once(database: Database) {
+    let now = "2026-05-04T12:00:00+08:00".parse().unwrap();
+    let (tariff, register) = (by_blocks(flat("0.5")), "1000".parse().unwrap());
+    let terms = Terms { nth: 1, time_zone: "Asia/Shanghai", tariff, multiplier: 1, register, credit: 10_000 };
+    let home = Home::start(&database, now, terms).await;
+    let cut = home.ordered(home.meter, Cause::Operator).await;
+    let all = futures_util::future::join_all((0..8).map(|_| home.stopped())).await;
+    assert_eq!(all.concat(), [cut], "cancelled once, and nobody was refused");
     let later = home.ordered(home.meter, Cause::Operator).await;
     assert!(matches!(home.authorized(later).await, Authorized::Send(_)), "what is ordered later goes out");
     home.app.stop().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{BadTariff, Tariff, TariffVersion};
+use super::{AMOUNT_MAX, BadTariff, Tariff, TariffVersion};
 use crate::{
     bug::{Bug, is_planted},
     calendar::{day_before, next_day},
@@ -59,6 +59,9 @@ impl TariffVersion {
             }
             if charge.amount < Money::new(1) {
                 return bad(field("amount"), "must be at least 1 minor unit");
+            }
+            if charge.amount > AMOUNT_MAX {
+                return bad(field("amount"), "must be at most 1000000000000 minor units");
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::BadTariff;
+use super::{BadTariff, PRICE_MAX, PRICE_TOO_HIGH};
 use crate::{
     calendar::{midnight, next_day},
     money::Price,
@@ -126,6 +126,9 @@ impl TimeOfUse {
             }
             if *price < Price::default() {
                 return bad(format!("prices.{period}"), "must not be negative");
+            }
+            if *price > PRICE_MAX {
+                return bad(format!("prices.{period}"), PRICE_TOO_HIGH);
             }
         }
         self.check_seasons()?;
