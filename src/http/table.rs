@@ -31,7 +31,11 @@ impl<T: Row> FromRequest for Table<T> {
         Box::pin(async move {
             let bytes = bytes.await?;
             if bytes.contains(&0) {
-                return Err(Problem::malformed("body", None, "a text may not contain the character NUL"));
+                return Err(Problem::malformed(
+                    "body",
+                    None,
+                    "a table is a text in UTF-8, which does not contain the character NUL",
+                ));
             }
             // Spreadsheets write a byte order mark before the first column's name.
             let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
@@ -60,7 +64,11 @@ fn read<T: Row>(nth: usize, columns: &csv::StringRecord, row: &csv::StringRecord
             && !cell.strip_prefix('-').unwrap_or(cell).bytes().all(|byte| byte.is_ascii_digit())
         {
             let field = format!("lines[{nth}].{column}");
-            return Err(Problem::malformed("body", Some(&field), "invalid digit found in string"));
+            return Err(Problem::malformed(
+                "body",
+                Some(&field),
+                "must be a whole number in decimal digits, such as 500",
+            ));
         }
     }
     row.deserialize(Some(columns)).map_err(|error| bad_row(nth, columns, &error))

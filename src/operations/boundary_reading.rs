@@ -75,9 +75,10 @@ impl Source {
             Quality::Good => Ok(Self::Live(row.id)),
             Quality::Suspect => {
                 let (total, why) = (row.total, row.reason.unwrap_or_default());
+                let printed = app.db.read(move |conn| store::meter::by_id(conn, meter)).await?.address;
                 let detail = format!(
-                    "the meter was read now and showed {total} kWh, which is suspect ({why}): accept reading {reading}, \
-                     or enter what the display shows"
+                    "meter {printed} was read now and showed {total} kWh, which is suspect ({why}): find reading {reading} \
+                     good (PUT /readings/{reading}/quality), or enter what the display shows, confirmed"
                 );
                 Err(Error::refused("suspect_reading", detail))
             }

@@ -167,11 +167,12 @@ pub async fn reject(app: &App, id: OrderGroupId, by: &str) -> Result<(), Error> 
     rejected.await
 }
 
-/// Ends a site's groups of disconnects that have not ended: no further order is given.
+/// Ends a site's groups of disconnects that have not ended: no further order is given. Which these were.
 ///
 /// # Errors
 /// The database fails.
-pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> Result<(), Error> {
+pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> Result<Vec<OrderGroupId>, Error> {
+    let mut rejected = Vec::new();
     for id in store::relay_order_group::open(conn, site)? {
         let mut group = store::relay_order_group::lock(conn, id)?;
         if group.ended_at.is_none() && group.action == Action::Disconnect {
@@ -179,9 +180,10 @@ pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> R
             (group.decided_by, group.ended_at) = (Some(by.to_owned()), Some(now));
             store::relay_order_group::save(conn, &group)?;
             audit(conn, &group, by, "reject_order_group", "stop button", now)?;
+            rejected.push(id);
         }
     }
-    Ok(())
+    Ok(rejected)
 }
 
 /// Goes on with what was interrupted, and ends what nobody approved in time, of all sites; how many groups that were.

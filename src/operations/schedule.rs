@@ -208,11 +208,12 @@ pub async fn end(app: &App, id: ScheduleId, how: EndSchedule, by: &str) -> Resul
 }
 
 /// Keeps a site's schedules from giving further disconnects: one that has cut goes on to its reconnect and ends with it, every
-/// other one ends now.
+/// other one ends now. Which these were.
 ///
 /// # Errors
 /// The database fails.
-pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> Result<(), Error> {
+pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> Result<Vec<ScheduleId>, Error> {
+    let mut ended = Vec::new();
     for id in store::relay_schedule::open(conn, site)? {
         let mut schedule = store::relay_schedule::lock(conn, id)?;
         match (schedule.state, schedule.next_action) {
@@ -226,8 +227,9 @@ pub(super) fn stop(conn: &mut Conn, site: SiteId, by: &str, now: Timestamp) -> R
         }
         store::relay_schedule::save(conn, &schedule)?;
         audit(conn, &schedule, (by, now), "end_relay_schedule", "stop button")?;
+        ended.push(id);
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// Switches what is due, and ends what nobody approved in time, of all sites; how many schedules that were. The groups that it

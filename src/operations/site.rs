@@ -2,7 +2,7 @@
 
 use domain::{
     bug::{Bug, is_planted},
-    ids::{OrderId, SiteId},
+    ids::{OrderGroupId, OrderId, ScheduleId, SiteId},
     relay::Action,
     site::AutomaticDisconnection,
 };
@@ -54,6 +54,12 @@ pub struct Stopped {
     /// Disconnects that had been sent: their relays are read, and may be open; they are not sent again.
     #[schema(value_type = Vec<String>)]
     pub sent: Vec<OrderId>,
+    /// Groups of disconnects that give no further orders.
+    #[schema(value_type = Vec<String>)]
+    pub groups_rejected: Vec<OrderGroupId>,
+    /// Schedules that cut nobody any more: those that have cut reconnect, and all end. They do not begin again by themselves.
+    #[schema(value_type = Vec<String>)]
+    pub schedules_ended: Vec<ScheduleId>,
 }
 
 /// Presses the stop button: from now on the site only reports who would be cut, and every disconnect that was not sent yet is
@@ -67,7 +73,7 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Stopp
     let (reason, now, by) = (label("reason", reason)?, app.clock.now(), by.to_owned());
     let (told, key) = (reason.clone(), by.clone());
     // The switch first: from its commit on nothing that the site decided by itself may be sent.
-    let (sent, unsent): (Vec<RelayOrder>, Vec<RelayOrder>) = app
+    let ((sent, unsent), groups_rejected, schedules_ended): ((Vec<RelayOrder>, Vec<RelayOrder>), _, _) = app
         .db
         .write(move |conn| {
             let mut site = store::site::lock(conn, id)?;
@@ -83,11 +89,11 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Stopp
             store::alarm::raise(conn, id, "cuts_stopped", &object, &format!("{told}, by {key}"), now)?;
             audit_line::write(conn, id, (&key, now), "stop_cuts", object, told.clone())?;
             // Before the groups: a schedule that switches meanwhile has written its group by then.
-            schedule::stop(conn, id, &key, now)?;
-            order_group::stop(conn, id, &key, now)?;
+            let schedules = schedule::stop(conn, id, &key, now)?;
+            let groups = order_group::stop(conn, id, &key, now)?;
             let mut live = store::relay_order::live(conn, id)?;
             live.retain(|order| order.action == Action::Disconnect && !is_planted(Bug::SpareUnsentCuts));
-            Ok::<_, Error>(live.into_iter().partition(|order| order.attempts > 0))
+            Ok::<_, Error>((live.into_iter().partition(|order| order.attempts > 0), groups, schedules))
         })
         .await?;
     tracing::warn!(site = %id, by, "cuts stopped");
@@ -111,5 +117,5 @@ pub async fn stop(app: &App, id: SiteId, reason: &str, by: &str) -> Result<Stopp
         }
     }
     let sent = sent.into_iter().map(|order| order.id).collect();
-    failed.map_or(Ok(Stopped { cancelled, sent }), Err)
+    failed.map_or(Ok(Stopped { cancelled, sent, groups_rejected, schedules_ended }), Err)
 }

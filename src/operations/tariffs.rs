@@ -171,13 +171,13 @@ pub(super) async fn enter_first(
     first: impl Fn(Date) -> NewVersion + Send + 'static,
 ) -> Result<(Tariff, TariffVersion), Error> {
     let name = label("name", name)?;
-    let (now, by) = (app.clock.now(), by.to_owned());
+    let (now, by, most) = (app.clock.now(), by.to_owned(), app.settings.policy.vending.maximum_per_vend);
     app.db
         .write(move |conn| {
             let site = store::site::by_id(conn, site_id)?;
             let today = day_of(now, &books::zone(&site)?);
             let terms = first(today).numbered(1, None)?;
-            check_horizon(terms.valid_from, today)?;
+            check_slips(&terms, today, most)?;
             let tariff = Tariff { id: ids::next(conn, site_id)?, name: name.clone() };
             store::tariff::insert(conn, &tariff)?;
             store::tariff::insert_version(conn, tariff.id, &terms, now)?;
@@ -187,11 +187,14 @@ pub(super) async fn enter_first(
         .await
 }
 
-/// What is mistyped by a century would be in every later version's way.
-fn check_horizon(valid_from: Date, today: Date) -> Result<(), Error> {
-    if valid_from.duration_since(today).as_hours() / 24 > HORIZON_DAYS {
-        let detail = format!("must be within {HORIZON_DAYS} days");
-        return Err(Error::field("tariff", "valid_from", detail));
+/// What is mistyped by a century would be in every later version's way, and below a least vend above the most nothing is sold.
+fn check_slips(terms: &TariffVersion, today: Date, most: Money) -> Result<(), Error> {
+    if terms.valid_from.duration_since(today).as_hours() / 24 > HORIZON_DAYS {
+        return Err(Error::field("tariff", "valid_from", format!("must be within {HORIZON_DAYS} days")));
+    }
+    if terms.minimum_vend > most {
+        let detail = format!("must be at most {most} minor units, the most of a vend");
+        return Err(Error::field("tariff", "minimum_vend", detail));
     }
     Ok(())
 }
@@ -201,7 +204,7 @@ fn check_horizon(valid_from: Date, today: Date) -> Result<(), Error> {
 /// # Errors
 /// Names the field that does not hold.
 pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -> Result<(), Error> {
-    let (now, by) = (app.clock.now(), by.to_owned());
+    let (now, by, most) = (app.clock.now(), by.to_owned(), app.settings.policy.vending.maximum_per_vend);
     app.db
         .write(move |conn| {
             let site = store::site::by_id(conn, id.site())?;
@@ -209,7 +212,6 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -
             let versions = store::tariff::versions(conn, id)?;
             // A version is never changed once in force, and what is used today is priced today.
             let today = day_of(now, &books::zone(&site)?);
-            check_horizon(new.valid_from, today)?;
             let earliest = versions.last().map(|last| last.valid_from).max(Some(today));
             if earliest.is_some_and(|earliest| new.valid_from <= earliest) {
                 let detail = "must be tomorrow or later, and after the versions before it";
@@ -223,6 +225,7 @@ pub async fn enter_version(app: &App, id: TariffId, new: NewVersion, by: &str) -
                 ));
             }
             let version = new.numbered(number, versions.last())?;
+            check_slips(&version, today, most)?;
             store::tariff::insert_version(conn, id, &version, now)?;
             price_change::begin(conn, id, &version, now)?;
             entered(conn, (&by, now), &tariff, &version)

@@ -177,7 +177,10 @@ async fn the_stop_button_ends_groups_of_disconnects() {
     api.guard(&street.meter).await;
     let group = api.post_once(GROUPS, "g-1", &cut(&street, &[&street.meter])).await.ok();
     let address = format!("{GROUPS}/{}", group["id"].as_str().unwrap());
-    api.post(&format!("/api/v1/sites/{}/stop", street.site), &json!({ "reason": "fire" })).await.ok();
+    let stop = format!("/api/v1/sites/{}/stop", street.site);
+    let stopped = api.post(&stop, &json!({ "reason": "fire" })).await.ok();
+    assert_eq!(stopped["groups_rejected"], json!([group["id"]]));
+    assert_eq!(api.post(&stop, &json!({ "reason": "fire" })).await.ok()["groups_rejected"], json!([]), "told once");
     assert_eq!(api.get(&address).await.ok()["state"], "rejected");
     let second = api.key(Role::Operator, None).await;
     let approved = api.by(&second, &format!("{address}/approve"), &json!({})).await;

@@ -99,7 +99,9 @@ async fn a_schedule_that_is_rejected_or_stopped_never_switches() {
     let api = Api::start().await;
     let street = api.street().await;
     let running = api.post_once(SCHEDULES, "s-1", &nights(&street)).await.id();
-    api.post(&format!("/api/v1/sites/{}/stop", street.site), &json!({ "reason": "fire" })).await.ok();
+    let stop = format!("/api/v1/sites/{}/stop", street.site);
+    let stopped = api.post(&stop, &json!({ "reason": "fire" })).await.ok();
+    assert_eq!(stopped["schedules_ended"], json!([running]));
     assert_eq!(api.get(&format!("{SCHEDULES}/{running}")).await.ok()["state"], "ended");
     let guard = json!({ "guarded": true, "reason": "life support" });
     api.send("PUT", &format!("/api/v1/meters/{}/guard", street.meter), &[], &guard).await.ok();

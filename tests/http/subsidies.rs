@@ -135,9 +135,9 @@ async fn a_batch_comes_as_a_file_of_a_spreadsheet_too() {
     let csv = "text/csv; charset=utf-8";
     for (file, field, detail) in [
         ("account_number\nS-1\n", "lines[0]", "missing field `amount`"),
-        ("account_number,amount\nS-1,100\nS-1,1.50\n", "lines[1].amount", "invalid digit found in string"),
-        ("account_number,amount\nS-1,0x10\n", "lines[0].amount", "invalid digit found in string"),
-        ("account_number,amount\nS-1,+10\n", "lines[0].amount", "invalid digit found in string"),
+        ("account_number,amount\nS-1,100\nS-1,1.50\n", "lines[1].amount", "must be a whole number"),
+        ("account_number,amount\nS-1,0x10\n", "lines[0].amount", "must be a whole number"),
+        ("account_number,amount\nS-1,+10\n", "lines[0].amount", "must be a whole number"),
         ("account_number,amount\nS-1,1000000000000000\n", "lines[0]", "an amount has at most 15 digits"),
         ("account_number,amount\nS-1,100,7\n", "lines[0]", "3 columns in place of 2"),
         ("account_number,amount,colour\nS-1,100,red\n", "lines[0]", "unknown field `colour`"),

@@ -84,6 +84,7 @@ async fn no_amount_of_a_tariff_is_a_slip_of_the_hand() {
             json!({ "fixed_charges": [{ "name": "m", "every": "day", "amount": 1_000_000_000_001_i64 }] }),
             "fixed_charges[0].amount",
         ),
+        (json!({ "minimum_vend": 100_000_000_000_i64 }), "minimum_vend"),
         (json!({ "valid_from": super::in_days(805) }), "valid_from"),
     ] {
         let mut tariff = json!({ "site_id": street.site, "name": "Shops", "blocks": [{ "price": "0.5" }] });

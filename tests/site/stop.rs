@@ -78,7 +78,10 @@ async fn what_was_sent_before_the_stop_is_read_and_not_sent_again(database: Data
     let cut = home.ordered(home.meter, Cause::Operator).await;
     assert!(matches!(home.authorized(cut).await, Authorized::Send(_)));
     home.clock.pass(minute);
-    assert_eq!(home.stops().await, Stopped { cancelled: vec![], sent: vec![cut] });
+    assert_eq!(
+        home.stops().await,
+        Stopped { cancelled: vec![], sent: vec![cut], groups_rejected: vec![], schedules_ended: vec![] }
+    );
     assert_eq!(home.order(cut).await, (State::Sent, vec![Cause::Operator]), "its relay may be open");
 
     home.clock.pass(minute + minute);
