@@ -131,8 +131,7 @@ mod tests {
         let before = pieces.clone();
         let other: MeterAddress = "202600000025".parse().unwrap();
         let neighbour = Frame { address: other, ..answer(0x12, false, &[3, 1]) };
-        let mut another = answer(0x12, false, &[3, 1]);
-        another.data[0] = 1;
+        let another = Frame { data: vec![1, 0xFF, 0x01, 0x00, 3, 1], ..answer(0x12, false, &[]) };
         for (frame, error) in [
             (answer(0x12, false, &[3, 2]), MessageError::OtherPiece { asked: 1, found: 2 }),
             (answer(0x12, false, &[]), MessageError::Field(DecodeError::Truncated { wanted: 1, left: 0 })),
