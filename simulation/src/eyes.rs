@@ -19,8 +19,8 @@ use wattgate::operations::{Error, books::Books};
 
 use crate::{
     auditor::{
-        AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, LineSeen, MeterSeen, OrderSeen, RefundSeen,
-        ReversalSeen, Seen, ShiftSeen, State, Supply, TariffSeen, TransactionSeen, VendSeen,
+        AccountSeen, Cause, CutSeen, DaySeen, InstallationSeen, Kind, Limits, LineSeen, MeterSeen, OrderSeen,
+        RefundSeen, ReversalSeen, Seen, ShiftSeen, State, Supply, TariffSeen, TransactionSeen, VendSeen,
     },
     clock::shift,
 };
@@ -254,6 +254,7 @@ fn account_seen(row: &Account) -> AccountSeen {
         closed_at: row.closed_at,
         active: matches!(row.state, domain::account::State::Active | domain::account::State::Suspended),
         suspended: row.state == domain::account::State::Suspended,
+        limits: Limits { overdraft: row.overdraft, restore_margin: row.restore_margin, low: row.alarm_2 },
         posted: row.posted,
         debt: row.debt,
         carry: row.carry.get(),

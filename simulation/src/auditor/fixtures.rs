@@ -123,6 +123,7 @@ pub fn account_seen(version: i64, posted: i64, carry: i64) -> AccountSeen {
         version,
         active: true,
         suspended: false,
+        limits: rules().limits,
         opened_at: None,
         fixed_to: None,
         closed_at: None,

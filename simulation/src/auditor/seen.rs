@@ -9,7 +9,7 @@ use domain::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use super::Supply;
+use super::{Limits, Supply};
 
 /// What was seen of the head end in one look. Times in it are by the head end's clock.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +72,8 @@ pub struct AccountSeen {
     pub active: bool,
     /// Whether it is suspended.
     pub suspended: bool,
+    /// How far its money carries its supply.
+    pub limits: Limits,
     /// When.
     pub opened_at: Option<Timestamp>,
     /// When it was closed.

@@ -48,6 +48,10 @@ impl Auditor {
                 let detail = format!("account {id}: suspended {}, and nobody wanted that", row.suspended);
                 return Err(Violation::of("I3", detail));
             }
+            if !limits.contains(&row.limits) {
+                let detail = format!("account {id}: {:?}, and nobody wanted those", row.limits);
+                return Err(Violation::of("I3", detail));
+            }
             let help = |helped| if helped { self.rules.emergency } else { Money::ZERO };
             let overdrafts = || limits.iter().map(|limits| limits.overdraft);
             let wanted = self.wanted(now, id, told);

@@ -112,6 +112,21 @@ impl Story {
     }
 }
 
+#[test]
+fn limits_are_those_that_somebody_wanted() {
+    let wanted = Limits { overdraft: Money::new(7), ..rules().limits };
+    let mut kept = Story::new();
+    kept.ask(2, Request::Limits { account: account(1), to: wanted });
+    assert_eq!(kept.look(3), Ok(()), "it may not be done yet");
+    kept.done(4, Request::Limits { account: account(1), to: wanted });
+    assert_eq!(kept.look(5), Err("I3"), "it was, and they are as before");
+    let mut changed = Story::new();
+    changed.row().limits = wanted;
+    assert_eq!(changed.look(2), Err("I3"), "nobody asked for them");
+    changed.done(3, Request::Limits { account: account(1), to: wanted });
+    assert_eq!(changed.look(4), Ok(()));
+}
+
 /// A run to its end, whose last look is changed before it is judged.
 fn end(change: fn(&mut Seen)) -> Result<(), &'static str> {
     let mut story = Story::new();
