@@ -5,12 +5,12 @@ use actors::{DecodeLevel, Traced};
 use domain::{ids::ConcentratorId, notice::Language};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate, Read},
-    input::{At, Body, Query},
+    input::{At, Body, InLanguage, Query},
     problem::Problem,
 };
 use crate::{app::App, decode, hex};
@@ -62,18 +62,8 @@ impl Passed {
     }
 }
 
-/// In which language.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Shown {
-    /// Language of names: `zh` or `en`; `en` if absent.
-    #[param(value_type = Option<String>)]
-    language: Option<Language>,
-}
-
 /// Shows what passed over a concentrator's links last, in this process, while its trace was on
-#[utoipa::path(tag = "concentrators", params(Shown), responses(
+#[utoipa::path(tag = "concentrators", params(InLanguage), responses(
     (status = 200, description = "The newest last", body = Trace),
 ))]
 #[get("/concentrators/{id}/trace")]
@@ -81,14 +71,14 @@ async fn show_trace(
     _caller: May<Read>,
     app: web::Data<App>,
     id: At<ConcentratorId>,
-    query: Query<Shown>,
+    query: Query<InLanguage>,
 ) -> Result<web::Json<Trace>, Problem> {
     app.db.read(move |conn| store::concentrator::by_id(conn, id.0)).await?;
     let (level, kept) = match app.fleet() {
         Some(fleet) => fleet.trace(id.0).await.unwrap_or_default(),
         None => Default::default(),
     };
-    let language = query.0.language.unwrap_or(Language::En);
+    let language = query.0.language();
     let frames = kept.into_iter().map(|traced| Passed::new(traced, level, language)).collect();
     Ok(web::Json(Trace { level, frames }))
 }

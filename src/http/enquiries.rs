@@ -1,17 +1,14 @@
 //! Enquiries: reading any item of a meter, asking a concentrator anything, and setting its parameters and clocks, now.
 
 use actix_web::{HttpResponse, post, web};
-use domain::{
-    ids::{ConcentratorId, MeterId},
-    notice::Language,
-};
+use domain::ids::{ConcentratorId, MeterId};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     auth::{May, Operate},
-    input::{At, Body, Query},
+    input::{At, Body, InLanguage, Query},
     problem::Problem,
     to_its_end,
 };
@@ -28,16 +25,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(change_parameters)
         .service(set_clock)
         .service(set_meter_clocks);
-}
-
-/// In which language.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Shown {
-    /// Language of names: `zh` or `en`; `en` if absent.
-    #[param(value_type = Option<String>)]
-    language: Option<Language>,
 }
 
 /// An item to be read.
@@ -57,7 +44,7 @@ struct Item {
 }
 
 /// Reads any item of a meter from the meter itself, through its concentrator; the answer is not stored
-#[utoipa::path(tag = "readings", params(Shown), request_body = ReadItem, responses(
+#[utoipa::path(tag = "readings", params(InLanguage), request_body = ReadItem, responses(
     (status = 200, description = "The meter answered, or refused", body = Item),
 ))]
 #[post("/meters/{id}/items")]
@@ -65,10 +52,10 @@ async fn read_item(
     _caller: May<Operate>,
     app: web::Data<App>,
     id: At<MeterId>,
-    query: Query<Shown>,
+    query: Query<InLanguage>,
     body: Body<ReadItem>,
 ) -> Result<web::Json<Item>, Problem> {
-    let language = query.0.language.unwrap_or(Language::En);
+    let language = query.0.language();
     Ok(web::Json(Item { frame: enquiry::item(&app, id.0, &body.0.item, language).await? }))
 }
 
@@ -94,7 +81,7 @@ struct Answered {
 }
 
 /// Asks a concentrator any function, now; the answer is not stored
-#[utoipa::path(tag = "concentrators", params(Shown), request_body = AskConcentrator, responses(
+#[utoipa::path(tag = "concentrators", params(InLanguage), request_body = AskConcentrator, responses(
     (status = 200, description = "It answered", body = Answered),
 ))]
 #[post("/concentrators/{id}/queries")]
@@ -102,10 +89,10 @@ async fn query_concentrator(
     _caller: May<Operate>,
     app: web::Data<App>,
     id: At<ConcentratorId>,
-    query: Query<Shown>,
+    query: Query<InLanguage>,
     body: Body<AskConcentrator>,
 ) -> Result<web::Json<Answered>, Problem> {
-    let language = query.0.language.unwrap_or(Language::En);
+    let language = query.0.language();
     let AskConcentrator { afn, function, points, content } = body.0;
     let (points, content) = (points.unwrap_or_else(|| vec![0]), content.unwrap_or_default());
     let asked = enquiry::Query { afn, function, points, content };

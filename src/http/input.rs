@@ -7,14 +7,20 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, http::header, web};
-use domain::ids::{
-    AccountId, AlarmId, BatchCreditId, BuildingId, ConcentratorId, CustomerId, JobId, MeterId, NoticeId, OrderGroupId,
-    OrderId, OutageId, PaymentId, ReadRequestId, ReadingId, RefundId, ScheduleId, SelectionId, ShiftId, SiteId,
-    TariffId, TerminalId, VendId, VendorId,
+use domain::{
+    ids::{
+        AccountId, AlarmId, BatchCreditId, BuildingId, ConcentratorId, CustomerId, JobId, MeterId, NoticeId,
+        OrderGroupId, OrderId, OutageId, PaymentId, ReadRequestId, ReadingId, RefundId, ScheduleId, SelectionId,
+        ShiftId, SiteId, TariffId, TerminalId, VendId, VendorId,
+    },
+    notice::Language,
 };
 use futures_util::future::LocalBoxFuture;
 use jiff::SignedDuration;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use utoipa::{
     IntoParams,
     openapi::{
@@ -263,6 +269,23 @@ pub fn wait(asked: Option<&str>, most_s: u64) -> Result<Option<Duration>, Proble
         Problem::malformed("query", Some("wait"), format!("must be a duration such as 10s, at most {most_s}s"))
     })?;
     Ok(Some(wait))
+}
+
+/// In which language an answer names things.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InLanguage {
+    /// Language of names: `zh` or `en`; `en` if absent.
+    #[param(value_type = Option<String>)]
+    language: Option<Language>,
+}
+
+impl InLanguage {
+    /// The language.
+    pub fn language(&self) -> Language {
+        self.language.unwrap_or(Language::En)
+    }
 }
 
 #[cfg(test)]
