@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::ids::{AccountId, MeterId, SiteId};
 use store::{Db, Error, ids};
 
-use crate::support::settings;
+use crate::support::{Base, settings};
 
 /// Takes identifiers in 60 transactions of which every third is undone; gives those of the others.
 fn take(db: &Db, site: SiteId, thread: usize) -> Vec<MeterId> {
@@ -66,27 +66,27 @@ on_both! {
         }
     }
 
-    async fn a_transaction_that_began_first_is_given_higher_identifiers_than_one_that_committed_meanwhile(base) {
-        // On SQLite nobody commits meanwhile.
-        if base.url.starts_with("sqlite") {
-            return;
-        }
-        let site = base.town().await.site;
-        let db = base.db.clone();
-        let (first, meanwhile, then) = base.run(move |conn| {
-            let first: MeterId = ids::next(conn, site)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            // It needs a block of its own, and waits for nobody.
-            let many = db.write(move |conn| ids::many::<MeterId>(conn, site, 1500));
-            let meanwhile = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(many)).join().unwrap())?;
-            Ok((first, meanwhile, ids::next::<MeterId>(conn, site)?))
-        }).await.unwrap();
-        assert!(first < *meanwhile.first().unwrap() && *meanwhile.last().unwrap() < then);
-    }
-
     async fn a_site_that_is_not_there_has_no_identifiers(base) {
         let nowhere = SiteId::new(99).unwrap();
         let refused = base.run(move |conn| ids::next::<AccountId>(conn, nowhere)).await;
         assert_eq!(refused, Err(Error::NotFound { noun: "site" }));
     }
+}
+
+/// On SQLite nobody commits while another writes.
+#[tokio::test]
+async fn a_transaction_that_began_first_is_given_higher_identifiers_than_one_that_committed_meanwhile() {
+    let base = Base::postgres().await;
+    let site = base.town().await.site;
+    let db = base.db.clone();
+    let given = base.run(move |conn| {
+        let first: MeterId = ids::next(conn, site)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // It needs a block of its own, and waits for nobody.
+        let many = db.write(move |conn| ids::many::<MeterId>(conn, site, 1500));
+        let meanwhile = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(many)).join().unwrap())?;
+        Ok((first, meanwhile, ids::next::<MeterId>(conn, site)?))
+    });
+    let (first, meanwhile, then) = given.await.unwrap();
+    assert!(first < *meanwhile.first().unwrap() && *meanwhile.last().unwrap() < then);
 }
