@@ -14,42 +14,24 @@ use crate::{
     operations::Error,
 };
 
-/// The parameters that are read and set. What a concentrator does not know is null.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// Parameters, as they are told or to be set. What is null or absent the concentrator does not know, or stays as it is.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConcentratorParameters)]
 pub struct Parameters {
-    /// Time between two heartbeats, in minutes (F1).
+    /// Time between two heartbeats, in minutes, from 1 (F1).
     pub heartbeat_min: Option<u8>,
-    /// The master station that it dials, `address:port` (F3).
+    /// The master station that it dials, `address:port`; a wrong one loses the concentrator (F3).
     #[schema(value_type = Option<String>)]
     pub main: Option<SocketAddrV4>,
     /// Whom it dials if that does not answer; `0.0.0.0:0`: nobody (F3).
     #[schema(value_type = Option<String>)]
     pub backup: Option<SocketAddrV4>,
-    /// The access point name (F3).
+    /// The access point name, up to 16 letters, digits and signs of ASCII (F3).
     pub apn: Option<String>,
-    /// The events that it notes, by ERC (F9).
+    /// The events that it notes, by ERC, 1 to 64 (F9).
     pub noted_events: Option<Vec<u8>>,
-    /// Those of them that it announces by itself and that raise alarms (F9).
-    pub important_events: Option<Vec<u8>>,
-}
-
-/// Parameters to be set; what is absent stays.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChangeParameters {
-    /// Time between two heartbeats, in minutes, from 1.
-    pub heartbeat_min: Option<u8>,
-    /// The master station that it dials, `address:port`. A wrong one loses the concentrator.
-    #[schema(value_type = Option<String>)]
-    pub main: Option<SocketAddrV4>,
-    /// Whom it dials if that does not answer; `0.0.0.0:0`: nobody.
-    #[schema(value_type = Option<String>)]
-    pub backup: Option<SocketAddrV4>,
-    /// The access point name, up to 16 letters, digits and signs of ASCII.
-    pub apn: Option<String>,
-    /// The events that it notes, by ERC, 1 to 64.
-    pub noted_events: Option<Vec<u8>>,
-    /// Those of them that it announces by itself and that raise alarms, 1 to 64.
+    /// Those of them that it announces by itself and that raise alarms, 1 to 64 (F9).
     pub important_events: Option<Vec<u8>>,
 }
 
@@ -59,10 +41,10 @@ pub struct ChangeParameters {
 /// # Errors
 /// The field that does not hold; the concentrator does not exist; `concentrator_offline`, `no_answer`; `denied` where it does not
 /// take it, and `not_taken` where it says something else afterwards.
-pub async fn change(app: &App, id: ConcentratorId, to: ChangeParameters, by: &str) -> Result<Parameters, Error> {
+pub async fn change(app: &App, id: ConcentratorId, to: Parameters, by: &str) -> Result<Parameters, Error> {
     check(&to)?;
     app.db.read(move |conn| Ok::<_, Error>(store::concentrator::by_id(conn, id)?)).await?;
-    if to != ChangeParameters::default() {
+    if to != Parameters::default() {
         let detail = serde_json::to_string(&to).unwrap_or_default();
         note(app, id, by, "set_parameters", detail).await?;
     }
@@ -86,7 +68,7 @@ pub async fn change(app: &App, id: ConcentratorId, to: ChangeParameters, by: &st
     Ok(told)
 }
 
-fn check(to: &ChangeParameters) -> Result<(), Error> {
+fn check(to: &Parameters) -> Result<(), Error> {
     if to.heartbeat_min == Some(0) {
         return Err(Error::field("heartbeat_min", "heartbeat_min", "must be 1 to 255"));
     }
@@ -115,7 +97,7 @@ async fn read(app: &App, id: ConcentratorId, function: u16) -> Result<Option<Par
     }
 }
 
-impl ChangeParameters {
+impl Parameters {
     /// Whether a field of this function is named.
     fn names(&self, function: u16) -> bool {
         match function {
@@ -143,9 +125,7 @@ impl ChangeParameters {
             }),
         }
     }
-}
 
-impl Parameters {
     fn take(&mut self, parameter: Parameter) {
         match parameter {
             Parameter::Uplink(UplinkPort { heartbeat_min, .. }) => self.heartbeat_min = Some(heartbeat_min),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::App,
     enquiry,
-    parameters::{self, ChangeParameters, Parameters},
+    parameters::{self, Parameters},
 };
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -100,7 +100,7 @@ async fn query_concentrator(
 }
 
 /// Sets parameters of a concentrator, reads each back, and tells all as they are; with `{}` it only reads them
-#[utoipa::path(tag = "concentrators", request_body = ChangeParameters, responses(
+#[utoipa::path(tag = "concentrators", request_body = Parameters, responses(
     (status = 200, description = "As the concentrator tells them now", body = Parameters),
 ))]
 #[post("/concentrators/{id}/parameters")]
@@ -108,7 +108,7 @@ async fn change_parameters(
     caller: May<Operate>,
     app: web::Data<App>,
     id: At<ConcentratorId>,
-    body: Body<ChangeParameters>,
+    body: Body<Parameters>,
 ) -> Result<web::Json<Parameters>, Problem> {
     let change = async move { parameters::change(&app, id.0, body.0, &caller.prefix).await };
     Ok(web::Json(to_its_end(change).await?))

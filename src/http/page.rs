@@ -55,12 +55,18 @@ pub struct Dated {
 }
 
 impl Dated {
-    /// The span that is asked for. Nothing happened before 1970, and PostgreSQL knows no instant long before.
+    /// The span that is asked for.
     #[must_use]
     pub fn within(&self) -> Range<Timestamp> {
-        let since = |at: Option<Timestamp>| at.map(|at| at.max(Timestamp::UNIX_EPOCH));
-        since(self.from).unwrap_or(Timestamp::UNIX_EPOCH)..since(self.to).unwrap_or(Timestamp::MAX)
+        within(self.from, self.to)
     }
+}
+
+/// A span that is asked for. Nothing happened before 1970, and PostgreSQL knows no instant long before.
+#[must_use]
+pub fn within(from: Option<Timestamp>, to: Option<Timestamp>) -> Range<Timestamp> {
+    let since = |at: Timestamp| at.max(Timestamp::UNIX_EPOCH);
+    from.map_or(Timestamp::UNIX_EPOCH, since)..to.map_or(Timestamp::MAX, since)
 }
 
 /// The parameters of a list of one site's things that people look for.

@@ -19,7 +19,7 @@ use super::{
     auth::{May, Operate, Read},
     input::{At, Body, Query, wait},
     located,
-    page::{Ask, Page},
+    page::{Ask, Page, within},
     problem::Problem,
     to_its_end,
 };
@@ -168,13 +168,12 @@ async fn list_readings(
     query: Query<Readings>,
 ) -> Result<web::Json<Page<Reading>>, Problem> {
     let Readings { from, to, limit, cursor } = query.0;
-    // No meter has read anything before; PostgreSQL knows no instant long before.
-    let (from, to) = (from.map(not_before_1970), to.map(not_before_1970));
+    let within = within(from, to);
     let ask = Ask::new(limit, cursor.as_deref(), &app.settings.http)?;
     let (after, most) = (ask.after, ask.rows());
     let read = app.db.read(move |conn| {
         store::meter::by_id(conn, id.0)?;
-        store::reading::page(conn, id.0, from, to, after, most)
+        store::reading::page(conn, id.0, Some(within.start), Some(within.end), after, most)
     });
     Ok(web::Json(ask.page(read.await?, |row| (row.as_of, row.id), Reading::from)))
 }
@@ -230,10 +229,6 @@ async fn show_read_request(
         with_reading(conn, row)
     });
     Ok(web::Json(read.await?))
-}
-
-fn not_before_1970(at: Timestamp) -> Timestamp {
-    at.max(Timestamp::UNIX_EPOCH)
 }
 
 fn with_reading(conn: &mut Conn, row: Row) -> store::Result<ReadRequest> {
