@@ -396,6 +396,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn an_amount_of_15_digits_is_read_and_no_longer_one(minor in prop_oneof![
+            any::<i64>(), -2_000_000_000_000_000..=2_000_000_000_000_000_i64, Just(999_999_999_999_999),
+            Just(-999_999_999_999_999), Just(1_000_000_000_000_000), Just(-1_000_000_000_000_000),
+        ]) {
+            use serde::de::{IntoDeserializer, value::{Error, I64Deserializer}};
+            let given: I64Deserializer<Error> = minor.into_deserializer();
+            let digits = minor.unsigned_abs().to_string().len();
+            prop_assert_eq!(Money::deserialize(given).ok(), (digits <= 15).then_some(Money::new(minor)));
+        }
+
+        #[test]
         fn text_and_value_name_each_other(value in (i64::MIN + 1)..=i64::MAX, places in 0_u32..=10) {
             prop_assert_eq!(parse_decimal(&format_decimal(value, places), places), Ok(value));
         }

@@ -258,6 +258,20 @@ mod tests {
     use crate::fixtures::{cny, day, kwh, peak_and_valley, price, tiered, version};
 
     #[test]
+    fn a_kwh_costs_no_more_than_it_may_whatever_prices_it() {
+        for (cost, holds) in [("1000000", true), ("1000000.000001", false)] {
+            let by_blocks = version(1, "2020-01-01", &[(None, cost)]);
+            assert_eq!(by_blocks.validate().is_ok(), holds, "{cost}");
+            let mut by_time = version(1, "2020-01-01", &[(None, "0")]);
+            let mut prices = peak_and_valley();
+            prices.prices.insert(Period::Peak, price(cost));
+            by_time.time_of_use = Some(prices);
+            let field = by_time.validate().err().map(|bad| bad.field);
+            assert_eq!(field, (!holds).then(|| "time_of_use.prices.peak".to_owned()), "{cost}");
+        }
+    }
+
+    #[test]
     fn a_window_begins_on_its_day_of_this_month_or_the_last() {
         for (date, start_day, begins) in [
             ("2026-05-01", 1, "2026-05-01"),
