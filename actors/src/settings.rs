@@ -49,6 +49,8 @@ pub struct FleetSettings {
     pub answer_deadline_ms: u64,
     /// What a forward may take beyond the time the concentrator itself is given for it, in ms.
     pub forward_margin_ms: u64,
+    /// How long a concentrator waits for the answer that no meter gives to a broadcast, in seconds.
+    pub broadcast_wait_s: u8,
     /// Times one request is sent before it counts as unanswered.
     pub attempts: u32,
     /// Pause before the second attempt, in ms; doubled for each further one, with up to half of it as jitter.

@@ -20,9 +20,6 @@ use crate::{
 /// How long a meter may take a disconnect after it was sent, by its own clock, in minutes.
 const DISCONNECT_EXPIRY_MIN: i64 = 5;
 
-/// How long a concentrator waits for the answer that no meter gives to a broadcast, in seconds: only its own turn is awaited.
-const BROADCAST_S: u8 = 1;
-
 /// A request, what it forwards, and how long its answer may take.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -126,7 +123,7 @@ impl Asking<'_> {
             Some(enquiry::Asked::MeterClocks(port)) => {
                 let on_port = self.plan.meters.iter().find(|meter| meter.port == *port);
                 let frame = dlt645::broadcast_time(self.now)?;
-                on_port.map(|meter| self.carry(meter, &frame, BROADCAST_S)).transpose()
+                on_port.map(|meter| self.carry(meter, &frame, self.settings.broadcast_wait_s)).transpose()
             }
             None => Ok(None),
         }

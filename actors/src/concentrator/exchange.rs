@@ -108,6 +108,13 @@ impl State {
     }
 
     fn begin(&mut self, mut jobs: Vec<Job>, now: Moment, effects: &mut Vec<Effect>) {
+        // Whoever asked was told that nothing came of it: nothing must be set afterwards.
+        let patience = Duration::from_millis(self.settings.read_now_deadline_ms);
+        if let [job @ Job { task: Task::Enquire(_), .. }] = jobs.as_slice()
+            && now.mono.saturating_sub(job.since) >= patience
+        {
+            return self.done(job, Outcome::NoAnswer, effects);
+        }
         if let [Job { task: Task::Command(order), .. }] = jobs.as_slice() {
             effects.push(Effect::Authorize(*order));
             if let Some(job) = jobs.pop() {

@@ -1,6 +1,6 @@
 //! Enquiries: an operator asks a meter or a concentrator something, and gets the answer as it came.
 
-use actors::{Enquiry, EnquiryError, Fleet, Told};
+use actors::{Enquiry, EnquiryError, Fleet, FleetSettings, Told};
 use protocols::{
     dlt645::{self, Control, DataId},
     qgdw376::{self, Afn, Confirmation, Downlink, Forward, Forwarded, Parameter, Uplink, UplinkPort},
@@ -33,8 +33,12 @@ fn power() -> qgdw376::Enquiry {
 
 /// A world whose concentrator with one meter was polled.
 async fn polled() -> (std::sync::Arc<World>, Fleet, prometheus::Registry, Terminal) {
+    polled_by(settings()).await
+}
+
+async fn polled_by(settings: FleetSettings) -> (std::sync::Arc<World>, Fleet, prometheus::Registry, Terminal) {
     let world = World::with_meters(1);
-    let (fleet, registry) = world.fleet(settings());
+    let (fleet, registry) = world.fleet(settings);
     let mut terminal = Terminal::logged_in(&fleet, &world).await;
     let asked = terminal.asked_for_points(&[101]).await;
     terminal.answer_points(&asked, &[101]).await;
@@ -143,6 +147,23 @@ async fn every_enquiry_is_answered_with_its_reason() {
         assert_eq!(terminal.asked().await.what, Downlink::Enquiry(power()));
         drop(terminal);
         assert_eq!(enquired.await.unwrap(), Err(EnquiryError::Offline), "the link broke");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_set_for_whoever_was_told_that_nothing_came_of_it() {
+    local(async {
+        let hasty = FleetSettings { read_now_deadline_ms: 30_000, ..settings() };
+        let (_world, fleet, _, mut terminal) = polled_by(hasty).await;
+        let slow = enquire(&fleet, item(1));
+        forwards(&mut terminal, 0x11, &[0x00, 0xFF, 0x01, 0x02]).await;
+        let behind = enquire(&fleet, Enquiry::SetClock);
+        for enquired in [slow, behind] {
+            assert_eq!(enquired.await.unwrap(), Err(EnquiryError::Deadline));
+        }
+        // The meter's time is over, and then its turn would be.
+        terminal.is_left_alone_for(std::time::Duration::from_secs(60)).await;
     })
     .await;
 }

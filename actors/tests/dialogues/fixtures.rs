@@ -115,6 +115,7 @@ pub fn settings() -> FleetSettings {
         break_ms: 600_000,
         answer_deadline_ms: 20_000,
         forward_margin_ms: 5_000,
+        broadcast_wait_s: 1,
         attempts: 3,
         retry_back_off_ms: 2_000,
         retry_back_off_max_ms: 60_000,
